@@ -1,0 +1,10 @@
+"""App config."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    """Room `core`."""
+
+    name = "apps.core"
+    default_auto_field = "django.db.models.BigAutoField"

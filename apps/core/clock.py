@@ -1,0 +1,37 @@
+"""Time as the telemetry store keeps it: whole microseconds since the epoch, UTC."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# What DateTime64(6) can hold without wrapping; times outside are clamped, never refused.
+MIN_MICROS = 0
+MAX_MICROS = int(datetime(2262, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def now_micros() -> int:
+    """The current time in microseconds."""
+    return time.time_ns() // 1000
+
+
+def clamp_micros(value: int) -> int:
+    """Bring any integer into the range the store can hold."""
+    return min(max(value, MIN_MICROS), MAX_MICROS)
+
+
+def to_datetime(micros: int) -> datetime:
+    """An aware datetime in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def from_datetime(moment: datetime) -> int:
+    """Microseconds of an aware datetime."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def iso_millis(micros: int) -> str:
+    """ISO 8601 with milliseconds and `Z`, as every API answer writes times."""
+    return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % 1_000_000 // 1000:03d}Z"

@@ -1,0 +1,1 @@
+"""Where telemetry arrives: receive, decode, map, price, commit, announce."""

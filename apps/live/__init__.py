@@ -1,0 +1,1 @@
+"""Tells open browsers what was just stored: ids and one-line summaries, never content."""

@@ -1,0 +1,112 @@
+"""Organizations, projects, who belongs to them, and their API keys."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from apps.core.ids import new_id
+
+
+class Role(models.TextChoices):
+    """Roles at both levels, strongest first; NONE at project level means "as in the organization"."""
+
+    OWNER = "OWNER"
+    ADMIN = "ADMIN"
+    MEMBER = "MEMBER"
+    VIEWER = "VIEWER"
+    NONE = "NONE"
+
+
+class Organization(models.Model):
+    """A tenant."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id)
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Project(models.Model):
+    """Where traces live; every telemetry row carries its id."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="projects")
+    name = models.CharField(max_length=100)
+    metadata = models.JSONField(default=dict, blank=True)
+    retention_days = models.PositiveIntegerField(default=0, help_text="0 keeps traces for good.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="project_name_once_per_organization"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A person's role in an organization; NONE there means access through project roles alone."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "user"], name="one_membership")]
+
+
+class ProjectMembership(models.Model):
+    """A role that replaces the inherited one in a single project."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="project_memberships"
+    )
+    role = models.CharField(max_length=10, choices=Role.choices)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_project_membership")]
+
+
+class KeyScope(models.TextChoices):
+    """What an API key may do."""
+
+    FULL = "full"
+    INGEST = "ingest"
+    READ = "read"
+
+
+class ApiKey(models.Model):
+    """A public id and the keyed hash of a secret; of a project, or of a whole organization."""
+
+    id = models.CharField(primary_key=True, max_length=64, default=new_id)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_keys")
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="api_keys",
+        null=True,
+        blank=True,
+        help_text="Empty for an organization key.",
+    )
+    public_key = models.CharField(max_length=100, unique=True)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    secret_hint = models.CharField(max_length=20, help_text="Last characters, for recognition.")
+    scope = models.CharField(max_length=10, choices=KeyScope.choices, default=KeyScope.FULL)
+    note = models.CharField(max_length=200, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,1 @@
+"""Model definitions, matching a model name to one, and what a usage map costs under it."""

@@ -1,0 +1,1 @@
+"""Traces and observations: their records, the writer and the repository over telemetry, API and pages."""

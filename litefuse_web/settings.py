@@ -1,0 +1,161 @@
+"""Settings, all from the environment. `docs/configuration.md` lists every name; a test keeps them equal.
+
+Nothing set means embedded: SQLite, chDB in the process, Celery in threads, everything under the data
+directory. DATABASE_URL, CLICKHOUSE_URL and REDIS_URL switch to servers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from environs import Env
+
+from litefuse_web.secret_files import secret
+
+env = Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- where and how -----------------------------------------------------------------------------------
+DEBUG = env.bool("LITEFUSE_DEBUG", False)
+HOST = env.str("HOST", "127.0.0.1")
+PORT = env.int("PORT", 3000)
+DATA_DIR = Path(env.str("LITEFUSE_DATA_DIR", str(BASE_DIR / "data"))).resolve()
+PUBLIC_URL = env.str("LITEFUSE_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
+BASE_PATH = env.str("LITEFUSE_BASE_PATH", "").strip("/")
+BASE_PATH = f"/{BASE_PATH}" if BASE_PATH else ""
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
+
+# --- secrets: given, or made once and kept in the data directory ----------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", "") or secret(DATA_DIR, "secret_key")
+KEY_HASH_SECRET = env.str("KEY_HASH_SECRET", "") or secret(DATA_DIR, "key_hash_secret")
+ENCRYPTION_KEY = env.str("ENCRYPTION_KEY", "") or secret(DATA_DIR, "encryption_key")
+ADMIN_API_KEY = env.str("ADMIN_API_KEY", "")
+
+# --- stores ---------------------------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", "")
+CLICKHOUSE_URL = env.str("CLICKHOUSE_URL", "")
+REDIS_URL = env.str("REDIS_URL", "")
+EMBEDDED_TELEMETRY = not CLICKHOUSE_URL
+
+if DATABASE_URL:
+    DATABASES = {"default": env.dj_db_url("DATABASE_URL", conn_max_age=60, conn_health_checks=True)}
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "litefuse.sqlite3",
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# --- apps -----------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "litefuse_web",
+    "apps.core",
+    "apps.accounts",
+    "apps.telemetry",
+    "apps.audit",
+    "apps.outbox",
+    "apps.organizations",
+    "apps.pricing",
+    "apps.live",
+    "apps.tracing",
+    "apps.ingestion",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "channels",
+    "django_htmx",
+    "rest_framework",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "litefuse_web.urls"
+ASGI_APPLICATION = "litefuse_web.asgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "apps.organizations.context.shell",
+            ],
+        },
+    },
+]
+
+# --- language and time ------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- static files -----------------------------------------------------------------------------------------
+STATIC_URL = f"{BASE_PATH}/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+if BASE_PATH:
+    FORCE_SCRIPT_NAME = BASE_PATH
+
+# --- accounts ---------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "home"
+EMAIL_URL = env.str("EMAIL_URL", "")
+SIGNUP_DISABLED = env.bool("LITEFUSE_SIGNUP_DISABLED", False)
+
+# --- content security: no inline script or style anywhere -----------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
