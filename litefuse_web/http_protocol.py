@@ -14,7 +14,7 @@ MAX_HEADER_BYTES = 64 * 1024  # request line and headers together
 MAX_HEADER_SECONDS = 20  # from the first byte of a request (or the connection) to its last header
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):  # type: ignore[misc]
+class BoundedHttpProtocol(HttpToolsProtocol):
     """Refuses heads that are too large (431) or too slow (closed)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -63,7 +63,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-class _Server(uvicorn.Server):  # type: ignore[misc]
+class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, and idle while idle."""
 
     def __init__(self, config: uvicorn.Config) -> None:

@@ -147,7 +147,7 @@ TIME_ZONE = "UTC"
 
 # --- static files -----------------------------------------------------------------------------------------
 STATIC_URL = f"{BASE_PATH}/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = None  # nothing is collected: WhiteNoise serves from the source folders
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 if BASE_PATH:
