@@ -45,12 +45,20 @@ def project_page(scope: str) -> Callable[[Callable[..., HttpResponse]], Callable
     return decorate
 
 
-def project_role(user_id: int, project: Project) -> str | None:
-    """The role that counts in a project; None for a stranger."""
-    own = ProjectMembership.objects.filter(project=project, user_id=user_id).first()
-    if own is not None and own.role != Role.NONE:
-        return own.role
-    membership = Membership.objects.filter(organization=project.organization_id, user_id=user_id).first()
-    if membership is None or membership.role == Role.NONE:
+def organization_role(user_id: int | None, organization_id: str) -> str | None:
+    """The role of a member, NONE included; None for a stranger."""
+    membership = Membership.objects.filter(organization=organization_id, user=user_id).first()
+    return membership.role if membership is not None else None
+
+
+def project_role(user_id: int | None, project: Project) -> str | None:
+    """The role that counts in a project: its own where set, else the organization's; None for a stranger.
+
+    A project role without membership of the organization is nothing: who leaves it leaves its projects.
+    """
+    inherited = organization_role(user_id, project.organization_id)
+    if inherited is None:
         return None
-    return membership.role
+    own = ProjectMembership.objects.filter(project=project, user=user_id).exclude(role=Role.NONE).first()
+    role = own.role if own is not None else inherited
+    return role if role != Role.NONE else None

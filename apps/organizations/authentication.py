@@ -1,0 +1,225 @@
+"""How a request proves which project or organization it speaks for: API keys.
+
+Secrets are stored as HMAC-SHA256 under KEY_HASH_SECRET and looked up by that hash, so that neither the
+database nor its index says anything about a secret. Answers are kept for a few seconds, which bounds
+both the cost of a request and how long a revoked key lives in another process.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import logging
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, transaction
+from django.utils import timezone
+
+from apps.audit.models import AuditEntry
+from apps.audit.services import Actor
+from apps.core.errors import Forbidden, Unauthorized, Unavailable
+from apps.organizations.models import ApiKey
+from apps.organizations.scopes import key_allows
+
+log = logging.getLogger(__name__)
+
+CACHE_SECONDS = 3.0  # how long a revocation may take to reach other processes
+CACHE_ENTRIES = 10_000
+MAX_HEADER = 1_000  # characters; ours have about 120
+USE_RECORDED_EVERY = timedelta(minutes=1)
+_EXPIRED = "This API key has expired. Create another in the settings."
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a request's credentials open. `kind` is `public` when only the public half was shown."""
+
+    key_id: str
+    public_key: str
+    kind: Literal["project", "organization", "public"]
+    scope: str  # models.KeyScope of the key
+    organization_id: str
+    project_id: str | None  # None for an organization key
+
+    def require(self, operation: str) -> str:
+        """The project's id, when these credentials may do `operation` (scopes.KEY_OPERATIONS) in it."""
+        if self.project_id is None:
+            raise Forbidden("This is an organization key. Use a key of the project.")
+        if not key_allows("public" if self.kind == "public" else self.scope, operation):
+            if self.kind == "public":
+                raise Forbidden("A public key alone writes scores only. Use Basic auth with the secret key.")
+            raise Forbidden(f"This key's scope is '{self.scope}', which does not include '{operation}'.")
+        return self.project_id
+
+    def require_organization(self, operation: str) -> str:
+        """The organization's id, when these credentials are an organization key that may do `operation`."""
+        if self.kind != "organization":
+            raise Forbidden("This is a project key. Use a key of the organization.")
+        if not key_allows(self.scope, operation):
+            raise Forbidden(f"This key's scope is '{self.scope}', which does not include '{operation}'.")
+        return self.organization_id
+
+    def actor(self, ip: str | None = None, request_id: str = "") -> Actor:
+        """The key as the audit log names it."""
+        return Actor(AuditEntry.Kind.KEY, self.key_id, self.public_key, ip, request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One remembered outcome."""
+
+    until: float  # monotonic seconds
+    access: Access | None
+    expires_at: datetime | None
+    refusal: str
+
+
+_answers: dict[bytes, _Answer] = {}
+
+
+def hash_secret(secret: str) -> str:
+    """The keyed hash a secret is stored under: 64 hex digits."""
+    return _digest(secret).hex()
+
+
+def authenticate(authorization: str | None) -> Access:
+    """What the `Authorization` header opens. Raises Unauthorized, with what to do, when nothing, and
+    Unavailable when the database cannot say.
+
+    Synchronous and safe from any thread; asks the database once in CACHE_SECONDS for each header.
+    """
+    access = authenticate_cached(authorization)
+    if access is not None:
+        return access
+    assert authorization is not None  # authenticate_cached refuses that
+    answer = _answer(authorization)
+    if len(_answers) >= CACHE_ENTRIES:
+        _answers.clear()
+    _answers[_digest(authorization)] = answer
+    return _opened(answer)
+
+
+def authenticate_cached(authorization: str | None) -> Access | None:
+    """Like `authenticate`, from memory alone, for event loops: None means "ask in a thread"."""
+    if not authorization:
+        raise Unauthorized("No credentials. Send Basic auth with public key and secret key.")
+    if len(authorization) > MAX_HEADER:
+        raise Unauthorized("The Authorization header is too long to be one of ours.")
+    answer = _answers.get(_digest(authorization))
+    if answer is None or answer.until < time.monotonic():
+        return None
+    return _opened(answer)
+
+
+def forget_answers() -> None:
+    """Drop what is remembered here; called when a key is made or revoked in this process."""
+    _answers.clear()
+
+
+def _digest(text: str) -> bytes:
+    """HMAC-SHA256 under KEY_HASH_SECRET; odd surrogates of a header are kept apart, never an error."""
+    return hmac.digest(settings.KEY_HASH_SECRET.encode(), text.encode("utf-8", "surrogatepass"), "sha256")
+
+
+def _opened(answer: _Answer) -> Access:
+    """The access of an answer, unless it is a refusal or the key has expired since."""
+    if answer.access is None:
+        raise Unauthorized(answer.refusal)
+    if answer.expires_at is not None and answer.expires_at <= timezone.now():
+        raise Unauthorized(_EXPIRED)
+    return answer.access
+
+
+def _answer(authorization: str) -> _Answer:
+    """Ask the database."""
+    until = time.monotonic() + CACHE_SECONDS
+    close_old_connections()  # threads of the ingestion path have no request that would
+    try:
+        key, kind = _find(authorization)
+    except Unauthorized as refusal:
+        return _Answer(until, None, None, refusal.message)
+    except DatabaseError as error:
+        raise Unavailable("API keys cannot be checked just now. Try again.", retry_after=5) from error
+    _record_use(key)
+    access = Access(key.id, key.public_key, kind, key.scope, key.organization_id, key.project_id)
+    return _Answer(until, access, key.expires_at, "")
+
+
+def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization", "public"]]:
+    """The living key that a header names, or Unauthorized."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        public_key, secret = _basic(value.strip())
+        key = _by_secret(public_key, secret)
+        return key, "project" if key.project_id else "organization"
+    if scheme.lower() == "bearer":
+        found = ApiKey.objects.filter(public_key=_plain(value.strip()), project__isnull=False).first()
+        if found is None:
+            raise Unauthorized("Unknown public key. Bearer auth takes the public key of a project.")
+        return _alive(found), "public"
+    raise Unauthorized("Unknown kind of credentials. Send Basic auth with public key and secret key.")
+
+
+def _basic(encoded: str) -> tuple[str, str]:
+    """Public key and secret out of a Basic header's value."""
+    try:
+        decoded = base64.b64decode(encoded, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise Unauthorized("The Basic credentials are not base64 of 'public key:secret key'.") from None
+    public_key, colon, secret = decoded.partition(":")
+    if not colon or not secret:
+        raise Unauthorized("The Basic credentials have no secret key. Send 'public key:secret key'.")
+    return _plain(public_key), secret
+
+
+def _plain(text: str) -> str:
+    """Text that a database can look up: NUL, which PostgreSQL refuses, is nobody's key."""
+    if "\0" in text or not text.isprintable():
+        raise Unauthorized("Unknown API key.")
+    return text
+
+
+def _by_secret(public_key: str, secret: str) -> ApiKey:
+    """The living key with this secret. Another public key is let pass when it is, or was, one of the same
+    project (a half-finished rotation works); a stranger's or an unknown one is not."""
+    key = ApiKey.objects.filter(secret_hash=hash_secret(secret)).first()
+    if key is None:
+        raise Unauthorized(
+            "Unknown API key. Check the keys, and that the base URL is that of the instance they come from."
+        )
+    _alive(key)
+    if hmac.compare_digest(key.public_key.encode(), public_key.encode()):
+        return key
+    sibling = ApiKey.objects.filter(
+        public_key=public_key, organization=key.organization_id, project=key.project_id
+    )
+    if not sibling.exists():
+        raise Unauthorized("The secret key does not belong to this public key. Copy both from one key.")
+    log.info("api key %s used with another public key of its project", key.id)
+    return key
+
+
+def _alive(key: ApiKey) -> ApiKey:
+    """The key, unless revoked or expired."""
+    if key.revoked_at is not None:
+        raise Unauthorized("This API key was revoked. Create another in the settings.")
+    if key.expires_at is not None and key.expires_at <= timezone.now():
+        raise Unauthorized(_EXPIRED)
+    return key
+
+
+def _record_use(key: ApiKey) -> None:
+    """Write down that the key is in use, at most once a minute; failing to is no reason to refuse."""
+    now = timezone.now()
+    if key.last_used_at is not None and key.last_used_at > now - USE_RECORDED_EVERY:
+        return
+    try:
+        with transaction.atomic():
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    except DatabaseError:
+        log.warning("could not record the use of api key %s", key.id, exc_info=True)

@@ -1,0 +1,253 @@
+"""Everything that changes organizations, projects and keys: check, then do, then write it down."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.audit import services as audit
+from apps.audit.services import Actor
+from apps.core.errors import Conflict, InvalidRequest
+from apps.organizations.authentication import forget_answers, hash_secret
+from apps.organizations.models import ApiKey, KeyScope, Membership, Organization, Project, Role
+
+NAME_LENGTHS = (3, 60)
+NOTE_LENGTH = 200
+PUBLIC_PREFIX, SECRET_PREFIX = "pk-lf-", "sk-lf-"  # what clients and their users recognise
+_KEY_FORM = re.compile(r"[\x21-\x39\x3b-\x7e]{6,94}")  # after the prefix; visible ASCII without a colon
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made. The secret exists here and nowhere else."""
+
+    key: ApiKey
+    secret: str
+
+
+def create_organization(
+    *, actor: Actor, name: str, owner: User | None, organization_id: str | None = None
+) -> Organization:
+    """A new organization; `owner`, when given, becomes its OWNER."""
+    name = check_name(name)
+    with transaction.atomic():
+        organization = Organization(name=name)
+        if organization_id:
+            organization.id = organization_id
+        organization.save(force_insert=True)
+        _record(actor, "create", organization, after={"name": name})
+        if owner is not None:
+            add_member(actor=actor, organization=organization, user=owner, role=Role.OWNER)
+    return organization
+
+
+def rename_organization(*, actor: Actor, organization: Organization, name: str) -> None:
+    """Give the organization another name."""
+    name, before = check_name(name), organization.name
+    if name == before:
+        return
+    with transaction.atomic():
+        organization.name = name
+        organization.save(update_fields=["name", "updated_at"])
+        _record(actor, "update", organization, before={"name": before}, after={"name": name})
+
+
+def add_member(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:
+    """Make a person a member. One who is a member already is a Conflict."""
+    with transaction.atomic():
+        membership, made = Membership.objects.get_or_create(
+            organization=organization, user=user, defaults={"role": role}
+        )
+        if not made:
+            raise Conflict(_("%(email)s is a member already.") % {"email": user.email})
+        audit.record(
+            actor,
+            "create",
+            "membership",
+            str(membership.pk),
+            after={"userId": str(user.pk), "email": user.email, "role": str(role)},
+            organization_id=organization.id,
+        )
+    return membership
+
+
+def create_project(
+    *, actor: Actor, organization: Organization, name: str, project_id: str | None = None
+) -> Project:
+    """A new project; a name that the organization has used is a Conflict."""
+    name = check_name(name)
+    _check_project_name_free(organization, name)
+    project = Project(organization=organization, name=name)
+    if project_id:
+        project.id = project_id
+    with _conflict_as(_taken(name)), transaction.atomic():
+        project.save(force_insert=True)
+        _record(actor, "create", project, after={"name": name})
+    return project
+
+
+def rename_project(*, actor: Actor, project: Project, name: str) -> None:
+    """Give the project another name; one that the organization has used is a Conflict."""
+    name, before = check_name(name), project.name
+    if name == before:
+        return
+    _check_project_name_free(project.organization, name)
+    with _conflict_as(_taken(name)), transaction.atomic():
+        project.name = name
+        project.save(update_fields=["name", "updated_at"])
+        _record(actor, "update", project, before={"name": before}, after={"name": name})
+
+
+def create_key(
+    *,
+    actor: Actor,
+    organization: Organization,
+    project: Project | None,
+    created_by: User | None = None,
+    scope: str = KeyScope.FULL,
+    note: str = "",
+    expires_at: datetime | None = None,
+    public_key: str | None = None,
+    secret_key: str | None = None,
+) -> NewKey:
+    """A new key of `project`, or of the whole organization when that is None.
+
+    Both halves are made here unless both are given (provisioning, administration by API).
+    """
+    public_key, secret = _halves(public_key, secret_key)
+    note = _check_note(note)
+    if scope not in KeyScope.values:
+        raise InvalidRequest(
+            _("Unknown key scope. Choose one of: %(all)s.") % {"all": ", ".join(KeyScope.values)}
+        )
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidRequest(_("The expiry has passed already. Choose a later one."))
+    key = ApiKey(
+        organization=organization,
+        project=project,
+        public_key=public_key,
+        secret_hash=hash_secret(secret),
+        secret_hint=secret[-4:],
+        scope=scope,
+        note=note,
+        created_by=created_by,
+        expires_at=expires_at,
+    )
+    with _conflict_as(_("An API key with this public or secret key exists already.")), transaction.atomic():
+        key.save(force_insert=True)
+        _record(actor, "create", key, after=_key_facts(key))
+        transaction.on_commit(forget_answers)
+    return NewKey(key, secret)
+
+
+def revoke_key(*, actor: Actor, key: ApiKey) -> None:
+    """End a key: at once in this process, within authentication.CACHE_SECONDS in every other."""
+    with transaction.atomic():
+        now = timezone.now()
+        if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
+            return  # revoked before: nothing changes, nothing to write down
+        key.revoked_at = now
+        _record(actor, "revoke", key, before=_key_facts(key))
+        transaction.on_commit(forget_answers)
+
+
+def check_name(name: str) -> str:
+    """A name for people to read, spaces tidied; InvalidRequest when it is none."""
+    name = " ".join(name.split())
+    least, most = NAME_LENGTHS
+    if not least <= len(name) <= most:
+        raise InvalidRequest(
+            _("A name has %(least)d to %(most)d characters; this one has %(length)d.")
+            % {"least": least, "most": most, "length": len(name)}
+        )
+    if not name.isprintable():
+        raise InvalidRequest(_("A name cannot hold control characters."))
+    return name
+
+
+def _check_note(note: str) -> str:
+    note = " ".join(note.split())
+    if len(note) > NOTE_LENGTH:
+        raise InvalidRequest(_("A note has at most %(most)d characters.") % {"most": NOTE_LENGTH})
+    if not note.isprintable():
+        raise InvalidRequest(_("A note cannot hold control characters."))
+    return note
+
+
+def _check_project_name_free(organization: Organization, name: str) -> None:
+    if Project.objects.filter(organization=organization, name=name).exists():
+        raise Conflict(_taken(name))
+
+
+def _taken(name: str) -> str:
+    return _("The organization has a project named “%(name)s” already.") % {"name": name}
+
+
+def _halves(public_key: str | None, secret_key: str | None) -> tuple[str, str]:
+    """Public and secret key: new ones, or the given ones checked."""
+    if public_key is None and secret_key is None:
+        return f"{PUBLIC_PREFIX}{uuid.uuid4()}", f"{SECRET_PREFIX}{uuid.uuid4()}"
+    if public_key is None or secret_key is None:
+        raise InvalidRequest(_("Give both the public and the secret key, or neither."))
+    for value, prefix in ((public_key, PUBLIC_PREFIX), (secret_key, SECRET_PREFIX)):
+        if not value.startswith(prefix) or not _KEY_FORM.fullmatch(value.removeprefix(prefix)):
+            raise InvalidRequest(
+                _("A given key starts with “%(prefix)s” and goes on with 6 to 94 visible ASCII characters.")
+                % {"prefix": prefix}
+            )
+    return public_key, secret_key
+
+
+def _key_facts(key: ApiKey) -> dict[str, object]:
+    """What the log keeps of a key."""
+    return {
+        "publicKey": key.public_key,
+        "scope": str(key.scope),
+        "note": key.note,
+        "expiresAt": key.expires_at.isoformat() if key.expires_at else None,
+    }
+
+
+@contextmanager
+def _conflict_as(message: str) -> Iterator[None]:
+    """Turn a broken unique constraint into Conflict: two requests passed the check at once."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict(message) from error
+
+
+def _record(
+    actor: Actor,
+    action: str,
+    resource: Organization | Project | ApiKey,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+) -> None:
+    """Append to the audit log, filed under the tenant of what changed."""
+    organization_id = resource.id if isinstance(resource, Organization) else resource.organization_id
+    if isinstance(resource, Project):
+        project_id: str | None = resource.id
+    else:
+        project_id = resource.project_id if isinstance(resource, ApiKey) else None
+    kind = {Organization: "organization", Project: "project", ApiKey: "apiKey"}[type(resource)]
+    audit.record(
+        actor,
+        action,
+        kind,
+        resource.id,
+        before,
+        after,
+        organization_id=organization_id,
+        project_id=project_id,
+    )
