@@ -27,11 +27,6 @@ def asset_url(name: str) -> str:
     return static(f"dist/{_read(changed).get(name, name)}")
 
 
-def is_immutable(path: str, url: str) -> bool:
-    """For whitenoise: files whose name holds their content's hash may be cached for good."""
-    return "/dist/" in url and not url.endswith("manifest.json")
-
-
 @register()
 def check_built(**_kwargs: object) -> list[CheckMessage]:
     """Say what to do when the front end was never built."""

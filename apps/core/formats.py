@@ -1,6 +1,7 @@
 """How numbers and times are written for people: short, exact enough, in the reader's language.
 
-Durations are milliseconds, times microseconds since the epoch, costs US dollars. A missing value is an en dash.
+Durations are milliseconds, times microseconds since the epoch, costs US dollars. What is missing
+is an en dash.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class Places:
     bottom: list[Place] = field(default_factory=list)
 
 
-def _place(request: HttpRequest, label: Any, icon_name: str, url: str, current: bool) -> list[Place]:
+def _place(label: Any, icon_name: str, url: str, current: bool) -> list[Place]:
     return [Place(label, icon_name, url, current)] if url else []
 
 
@@ -125,16 +125,16 @@ def page_places(context: Context) -> Places:
         traces = optional_url("tracing:trace-list", project.id)
         setup = optional_url("tracing:setup", project.id)
         settings = optional_url("organizations:project-settings", project.id)
-        observed = _place(request, _("Traces"), "traces", traces, path.startswith(traces) and path != setup)
+        observed = _place(_("Traces"), "traces", traces, path.startswith(traces) and path != setup)
         places.groups.append(PlaceGroup(str(_("Observe")), observed))
-        places.foot += _place(request, _("Set up"), "setup", setup, path == setup)
-        places.foot += _place(request, _("Settings"), "settings", settings, path.startswith(settings))
+        places.foot += _place(_("Set up"), "setup", setup, path == setup)
+        places.foot += _place(_("Settings"), "settings", settings, path.startswith(settings))
     else:
         home = optional_url("home")
-        places.groups.append(PlaceGroup("", _place(request, _("Organizations"), "building", home, path == home)))
+        places.groups.append(PlaceGroup("", _place(_("Organizations"), "building", home, path == home)))
         if organization is not None:
             url = optional_url("organizations:settings", organization.id)
-            places.foot += _place(request, _("Settings"), "settings", url, path.startswith(url))
+            places.foot += _place(_("Settings"), "settings", url, path.startswith(url))
     places.groups = [group for group in places.groups if group.places]
     places.bottom = [place for group in places.groups for place in group.places] + places.foot
     return places
