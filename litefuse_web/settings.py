@@ -116,6 +116,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.core.middleware.ErrorPages",
 ]
 
 ROOT_URLCONF = "litefuse_web.urls"
@@ -150,6 +151,7 @@ STATIC_URL = f"{BASE_PATH}/static/"
 STATIC_ROOT = None  # nothing is collected: WhiteNoise serves from the source folders
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/dist/.+-[0-9A-Z]{8}\.\w+$"  # named by content
 if BASE_PATH:
     FORCE_SCRIPT_NAME = BASE_PATH
 
