@@ -9,22 +9,36 @@ from __future__ import annotations
 from pathlib import Path
 
 import dj_email_url
-from environs import Env
+from environs import Env, validate
 
+from litefuse_web.logs import logging_config
 from litefuse_web.secret_files import secret
+from litefuse_web.version import read_version
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = read_version(BASE_DIR / "CHANGELOG.md")
 
 # --- where and how -----------------------------------------------------------------------------------
 DEBUG = env.bool("LITEFUSE_DEBUG", False)
 HOST = env.str("HOST", "127.0.0.1")
-PORT = env.int("PORT", 3000)
+PORT = env.int("PORT", 3000, validate=validate.Range(1, 65535))
 DATA_DIR = Path(env.str("LITEFUSE_DATA_DIR", str(BASE_DIR / "data"))).resolve()
 PUBLIC_URL = env.str("LITEFUSE_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
 BASE_PATH = env.str("LITEFUSE_BASE_PATH", "").strip("/")
 BASE_PATH = f"/{BASE_PATH}" if BASE_PATH else ""
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
+# Addresses or networks of reverse proxies; only their X-Forwarded-For and X-Forwarded-Proto are believed.
+TRUSTED_PROXIES: list[str] = env.list("LITEFUSE_TRUSTED_PROXIES", [])
+# After SIGTERM readiness says no for this long before the listener closes.
+DRAIN_SECONDS = env.float("LITEFUSE_DRAIN_SECONDS", 1.0, validate=validate.Range(0, 2))
+LOGGING_CONFIG = "litefuse_web.logs.configure"
+LOGGING = logging_config(
+    level=env.str(
+        "LITEFUSE_LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
+    ),
+    form=env.str("LITEFUSE_LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"])),
+)
 
 # --- secrets: given, or made once and kept in the data directory ----------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", "") or secret(DATA_DIR, "secret_key")
@@ -37,6 +51,8 @@ DATABASE_URL = env.str("DATABASE_URL", "")
 CLICKHOUSE_URL = env.str("CLICKHOUSE_URL", "")
 REDIS_URL = env.str("REDIS_URL", "")
 EMBEDDED_TELEMETRY = not CLICKHOUSE_URL
+# Redis is there to connect several processes; without it this process is the only one on its stores.
+SEVERAL_PROCESSES = bool(REDIS_URL)
 
 if DATABASE_URL:
     DATABASES = {"default": env.dj_db_url("DATABASE_URL", conn_max_age=60, conn_health_checks=True)}
@@ -101,6 +117,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.core.middleware.ErrorPages",
 ]
 
 ROOT_URLCONF = "litefuse_web.urls"
@@ -132,9 +149,10 @@ TIME_ZONE = "UTC"
 
 # --- static files -----------------------------------------------------------------------------------------
 STATIC_URL = f"{BASE_PATH}/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = None  # nothing is collected: WhiteNoise serves from the source folders
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/dist/.+-[0-9A-Z]{8}\.\w+$"  # named by content
 if BASE_PATH:
     FORCE_SCRIPT_NAME = BASE_PATH
 

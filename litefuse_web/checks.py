@@ -1,0 +1,82 @@
+"""System checks of the configuration: mixes that cannot work stop start-up, likely slips warn."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+_SCHEMES = {
+    "DATABASE_URL": ("postgres", "postgresql"),
+    "CLICKHOUSE_URL": ("http", "https"),
+    "REDIS_URL": ("redis", "rediss"),
+    "PUBLIC_URL": ("http", "https"),
+}
+
+
+@register()
+def check_stores(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Several processes need stores that several processes can share."""
+    if not settings.REDIS_URL:
+        return []
+    missing = [name for name in ("DATABASE_URL", "CLICKHOUSE_URL") if not getattr(settings, name)]
+    return [
+        Error(
+            f"REDIS_URL is set but {name} is not.",
+            hint=(
+                "REDIS_URL means several processes (web, worker, beat), and the embedded stores bear only"
+                f" one. Set {name} too, or unset REDIS_URL to run everything in one process."
+            ),
+            id=f"litefuse.E00{number}",
+        )
+        for number, name in enumerate(("DATABASE_URL", "CLICKHOUSE_URL"), start=1)
+        if name in missing
+    ]
+
+
+@register()
+def check_urls(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Addresses have a scheme we speak and a host."""
+    problems: list[CheckMessage] = []
+    for name, schemes in _SCHEMES.items():
+        value = getattr(settings, name)
+        parts = urlsplit(value)
+        if value and (parts.scheme not in schemes or not parts.hostname):
+            shown = "LITEFUSE_PUBLIC_URL" if name == "PUBLIC_URL" else name
+            problems.append(
+                Error(
+                    # Not the value: it may hold a password.
+                    f"{shown} is not an address this program can use.",
+                    hint=f"It should look like {schemes[0]}://host…, see docs/configuration.md.",
+                    id="litefuse.E003",
+                )
+            )
+    return problems
+
+
+@register()
+def check_unknown_names(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A LITEFUSE_ name that nothing reads is most likely a typing error."""
+    from litefuse_web.settings import env
+
+    known = set(env.dump())
+    unknown = sorted(name for name in os.environ if name.startswith("LITEFUSE_") and name not in known)
+    return [
+        Warning(
+            f"the environment variable {name} is unknown and has no effect.",
+            hint=_suggestion(name, known),
+            id="litefuse.W001",
+        )
+        for name in unknown
+    ]
+
+
+def _suggestion(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"Did you mean {close[0]}?" if close else "docs/configuration.md lists every name."

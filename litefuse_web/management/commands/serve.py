@@ -1,0 +1,48 @@
+"""`manage.py serve`: the whole program in one process, or one web process of several."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from litefuse_web import server, startup
+from litefuse_web.instance_lock import DirectoryInUse, InstanceLock
+
+
+class Command(BaseCommand):
+    """Thin: order of start-up here, each step in a module of its own."""
+
+    help = (
+        "Serve pages, API, ingestion and sockets on HOST:PORT. With nothing else configured this one"
+        " process is all of Litefuse: stores and background tasks run inside it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Where to listen comes from the environment, as all configuration does."""
+        parser.add_argument(
+            "--demo", action="store_true", help="load the demo organization in the background, once started"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until stopped by a signal."""
+        lock = InstanceLock(settings.DATA_DIR)
+        try:
+            if not settings.SEVERAL_PROCESSES:
+                lock.acquire(settings.PUBLIC_URL)
+            sockets = server.listen(settings.HOST, settings.PORT)
+        except (DirectoryInUse, server.CannotListen) as refusal:
+            lock.release()
+            raise CommandError(str(refusal)) from None
+        with lock:
+            startup.prepare_database()
+            server.run(sockets, started=lambda: self.started(options["demo"]), stopped=[])
+
+    def started(self, demo: bool) -> None:
+        """Tell the person at the terminal where to go."""
+        self.stdout.write("\n".join(startup.banner()) + "\n")
+        self.stdout.flush()
+        sys.stdout.flush()
