@@ -21,7 +21,7 @@ class OutboxBackend(BaseEmailBackend):
                 for recipient in message.recipients():
                     enqueue_mail(
                         to=recipient,
-                        subject=message.subject,
+                        subject=str(message.subject),
                         text=str(message.body),
                         html=_html(message),
                         sender=message.from_email,
