@@ -70,8 +70,8 @@ def temporary_postgres() -> Iterator[str]:
         if owner:
             shutil.chown(directory, owner)
         data = directory / "data"
-        _run(owner, programs / "initdb", "--no-sync", "--auth=trust", "--username=litefuse", "--encoding=UTF8",
-             "--locale=C", "-D", data)  # fmt: skip
+        initdb = ["--no-sync", "--auth=trust", "--username=litefuse", "--encoding=UTF8", "--locale=C"]
+        _run(owner, programs / "initdb", *initdb, "-D", data)
         # Durability is not what is tested here, and costs most of the time.
         options = (
             f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
