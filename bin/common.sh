@@ -80,7 +80,7 @@ install_packages() {
 # find_node: set `npm` to a command line for npm; without Node.js of our own age, take it as a wheel.
 find_node() {
     if command -v npm >/dev/null 2>&1 &&
-        node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' >/dev/null 2>&1; then
+        node -e 'process.exit(Number(process.versions.node.split(".")[0] < 18))' >/dev/null 2>&1; then
         node=node npm=npm
         return 0
     fi

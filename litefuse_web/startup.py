@@ -13,31 +13,45 @@ from django.db.migrations.executor import MigrationExecutor
 logger = logging.getLogger(__name__)
 
 
-def prepare_database() -> None:
-    """Bring the relational schema up to date when this process is the only one; else demand that it is.
+def prepare() -> None:
+    """Bring the stores up to date when this process is the only one; else demand that they are.
 
     Raises CommandError when several processes share a database that lacks migrations: two of them
     migrating at once would collide.
     """
-    executor = MigrationExecutor(connection)
-    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if not pending:
-        return
-    if settings.SEVERAL_PROCESSES:
+    pending = _pending_migrations()
+    if not settings.SEVERAL_PROCESSES:
+        if pending:
+            migrate()
+        fill()
+    elif pending:
         raise CommandError(
-            f"the database lacks {len(pending)} migrations. Run `python manage.py release` once"
+            f"the database lacks {pending} migrations. Run `python manage.py release` once"
             " (the Procfile's release step), then start again."
         )
-    logger.info("applying %d migrations", len(pending))
+
+
+def _pending_migrations() -> int:
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def migrate() -> None:
+    """Apply the migrations of the relational store."""
+    logger.info("applying migrations")
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def fill() -> None:
+    """Put in what every instance starts with: nothing that is there already changes."""
+    call_command("seed_prices", "--if-needed", verbosity=0)
 
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
-    version = getattr(settings, "VERSION", "")
     return [
         "",
-        f"  Litefuse {version} is ready",
+        f"  Litefuse {settings.VERSION} is ready",
         "",
         f"    Open        {settings.PUBLIC_URL}{settings.BASE_PATH}/",
         f"    Data        {settings.DATA_DIR}",

@@ -8,3 +8,7 @@ class CoreConfig(AppConfig):
 
     name = "apps.core"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from apps.core import assets  # noqa: F401

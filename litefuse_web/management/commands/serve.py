@@ -38,7 +38,7 @@ class Command(BaseCommand):
             lock.release()
             raise CommandError(str(refusal)) from None
         with lock:
-            startup.prepare_database()
+            startup.prepare()
             server.run(sockets, started=lambda: self.started(options["demo"]), stopped=[])
 
     def started(self, demo: bool) -> None:
