@@ -177,14 +177,14 @@ def _item(item: Any) -> Message | None:
     """One message, or one typed item of the Responses API."""
     if not isinstance(item, dict):
         return None
-    kind = item.get("type") if isinstance(item.get("type"), str) else ""
+    kind = _text(item, "type")
     if kind in ("function_call", "custom_tool_call"):
         return Message("assistant", [_call(item, item.get("arguments", item.get("input")))])
     if kind in ("function_call_output", "custom_tool_call_output"):
         return Message("tool", _result(item, item.get("output")))
     if kind == "reasoning" and "role" not in item:
         return Message("assistant", [_thinking(item)])
-    role = item["role"] if isinstance(item.get("role"), str) and item["role"] else ""
+    role = _text(item, "role")
     if not role and kind.lower() in ROLES:
         role = kind
     if not role or not {"content", "parts", "tool_calls", "function_call", "refusal"} & item.keys():
@@ -220,10 +220,10 @@ def _message(role: str, item: dict[str, Any]) -> Message:
 
 def _is_typed(content: Any) -> bool:
     """Whether a tool message consists of results that name their calls themselves."""
-    return isinstance(content, list) and any(
-        isinstance(part, dict) and str(part.get("type", "")).startswith(("tool_result", "tool-result", "tool_call"))
-        for part in content
-    )  # fmt: skip
+    kinds = (
+        [part.get("type") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    )
+    return any(str(kind).startswith(("tool_result", "tool-result", "tool_call")) for kind in kinds)
 
 
 def _parts(content: Any) -> list[Part]:
@@ -332,7 +332,9 @@ def _id(item: Mapping[str, Any]) -> str:
 def _media(part: dict[str, Any]) -> Part:
     """An image, sound or file: its address, or its bytes as a data: URI."""
     kind = _text(part, "type")
-    source = _first(part, "source", "image_url", "input_audio", "file", "image", "audio", "inlineData") or part
+    source = (
+        _first(part, "source", "image_url", "input_audio", "file", "image", "audio", "inlineData") or part
+    )
     if isinstance(source, str):
         where, mime = source, _text(part, "mime_type") or _text(part, "mediaType")
     elif isinstance(source, dict):

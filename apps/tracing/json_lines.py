@@ -17,6 +17,7 @@ PARSE_LIMIT = 4_000_000  # characters; longer text is not parsed
 MAX_DEPTH = 40
 MAX_LINES = 1_200
 MAX_STRING = 4_000  # characters of one string
+MAX_CHARACTERS = 150_000  # of all lines together
 WIDTH = 72  # characters; a value that fits stands on one line
 ROW_OF_NUMBERS = 8
 MAX_NUMBERS = 64  # of one list of numbers
@@ -86,19 +87,21 @@ class _Layout:
     def __init__(self, limit: int) -> None:
         self.lines: list[Line] = []
         self.limit = limit
+        self.room = MAX_CHARACTERS
 
     def run(self, value: Any) -> list[Line]:
         self._value((), value, 0, ())
         return self.lines
 
     def _full(self) -> bool:
-        return len(self.lines) >= self.limit
+        return len(self.lines) >= self.limit or self.room <= 0
 
     def _value(self, key: tuple[Piece, ...], value: Any, depth: int, comma: tuple[Piece, ...]) -> None:
         pieces = _inline(value, WIDTH)
         if pieces is None and depth >= MAX_DEPTH:
             pieces = [*_deep(value)]
         if pieces is not None:
+            self.room -= sum(len(piece.text) for piece in pieces)
             self.lines.append(Line(depth, (*key, *pieces, *comma)))
             return
         marks = ("{", "}") if isinstance(value, dict) else ("[", "]")

@@ -214,8 +214,6 @@ def _shares(spent: dict[str, int]) -> list[Share]:
     shares, done = [], 0
     for kind, micros in sorted(spent.items(), key=lambda item: (item[0] == GAP, -item[1], item[0])):
         if micros > 0:
-            shares.append(
-                Share(kind, micros, round(100 * done / total, 3), round(100 * micros / total, 3))
-            )
+            shares.append(Share(kind, micros, round(100 * done / total, 3), round(100 * micros / total, 3)))
             done += micros
     return shares
