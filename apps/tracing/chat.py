@@ -79,7 +79,7 @@ def _of_list(items: list[Any]) -> Conversation | None:
     messages = _all(item for item in items if not _langchain_tool(item))
     if messages:
         return Conversation(messages, tools)
-    kinds = [item.get("type") if isinstance(item, dict) else None for item in items]
+    kinds = [_text(item, "type") if isinstance(item, dict) else "" for item in items]
     if all(kind in _BLOCKS for kind in kinds) and any(kind in _SPOKEN for kind in kinds):
         return Conversation([Message("assistant", _parts(items))])  # Anthropic's answer without its frame
     return None
@@ -220,10 +220,12 @@ def _message(role: str, item: dict[str, Any]) -> Message:
 
 def _is_typed(content: Any) -> bool:
     """Whether a tool message consists of results that name their calls themselves."""
-    kinds = (
-        [part.get("type") for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return any(
+        str(part.get("type")).startswith(("tool_result", "tool-result", "tool_call"))
+        or not {"functionResponse", "function_response", "toolResult"}.isdisjoint(part)
+        for part in parts
     )
-    return any(str(kind).startswith(("tool_result", "tool-result", "tool_call")) for kind in kinds)
 
 
 def _parts(content: Any) -> list[Part]:
