@@ -44,6 +44,7 @@ def migrate() -> None:
 
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
+    call_command("seed_prices", "--if-needed", verbosity=0)
 
 
 def banner() -> list[str]:
