@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from litefuse_web import server, startup
+from litefuse_web.embedded_celery import EmbeddedCelery
 from litefuse_web.instance_lock import DirectoryInUse, InstanceLock
 
 
@@ -39,10 +40,17 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from None
         with lock:
             startup.prepare()
-            server.run(sockets, started=lambda: self.started(options["demo"]), stopped=[])
+            tasks = None if settings.REDIS_URL else EmbeddedCelery()
+            server.run(
+                sockets,
+                started=lambda: self.started(tasks, options["demo"]),
+                stopped=[tasks.stop] if tasks else [],
+            )
 
-    def started(self, demo: bool) -> None:
-        """Tell the person at the terminal where to go."""
+    def started(self, tasks: EmbeddedCelery | None, demo: bool) -> None:
+        """Start background tasks, then tell the person at the terminal where to go."""
+        if tasks is not None:
+            tasks.start()
         self.stdout.write("\n".join(startup.banner()) + "\n")
         self.stdout.flush()
         sys.stdout.flush()
