@@ -3,6 +3,8 @@
 # Sourced with the repository as working directory.
 
 venv=.venv
+# Trust what the machine trusts, as pip and browsers do: company networks have authorities of their own.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" NODE_USE_SYSTEM_CA="${NODE_USE_SYSTEM_CA:-1}"
 state=.state # stamps: one file a step, holding the checksum of its inputs
 
 say() { printf '%s\n' "$*" >&2; }
@@ -80,7 +82,7 @@ install_packages() {
 # find_node: set `npm` to a command line for npm; without Node.js of our own age, take it as a wheel.
 find_node() {
     if command -v npm >/dev/null 2>&1 &&
-        node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' >/dev/null 2>&1; then
+        node -e 'process.exit(Number(process.versions.node.split(".")[0] < 18))' >/dev/null 2>&1; then
         node=node npm=npm
         return 0
     fi

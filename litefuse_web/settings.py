@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dj_email_url
 from environs import Env, validate
 
 from litefuse_web.logs import logging_config
@@ -165,6 +166,17 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 EMAIL_URL = env.str("EMAIL_URL", "")
 SIGNUP_DISABLED = env.bool("LITEFUSE_SIGNUP_DISABLED", False)
+
+# --- mail: stored in the outbox, sent from there through EMAIL_URL (unset: printed to the console) ------
+_mail = dj_email_url.parse(EMAIL_URL or "console://")
+OUTBOX_EMAIL_BACKEND: str = _mail.pop("EMAIL_BACKEND")
+globals().update({name: value for name, value in _mail.items() if name.startswith("EMAIL_")})
+EMAIL_BACKEND = "apps.outbox.mail.OutboxBackend"
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LITEFUSE_MAIL_FROM", "Litefuse <noreply@localhost>")
+
+# --- requests that we make to addresses people typed in ---------------------------------------------------
+OUTGOING_ALLOW: list[str] = env.list("LITEFUSE_OUTGOING_ALLOW", [])
 
 # --- content security: no inline script or style anywhere -----------------------------------------------
 CONTENT_SECURITY_POLICY = {

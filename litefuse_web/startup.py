@@ -10,34 +10,60 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.core.errors import Unavailable
+from apps.telemetry import gate
+
 logger = logging.getLogger(__name__)
 
 
-def prepare_database() -> None:
-    """Bring the relational schema up to date when this process is the only one; else demand that it is.
+def prepare() -> None:
+    """Bring the stores up to date when this process is the only one; else demand that they are.
 
     Raises CommandError when several processes share a database that lacks migrations: two of them
     migrating at once would collide.
     """
-    executor = MigrationExecutor(connection)
-    pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if not pending:
-        return
-    if settings.SEVERAL_PROCESSES:
+    pending = _pending_migrations()
+    if not settings.SEVERAL_PROCESSES:
+        if pending:
+            migrate()
+        fill()
+    elif pending:
         raise CommandError(
-            f"the database lacks {len(pending)} migrations. Run `python manage.py release` once"
+            f"the database lacks {pending} migrations. Run `python manage.py release` once"
             " (the Procfile's release step), then start again."
         )
-    logger.info("applying %d migrations", len(pending))
+
+
+def _pending_migrations() -> int:
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def migrate() -> None:
+    """Apply the migrations of the relational store."""
+    logger.info("applying migrations")
     call_command("migrate", interactive=False, verbosity=0)
+
+
+def fill() -> None:
+    """Put in what every instance starts with: nothing that is there already changes."""
+    call_command("seed_prices", "--if-needed", verbosity=0)
+
+
+def warm_up() -> None:
+    """Open the telemetry store, which takes a second, before somebody waits for it."""
+    try:
+        gate.gate()
+    except Unavailable as error:
+        # Not the end: pages that need no telemetry work, readiness says no, and the next use tries again.
+        logger.error("the telemetry store cannot be opened: %s", error.message)
 
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
-    version = getattr(settings, "VERSION", "")
     return [
         "",
-        f"  Litefuse {version} is ready",
+        f"  Litefuse {settings.VERSION} is ready",
         "",
         f"    Open        {settings.PUBLIC_URL}{settings.BASE_PATH}/",
         f"    Data        {settings.DATA_DIR}",

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
@@ -138,7 +138,8 @@ def _opened(answer: _Answer) -> Access:
 def _answer(authorization: str) -> _Answer:
     """Ask the database."""
     until = time.monotonic() + CACHE_SECONDS
-    close_old_connections()  # threads of the ingestion path have no request that would
+    if not connection.in_atomic_block:  # whose owner needs the connection as it is
+        close_old_connections()  # threads of the ingestion path have no request that would
     try:
         key, kind = _find(authorization)
     except Unauthorized as refusal:

@@ -1,0 +1,67 @@
+"""Fixtures that every room's tests may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import needs
+from tests.support.postgres import find_programs, temporary_postgres
+from tests.support.redis import find_program, temporary_redis
+from tests.support.server import ServerProcess
+
+Launcher = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def close_telemetry() -> Iterator[None]:
+    """Closes the embedded store, if a test opened it, before its directory goes away."""
+    yield
+    from apps.telemetry import gate
+
+    gate.close()
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[Launcher]:
+    """Makes server processes, not yet started: `make_server(*arguments, data_dir=…, port=…, NAME=value)`.
+
+    Two made without `data_dir` share one. All are killed after the test.
+    """
+    made: list[ServerProcess] = []
+
+    def make(
+        *arguments: str, data_dir: Path = tmp_path / "data", port: int | None = None, **environment: str
+    ):
+        made.append(ServerProcess(data_dir, *arguments, port=port, **environment))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def server(make_server: Launcher) -> ServerProcess:
+    """A fresh server that answers."""
+    return make_server().start()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """DATABASE_URL of a temporary PostgreSQL."""
+    if find_programs() is None:
+        needs.missing("PostgreSQL", "Debian, Ubuntu: apt-get install postgresql")
+    with temporary_postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """REDIS_URL of a temporary Redis."""
+    if find_program() is None:
+        needs.missing("Redis", "Debian, Ubuntu: apt-get install redis-server")
+    with temporary_redis() as url:
+        yield url

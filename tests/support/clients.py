@@ -1,0 +1,104 @@
+"""Environments with real client packages, made on first use from requirements/clients/, and runs in them.
+
+They are not the server's environment: a client brings its own, often conflicting, requirements.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.support.server import ROOT
+
+CLIENTS = ROOT / ".cache" / "clients"
+REQUIREMENTS = ROOT / "requirements" / "clients"
+INSTALL_SECONDS = 300
+RUN_SECONDS = 60
+
+# What a program finds in its environment besides what the test says. No LANGFUSE_*, OPENAI_* or OTEL_* of
+# the developer's may reach it, and no proxy: everything is on the loopback interface.
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "SYSTEMROOT")
+
+
+class ClientFailed(AssertionError):
+    """A client's program or its environment failed; the message holds what was printed."""
+
+
+def client_python(name: str) -> Path:
+    """The interpreter of client environment `name`, installed first when missing or out of date.
+
+    `name` is that of requirements/clients/NAME.txt. Test workers may ask at the same time: one installs,
+    the others wait. Raises ClientFailed when the installation fails.
+    """
+    requirements = REQUIREMENTS / f"{name}.txt"
+    folder = CLIENTS / name
+    stamp = folder / "requirements.sha256"
+    wanted = hashlib.sha256(f"{sys.version_info[:3]}".encode() + requirements.read_bytes()).hexdigest()
+    CLIENTS.mkdir(parents=True, exist_ok=True)
+    with (CLIENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # freed with the file, also when this process is killed
+        if not stamp.exists() or stamp.read_text() != wanted:
+            _install(folder, requirements)
+            stamp.write_text(wanted)
+    return folder / "bin" / "python"
+
+
+def _install(folder: Path, requirements: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    uv = Path(sys.executable).with_name("uv")  # of the project's environment, which the suite runs in
+    python = folder / "bin" / "python"
+    wanted = ["--quiet", "--require-hashes", "-r", requirements]
+    _run([uv, "venv", "--quiet", "--python", sys.executable, folder])
+    try:
+        _run([uv, "pip", "install", "--python", python, *wanted])
+    except ClientFailed:
+        # As in bin/up: pip knows a mirror or a certificate from its configuration, which uv does not read.
+        _run([sys.executable, "-m", "pip", "--python", python, "install", *wanted])
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    if done.returncode:
+        raise ClientFailed(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+
+
+def run_client(
+    name: str, script: Path, env: Mapping[str, str], args: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Run a script with the packages of client environment `name`, and wait for its end.
+
+    It gets `env` and next to nothing else, and no access to the project's own modules. Raises ClientFailed,
+    with what it printed, when it ends with another status than 0 or takes longer than a minute.
+    """
+    command = [str(client_python(name)), "-I", str(script), *args]
+    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    try:
+        done = subprocess.run(
+            command,
+            env={**kept, "PYTHONUTF8": "1", **env},
+            cwd=script.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        printed = "\n".join(
+            part.decode(errors="replace") if isinstance(part, bytes) else part or ""
+            for part in (error.stdout, error.stderr)
+        )
+        raise ClientFailed(
+            f"{script.name} with {name} did not end in {RUN_SECONDS} s; it printed:\n{printed}"
+        ) from None
+    if done.returncode:
+        raise ClientFailed(
+            f"{script.name} with {name} ended with {done.returncode}; it printed:\n{done.stdout}{done.stderr}"
+        )
+    return done

@@ -1,0 +1,65 @@
+"""Configurations that cannot work are refused with a hint; likely slips warn."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import Settings
+
+from litefuse_web.checks import check_stores, check_unknown_names, check_urls
+
+
+@pytest.fixture(autouse=True)
+def _embedded(settings: Settings) -> None:
+    settings.DATABASE_URL = settings.CLICKHOUSE_URL = settings.REDIS_URL = ""
+
+
+def test_nothing_set_is_fine() -> None:
+    assert check_stores() == check_urls() == []
+
+
+def test_all_servers_set_is_fine(settings: Settings) -> None:
+    settings.DATABASE_URL = "postgres://litefuse@db/litefuse"
+    settings.CLICKHOUSE_URL = "https://clickhouse:8443/litefuse"
+    settings.REDIS_URL = "redis://redis:6379/0"
+    assert check_stores() == check_urls() == []
+
+
+@pytest.mark.parametrize("missing", ["DATABASE_URL", "CLICKHOUSE_URL"])
+def test_several_processes_need_shared_stores(settings: Settings, missing: str) -> None:
+    settings.DATABASE_URL = "postgres://litefuse@db/litefuse"
+    settings.CLICKHOUSE_URL = "https://clickhouse:8443/litefuse"
+    settings.REDIS_URL = "redis://redis:6379/0"
+    setattr(settings, missing, "")
+    [problem] = check_stores()
+    assert problem.is_serious()
+    assert missing in problem.msg and missing in str(problem.hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://root:hunter2@db/litefuse"),
+        ("CLICKHOUSE_URL", "clickhouse:8123"),
+        ("REDIS_URL", "redis://"),
+        ("PUBLIC_URL", "litefuse.example.com"),
+    ],
+)
+def test_addresses_we_cannot_use_are_refused(settings: Settings, name: str, value: str) -> None:
+    setattr(settings, name, value)
+    [problem] = check_urls()
+    assert problem.is_serious()
+    assert name in problem.msg
+    assert "hunter2" not in problem.msg
+
+
+def test_unknown_names_get_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITEFUSE_DATADIR", "/tmp")
+    [problem] = check_unknown_names()
+    assert not problem.is_serious()
+    assert "LITEFUSE_DATADIR" in problem.msg
+    assert problem.hint == "Did you mean LITEFUSE_DATA_DIR?"
+
+
+def test_known_names_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LITEFUSE_LOG_LEVEL", "INFO")
+    assert check_unknown_names() == []
