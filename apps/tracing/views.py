@@ -1,11 +1,11 @@
-"""Pages: the list of traces and one trace. One view each, answering whole pages and htmx fragments."""
+"""The list of traces: one view, answering the whole page and its htmx fragments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_lazy as _
@@ -13,12 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, InvalidRequest, Unavailable
+from apps.core.errors import InvalidRequest, Unavailable
 from apps.organizations.access import project_page
 from apps.live.routing import live_path
-from apps.tracing import detail, filters, listing, repository
+from apps.tracing import filters, listing, repository
 from apps.tracing.filters import ListState
-from apps.tracing.records import FacetValue, TraceSummary
+from apps.tracing.records import FacetValue
 
 PAGE_SIZE = 50
 HISTOGRAM_BUCKETS = 96
@@ -184,89 +184,3 @@ def _ways_back(project_id: str, state: ListState) -> list[dict[str, Any]]:
         for label, without in ways[:6] + ways[6:][-1:]
     ]
     return sorted((way for way in found if way["count"]), key=lambda way: -int(way["count"]))[:3]
-
-
-@require_safe
-@never_cache
-@project_page("project:read")
-def trace_detail(request: HttpRequest, project_id: str, trace_id: str) -> HttpResponse:
-    """One trace; under htmx its tree or the panel of what is selected; with `raw` the text as stored."""
-    if trace_id == "_" and "id" in request.GET:
-        trace_id = request.GET["id"]
-    target = request.headers.get("HX-Target", "") if request.headers.get("HX-Request") else ""
-    try:
-        trace = repository.get_trace(project_id, trace_id)
-        if trace is None:
-            return _no_trace(request, project_id, trace_id)
-        if raw := request.GET.get("raw"):
-            return _raw(request, trace, raw)
-        context = _trace_context(request, trace)
-        if target != "panel":
-            context |= _tree_context(request, trace)
-        if target != "trace-tree":
-            context |= _panel_context(request, trace)
-    except Unavailable as error:
-        return render(request, "tracing/trace_down.html", {"down": error.message}, status=503)
-    parts = {"panel": "tracing/_panel.html", "trace-tree": "tracing/_trace_tree.html"}
-    response = render(request, parts.get(target, "tracing/trace_detail.html"), context)
-    patch_vary_headers(response, ["HX-Request", "HX-Target"])
-    return response
-
-
-def _trace_context(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
-    now = now_micros()
-    selected = request.GET.get("observation", "")
-    return {
-        "trace": trace,
-        "row": listing.rows([trace], now)[0],
-        "running": trace.is_running(now),
-        "live": live_path(trace.project_id),
-        "selected": selected,
-        "mode": "timeline" if request.COOKIES.get("mode") == "timeline" else "tree",
-        "id_field": request.GET.get("id", ""),
-    }
-
-
-def _tree_context(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
-    rows = repository.list_observations(trace.project_id, trace.id)
-    selected = request.GET.get("observation", "")
-    return {
-        "tree": detail.tree_view(
-            rows, selected, running=trace.is_running(now_micros()), show_all="all" in request.GET
-        )
-    }
-
-
-def _panel_context(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
-    tab = request.GET.get("tab", "")
-    tab = tab if tab in detail.TABS else "preview"
-    show_all = "full" in request.GET
-    selected = request.GET.get("observation", "")
-    row = repository.get_observation(trace.project_id, trace.id, selected) if selected else None
-    if row is not None:
-        return {"panel": detail.observation_panel(row, tab, show_all=show_all)}
-    content = repository.trace_content(trace.project_id, trace.id)
-    panel = detail.trace_panel(trace, content, tab, show_all=show_all)
-    return {"panel": panel, "missing": selected}
-
-
-def _raw(request: HttpRequest, trace: TraceSummary, which: str) -> HttpResponse:
-    """Input or output as stored, as a download: never shown by the browser as anything but text."""
-    selected = request.GET.get("observation", "")
-    if which not in ("input", "output"):
-        raise Http404
-    if selected:
-        row = repository.get_observation(trace.project_id, trace.id, selected)
-        if row is None:
-            raise Http404
-        text = row.input if which == "input" else row.output
-    else:
-        text = repository.trace_content(trace.project_id, trace.id)[which == "output"]
-    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{which}.txt"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _no_trace(request: HttpRequest, project_id: str, trace_id: str) -> HttpResponse:
-    return render(request, "tracing/no_trace.html", {"trace_id": trace_id}, status=404)
