@@ -1,0 +1,14 @@
+"""Pages of traces. Prefix: /project/<project_id>/traces."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.tracing import detail_views, views
+
+app_name = "tracing"
+urlpatterns = [
+    path("project/<str:project_id>/traces", views.trace_list, name="trace-list"),
+    # Last: an id may be any text, slashes included.
+    path("project/<str:project_id>/traces/<path:trace_id>", detail_views.trace_detail, name="trace-detail"),
+]
