@@ -124,6 +124,7 @@ _HIDDEN = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09
 _HIDDEN |= {0x7F: "␡"} | {code: "�" for code in range(0x80, 0xA0)}
 # Direction overrides and isolates can make text read as something it is not; marks (LRM, RLM) cannot.
 _HIDDEN |= {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_HIDDEN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half characters: no encoding has them
 
 
 def visible(text: str) -> str:

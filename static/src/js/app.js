@@ -3,6 +3,7 @@
 import htmx from "htmx.org";
 import "./ui.js";
 import "./list.js";
+import "./trace.js";
 import "./live.js";
 
 window.htmx = htmx;
