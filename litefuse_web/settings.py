@@ -77,6 +77,10 @@ if REDIS_URL:
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
+# --- what a request may bring -------------------------------------------------------------------------------
+MAX_BODY_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_BODY_MB", 32, validate=validate.Range(1, 1024))
+MAX_HELD_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_HELD_MB", 256, validate=validate.Range(1))
+
 # --- apps -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "litefuse_web",

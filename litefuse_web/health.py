@@ -1,0 +1,73 @@
+"""Whether the instance is up, for people and orchestrators. No credentials, no cost."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import lifecycle
+from apps.core.errors import ApiError
+from apps.core.rest import PublicView
+from apps.tracing import repository
+
+RECENT_SECONDS = 180
+
+
+def _asked(request: Request, name: str) -> bool:
+    return request.query_params.get(name) == "true"
+
+
+def _database_trouble() -> str | None:
+    """What is wrong with the relational store; None when it answers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        return f"Database not available: {type(error).__name__}"
+    return None
+
+
+def _telemetry_trouble() -> str | None:
+    """What is wrong with the telemetry store; None when it answers."""
+    try:
+        repository.ping()
+    except ApiError as error:
+        return f"Telemetry store not available: {error.message}"
+    return None
+
+
+def _answer(trouble: str | None, *, status: int = 503) -> Response:
+    """OK, or what is wrong."""
+    body = {"status": trouble or "OK", "version": settings.VERSION}
+    return Response(body, status=status if trouble else 200)
+
+
+class Health(PublicView):
+    """GET /api/public/health: alive; two options look further."""
+
+    scope = "public"
+
+    def get(self, request: Request) -> Response:
+        """200 with the version, or 503 with what is wrong."""
+        trouble = None
+        if _asked(request, "failIfDatabaseUnavailable"):
+            trouble = _database_trouble() or _telemetry_trouble()
+        if trouble is None and _asked(request, "failIfNoRecentEvents"):
+            trouble = _telemetry_trouble()
+            if trouble is None and not repository.has_recent(RECENT_SECONDS):
+                trouble = f"No traces received within the last {RECENT_SECONDS // 60} minutes"
+        return _answer(trouble)
+
+
+class Ready(PublicView):
+    """GET /api/public/ready: may requests be sent here?"""
+
+    scope = "public"
+
+    def get(self, request: Request) -> Response:
+        """200; 500 once the process was asked to stop; 503 when a store does not answer."""
+        if lifecycle.is_stopping():
+            return _answer("The server is stopping", status=500)
+        return _answer(_database_trouble() or _telemetry_trouble())
