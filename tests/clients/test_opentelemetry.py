@@ -30,7 +30,7 @@ def test_conventions_for_generative_ai(project: Project, encoding: str) -> None:
     assert {name: o["type"] for name, o in found.items()} == {
         "answer": "SPAN",
         "chat gpt-4o": "GENERATION",
-        "execute_tool weather": "TOOL",
+        "weather": "TOOL",  # named by gen_ai.tool.name
     }
 
     generation = found["chat gpt-4o"]
@@ -40,5 +40,5 @@ def test_conventions_for_generative_ai(project: Project, encoding: str) -> None:
     assert generation["output"] == [{"role": "assistant", "parts": [{"type": "text", "content": "No."}]}]
     assert (generation["usageDetails"]["input"], generation["usageDetails"]["output"]) == (12, 7)
     assert trace["totalCost"] == pytest.approx(12 * 2.5e-6 + 7 * 1e-5)
-    tool = found["execute_tool weather"]
+    tool = found["weather"]
     assert (tool["level"], tool["statusMessage"]) == ("ERROR", "no such city")
