@@ -35,3 +35,8 @@ def from_datetime(moment: datetime) -> int:
 def iso_millis(micros: int) -> str:
     """ISO 8601 with milliseconds and `Z`, as every API answer writes times."""
     return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % 1_000_000 // 1000:03d}Z"
+
+
+def iso_micros(micros: int) -> str:
+    """ISO 8601 with microseconds and `Z`."""
+    return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

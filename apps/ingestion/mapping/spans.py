@@ -1,0 +1,185 @@
+"""Spans to observations: the rules of every convention applied, nothing priced, nothing stored. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from apps.core.clock import iso_micros
+from apps.ingestion.mapping import gen_ai, generic, langfuse, metadata, registry, trace
+from apps.ingestion.mapping.shapes import Content, Context, langfuse_language, major
+from apps.ingestion.mapping.values import dump, first, is_true, text
+from apps.ingestion.otlp import STATUS_ERROR, Attributes, Resource, Scope, Span, SpanEvent
+from apps.tracing.received import without_credentials
+from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
+
+_NO_CONTENT = Content("", "", {})
+_JSON_METADATA_SINCE = 5  # major of the Python SDK
+
+
+@dataclass(slots=True)
+class _Origin:
+    """What all spans of one resource and scope have in common, worked out once."""
+
+    resource: Resource
+    scope: Scope
+    metadata: dict[str, str]
+    trace_metadata: dict[str, str]
+    decode_metadata: bool
+    version: str
+    release: str
+    service_name: str
+    host_name: str
+    sdk_name: str
+    sdk_version: str
+    received: bytes  # `"resource":…,"scope":…` of the stored attributes
+
+
+def map_spans(spans: Iterable[Span], context: Context) -> list[Observation]:
+    """One observation a span, in order."""
+    observations = []
+    origin: _Origin | None = None
+    for span in spans:
+        if origin is None or origin.scope is not span.scope or origin.resource is not span.resource:
+            origin = _origin(span, context)
+        observations.append(_map(span, origin, context))
+    return observations
+
+
+def _origin(span: Span, context: Context) -> _Origin:
+    resource, scope, sender = span.resource.attributes, span.scope, context.sender
+    language = langfuse_language(span)
+    sdk_name = sender.sdk_name or language or text(resource.get("telemetry.sdk.name"))
+    sdk_version = sender.sdk_version or (scope.version if language else "")
+    if not sdk_version and not language:
+        sdk_version = text(resource.get("telemetry.sdk.version"))
+    decode = sdk_name == "python" and major(sdk_version) >= _JSON_METADATA_SINCE
+    own, of_trace = metadata.user_metadata(resource, decode=decode)
+    shared = {"resource": without_credentials(resource), "scope": _scope(scope)}
+    return _Origin(
+        resource=span.resource,
+        scope=scope,
+        metadata=own,
+        trace_metadata=of_trace,
+        decode_metadata=decode,
+        version=trace.short(resource.get("service.version")),
+        release=trace.short(resource.get("langfuse.release")),
+        service_name=trace.short(resource.get("service.name")),
+        host_name=trace.short(resource.get("host.name")),
+        sdk_name=sdk_name[: trace.MAX_NAME],
+        sdk_version=sdk_version[: trace.MAX_NAME],
+        received=dump(shared).encode()[1:-1],
+    )
+
+
+def _scope(scope: Scope) -> dict[str, Any]:
+    return {
+        "name": scope.name,
+        "version": scope.version,
+        "attributes": without_credentials(scope.attributes),
+    }
+
+
+def _map(span: Span, origin: _Origin, context: Context) -> Observation:
+    attributes = span.attributes
+    kind = registry.ask(registry.TYPE, span) or ObservationType.SPAN
+    content = registry.ask(registry.CONTENT, span) or _NO_CONTENT
+    is_root = not span.parent_id or is_true(attributes.get("langfuse.internal.as_root"))
+    facts = trace.facts(attributes)
+    observation = Observation(
+        project_id=context.project_id,
+        trace_id=span.trace_id,
+        id=span.id,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        completion_start_time=registry.ask(registry.COMPLETION_START, span),
+        parent_id=span.parent_id,
+        type=kind,
+        name=(registry.ask(registry.NAME, span) or span.name)[: trace.MAX_NAME],
+        level=langfuse.level(span) or (Level.ERROR if span.status_code == STATUS_ERROR else Level.DEFAULT),
+        status_message=text(attributes.get("langfuse.observation.status_message")) or span.status_message,
+        environment=generic.environment(attributes, origin.resource.attributes),
+        version=trace.short(attributes.get("langfuse.version")) or origin.version,
+        release=trace.short(attributes.get("langfuse.release")) or origin.release,
+        input=content.input,
+        output=content.output,
+        is_root=is_root,
+        is_app_root=is_true(attributes.get("langfuse.internal.is_app_root")),
+        is_entry=is_true(attributes.get("gen_ai.is_entry")),
+        trace=facts,
+        received_at=context.received_at,
+        api_key_id=context.api_key_id,
+        sdk_name=origin.sdk_name,
+        sdk_version=origin.sdk_version,
+        service_name=origin.service_name,
+        host_name=origin.host_name,
+        attributes=_received(span, origin, content),
+    )
+    facts.release = observation.release or None
+    _add_model(observation, span)
+    _add_metadata(observation, span, origin, context.sender.propagates)
+    return observation
+
+
+def _add_model(observation: Observation, span: Span) -> None:
+    """Model, parameters, usage, cost, prompt link."""
+    parameters = registry.ask(registry.MODEL_PARAMETERS, span)
+    if parameters:
+        observation.model_parameters = dump(parameters)
+    if observation.type is ObservationType.GENERATION:
+        linked = registry.ask(registry.PROMPT, span)
+        if linked is not None:
+            observation.prompt_name, observation.prompt_version = linked[0][: trace.MAX_NAME], linked[1]
+    if gen_ai.repeats_children(span):
+        return
+    observation.model = trace.short(first(span.attributes, generic.MODEL_KEYS))
+    observation.usage = registry.ask(registry.USAGE, span) or {}
+    observation.provided_cost = registry.ask(registry.COST, span) or {}
+
+
+def _add_metadata(observation: Observation, span: Span, origin: _Origin, propagates: bool) -> None:
+    """The user's metadata. Later wins: resource, trace, observation for a trace seen from its root;
+    resource, observation, trace for an observation whose sender copies trace metadata to every span."""
+    own, of_trace = metadata.user_metadata(span.attributes, decode=origin.decode_metadata)
+    observation.metadata = {**origin.metadata, **own, **(of_trace if propagates else {})}
+    facts: TraceFacts = observation.trace
+    if observation.is_root:
+        of_trace = {**origin.metadata, **origin.trace_metadata, **of_trace, **own}
+    facts.metadata = of_trace or None
+
+
+def _received(span: Span, origin: _Origin, content: Content) -> str:
+    """The attributes as received, as `tracing.received` describes them."""
+    held = dict(content.held_by)
+    for key, side in (("langfuse.trace.input", "input"), ("langfuse.trace.output", "output")):
+        value = span.attributes.get(key)
+        if value and value == getattr(content, side):  # SDKs repeat the root's content for the trace
+            held[key] = side
+    parts: dict[str, Any] = {"attributes": without_credentials(_others(span.attributes, held, ""))}
+    if held:
+        parts["held"] = held
+    if span.events:
+        parts["events"] = [_event(event, held, number) for number, event in enumerate(span.events)]
+    try:
+        own = orjson.dumps(parts)
+    except TypeError:
+        own = dump(parts).encode() or b"{}"
+    return (own[:-1] + (b"," if len(own) > 2 else b"") + origin.received + b"}").decode()
+
+
+def _others(attributes: Attributes, held: dict[str, str], place: str) -> Attributes:
+    """The attributes that are not stored as input or output."""
+    if not held:
+        return attributes
+    return {key: value for key, value in attributes.items() if place + key not in held}
+
+
+def _event(event: SpanEvent, held: dict[str, str], number: int) -> dict[str, Any]:
+    return {
+        "name": event.name,
+        "time": None if event.time is None else iso_micros(event.time),
+        "attributes": without_credentials(_others(event.attributes, held, f"events.{number}.")),
+    }

@@ -1,0 +1,415 @@
+"""OTLP trace requests, bytes in, spans out. Pure: no settings, no clock, no store.
+
+Protobuf and JSON end in the same `Span`. A request that cannot be read at all raises InvalidRequest; a span
+that cannot be used is left out with its reason and its siblings stay.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from math import isfinite
+from typing import Any
+
+import orjson
+from google.protobuf.message import DecodeError
+
+from apps.core.clock import clamp_micros
+from apps.core.errors import InvalidRequest, TooLarge
+from apps.ingestion import otlp_messages as messages
+
+MAX_SPANS = 50_000  # in one request; SDKs send 512 or less
+MAX_DEPTH = 64  # of lists and maps in one attribute
+MAX_ID_LENGTH = 800  # characters; what the batch API allows for ids
+MAX_INTEGER_DIGITS = 20
+MAX_INTEGER = 2**63 - 1
+STATUS_ERROR = 2
+
+Attributes = dict[str, Any]  # str, bool, int, finite float, None, and lists and dicts of them
+
+
+class _Unusable(Exception):
+    """This span cannot be stored; the text is the reason."""
+
+
+@dataclass(slots=True)
+class Resource:
+    """What produced the spans."""
+
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Scope:
+    """The instrumentation that made the spans."""
+
+    name: str = ""
+    version: str = ""
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class SpanEvent:
+    """Something that happened at a moment of a span; time in microseconds, None when not given."""
+
+    name: str
+    time: int | None
+    attributes: Attributes
+
+
+@dataclass(slots=True)
+class Span:
+    """One span as sent. Ids are as sent, bytes as lower-case hex; times in microseconds."""
+
+    resource: Resource
+    scope: Scope
+    trace_id: str
+    id: str
+    parent_id: str
+    name: str
+    start_time: int
+    end_time: int
+    attributes: Attributes
+    events: list[SpanEvent]
+    status_code: int
+    status_message: str
+
+
+@dataclass(slots=True)
+class Decoded:
+    """The spans of a request, and why others of it were refused (one reason each)."""
+
+    spans: list[Span] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def decode_protobuf(body: bytes, now: int) -> Decoded:
+    """Spans of an ExportTraceServiceRequest; `now` (microseconds) dates spans without any time.
+
+    Raises InvalidRequest when the bytes are no such message, TooLarge above MAX_SPANS.
+    """
+    try:
+        request = messages.Request.FromString(body)
+        decoded = Decoded()
+        for group in request.resource_spans:
+            resource = Resource(_attributes(group.resource.attributes))
+            for scope_group in group.scope_spans:
+                sent = scope_group.scope
+                scope = Scope(_text(sent.name), _text(sent.version), _attributes(sent.attributes))
+                _check_count(len(decoded.spans) + len(decoded.refused) + len(scope_group.spans))
+                _collect(decoded, scope_group.spans, resource, scope, now, _protobuf_span)
+    except (DecodeError, _Unusable) as problem:
+        raise InvalidRequest(f"The body is not an OTLP trace request in protobuf: {problem}") from None
+    return decoded
+
+
+def decode_json(body: bytes, now: int) -> Decoded:
+    """Spans of an ExportTraceServiceRequest in OTLP's JSON; as `decode_protobuf`."""
+    request = _load_json(body)
+    if not isinstance(request, dict):
+        raise InvalidRequest("The body must be a JSON object with 'resourceSpans'.")
+    decoded = Decoded()
+    try:
+        for group in _objects(request, "resourceSpans"):
+            resource = Resource(_json_attributes(_object(group, "resource")))
+            for scope_group in _objects(group, "scopeSpans"):
+                sent = _object(scope_group, "scope")
+                scope = Scope(
+                    _json_text(sent.get("name")), _json_text(sent.get("version")), _json_attributes(sent)
+                )
+                spans = _array(scope_group, "spans")
+                _check_count(len(decoded.spans) + len(decoded.refused) + len(spans))
+                _collect(decoded, spans, resource, scope, now, _json_span)
+    except _Unusable as problem:
+        raise InvalidRequest(f"The body is not an OTLP trace request in JSON: {problem}") from None
+    return decoded
+
+
+def _collect(
+    decoded: Decoded,
+    sent: Any,
+    resource: Resource,
+    scope: Scope,
+    now: int,
+    read: Callable[[Any, Resource, Scope, int], Span],
+) -> None:
+    """Read the spans of one scope, keeping the good ones."""
+    for item in sent:
+        try:
+            decoded.spans.append(read(item, resource, scope, now))
+        except _Unusable as problem:
+            decoded.refused.append(str(problem))
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_SPANS:
+        raise TooLarge(f"More than {MAX_SPANS} spans in one request. Send smaller batches.")
+
+
+def _check_id(value: str, name: str) -> str:
+    if not value:
+        raise _Unusable(f"span without {name}")
+    if len(value) > MAX_ID_LENGTH:
+        raise _Unusable(f"{name} is longer than {MAX_ID_LENGTH} characters")
+    return value
+
+
+def _times(start: int | None, end: int | None, now: int) -> tuple[int, int]:
+    """Both edges; a missing one is the other, without any both are now."""
+    if start is None:
+        start = now if end is None else end
+    return start, start if end is None else end
+
+
+# --- protobuf ----------------------------------------------------------------------------------------------
+
+
+def _protobuf_span(raw: bytes, resource: Resource, scope: Scope, now: int) -> Span:
+    try:
+        span = messages.Span.FromString(raw)
+    except DecodeError:
+        raise _Unusable("span is damaged: not a protobuf message") from None
+    start, end = _times(_micros(span.start_time_unix_nano), _micros(span.end_time_unix_nano), now)
+    status = span.status
+    return Span(
+        resource=resource,
+        scope=scope,
+        trace_id=_check_id(span.trace_id.hex(), "trace id"),
+        id=_check_id(span.span_id.hex(), "span id"),
+        parent_id=span.parent_span_id.hex()[:MAX_ID_LENGTH],
+        name=_text(span.name),
+        start_time=start,
+        end_time=end,
+        attributes=_attributes(span.attributes),
+        events=[
+            SpanEvent(_text(event.name), _micros(event.time_unix_nano), _attributes(event.attributes))
+            for event in span.events
+        ],
+        status_code=status.code,
+        status_message=_text(status.message),
+    )
+
+
+def _text(raw: bytes) -> str:
+    """Text of any bytes; what is not UTF-8 becomes replacement characters."""
+    return raw.decode("utf-8", "replace")
+
+
+def _micros(nanoseconds: int) -> int | None:
+    return clamp_micros(nanoseconds // 1000) if nanoseconds else None
+
+
+def _attributes(pairs: Any, depth: int = 0) -> Attributes:
+    return {_text(pair.key): _value(pair.value, depth) for pair in pairs}
+
+
+def _value(raw: bytes, depth: int) -> Any:
+    """One AnyValue. Strings, nearly all values, are cut out by hand: tag byte, length, text."""
+    if raw[:1] == b"\n":
+        size = len(raw)
+        if 1 < size < 130 and raw[1] == size - 2:
+            return raw[2:].decode("utf-8", "replace")
+        length, start = _length(raw)
+        if start + length == size:
+            return raw[start:].decode("utf-8", "replace")
+    if depth > MAX_DEPTH:
+        raise _Unusable(f"an attribute is nested deeper than {MAX_DEPTH}")
+    try:
+        value = messages.AnyValue.FromString(raw)
+    except DecodeError:
+        raise _Unusable("an attribute is damaged: not a protobuf value") from None
+    kind = value.WhichOneof("value")
+    match kind:
+        case None:
+            return None
+        case "string_value":
+            return _text(value.string_value)
+        case "double_value":
+            return _finite(value.double_value)
+        case "bytes_value":
+            return base64.b64encode(value.bytes_value).decode()
+        case "array_value":
+            return [_value(item, depth + 1) for item in value.array_value.values]
+        case "kvlist_value":
+            return _attributes(value.kvlist_value.values, depth + 1)
+        case _:
+            return getattr(value, kind)
+
+
+def _length(raw: bytes) -> tuple[int, int]:
+    """The varint after the tag byte: its value and where it ends; (-1, 0) when there is none."""
+    length = shift = 0
+    for position, byte in enumerate(islice(raw, 1, 6), start=2):
+        length |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return length, position
+        shift += 7
+    return -1, 0
+
+
+def _finite(number: float) -> float | str:
+    """JSON has no NaN or infinities: they stay text."""
+    if isfinite(number):
+        return number
+    return "NaN" if number != number else ("Infinity" if number > 0 else "-Infinity")
+
+
+# --- JSON --------------------------------------------------------------------------------------------------
+
+
+def _load_json(body: bytes) -> Any:
+    """Parse a body; broken UTF-8, lone surrogates and bare NaN in some string are mended, not refused."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        mended = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=str)
+        return orjson.loads(json.dumps(mended, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as problem:
+        raise InvalidRequest(f"The body is not JSON: {problem}") from None
+
+
+def _array(parent: dict[str, Any], name: str) -> list[Any]:
+    value = parent.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _Unusable(f"'{name}' must be an array")
+    return value
+
+
+def _objects(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    items = _array(parent, name)
+    if not all(isinstance(item, dict) for item in items):
+        raise _Unusable(f"'{name}' must hold objects")
+    return items
+
+
+def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _Unusable(f"'{name}' must be an object")
+    return value
+
+
+def _json_span(sent: Any, resource: Resource, scope: Scope, now: int) -> Span:
+    if not isinstance(sent, dict):
+        raise _Unusable("span is not an object")
+    start, end = _times(
+        _json_micros(sent.get("startTimeUnixNano")), _json_micros(sent.get("endTimeUnixNano")), now
+    )
+    status = _object(sent, "status")
+    return Span(
+        resource=resource,
+        scope=scope,
+        trace_id=_check_id(_json_id(sent.get("traceId"), "trace id"), "trace id"),
+        id=_check_id(_json_id(sent.get("spanId"), "span id"), "span id"),
+        parent_id=_json_id(sent.get("parentSpanId"), "parent span id")[:MAX_ID_LENGTH],
+        name=_json_text(sent.get("name")),
+        start_time=start,
+        end_time=end,
+        attributes=_json_attributes(sent),
+        events=[
+            SpanEvent(
+                _json_text(event.get("name")),
+                _json_micros(event.get("timeUnixNano")),
+                _json_attributes(event),
+            )
+            for event in _objects(sent, "events")
+        ],
+        status_code=STATUS_ERROR if status.get("code") in (STATUS_ERROR, "STATUS_CODE_ERROR") else 0,
+        status_message=_json_text(status.get("message")),
+    )
+
+
+def _json_text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
+
+
+def _json_id(value: Any, name: str) -> str:
+    """Strings as they are; byte arrays, also as Node's JSON writes a Buffer, in hex."""
+    if not value:
+        return ""
+    if isinstance(value, str):
+        return value
+    data = value.get("data") if isinstance(value, dict) and value.get("type") == "Buffer" else value
+    if isinstance(data, list):
+        try:
+            return bytes(data).hex()
+        except (ValueError, TypeError):
+            pass
+    raise _Unusable(f"{name} is neither text nor bytes")
+
+
+def _json_integer(value: Any) -> int | None:
+    """An integer as text, number or {high, low} pair of 32-bit halves; None for anything else."""
+    if isinstance(value, dict):
+        high, low = value.get("high"), value.get("low")
+        if isinstance(high, int) and isinstance(low, int):
+            return (high << 32) | (low & 0xFFFFFFFF)
+        return None
+    if isinstance(value, str) and 0 < len(value) <= MAX_INTEGER_DIGITS and value.isascii():
+        try:
+            return int(value)
+        except ValueError:
+            return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+        return int(value)
+    return None
+
+
+def _json_micros(value: Any) -> int | None:
+    nanoseconds = _json_integer(value)
+    return clamp_micros(nanoseconds // 1000) if nanoseconds else None
+
+
+def _json_attributes(parent: dict[str, Any]) -> Attributes:
+    return _json_pairs(_objects(parent, "attributes"), 0)
+
+
+def _json_pairs(pairs: list[dict[str, Any]], depth: int) -> Attributes:
+    return {_json_text(pair.get("key")): _json_value(pair.get("value"), depth) for pair in pairs}
+
+
+def _json_value(value: Any, depth: int) -> Any:
+    """One AnyValue of OTLP's JSON, an object with one key that names the kind."""
+    if depth > MAX_DEPTH:
+        raise _Unusable(f"an attribute is nested deeper than {MAX_DEPTH}")
+    if not isinstance(value, dict):
+        return None
+    for kind, content in value.items():
+        match kind:
+            case "stringValue":
+                return _json_text(content)
+            case "boolValue":
+                return content is True or content == "true"
+            case "intValue":
+                number = _json_integer(content)
+                return _json_text(content) if number is None or abs(number) > MAX_INTEGER else number
+            case "doubleValue":
+                return _json_double(content)
+            case "bytesValue":
+                return _json_text(content)
+            case "arrayValue":
+                values = _array(content, "values") if isinstance(content, dict) else []
+                return [_json_value(item, depth + 1) for item in values]
+            case "kvlistValue":
+                pairs = _objects(content, "values") if isinstance(content, dict) else []
+                return _json_pairs(pairs, depth + 1)
+    return None
+
+
+def _json_double(value: Any) -> float | int | str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(value)
+    text = _json_text(value)
+    try:
+        return _finite(float(text))
+    except ValueError:
+        return text

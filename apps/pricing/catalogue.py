@@ -1,0 +1,286 @@
+"""The price catalogue in memory: an immutable snapshot, shared by all threads, renewed when tables change.
+
+Which definition a name takes (`Catalogue.resolve`), in this order:
+ 1. stages of `names.py`, exact before undated before resold before deployment;
+ 2. in a stage the project's own definitions before managed ones;
+ 3. among the project's own, the latest start date first, those without last, then by id; among managed
+    ones the provider the name speaks of first, then the definition's rank.
+A definition counts from its start date on. When all that match start later than the call, the earliest
+of them is taken: a cost by the nearest known price says more than none.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import regex
+from django.db import DatabaseError, connection
+
+from apps.pricing.models import CatalogueVersion, ModelDefinition, PricingTier
+from apps.pricing.names import MAX_NAME, Form, exact_forms, names_inside, undated_forms
+from apps.pricing.rules import PATTERN_SECONDS, Definition, Tier, micros, parse_condition, search
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS = 1.0  # how long a change may stay unnoticed by a process
+MAX_REMEMBERED = 20_000  # names whose answer a snapshot remembers, found or not
+RESOLVE_SECONDS = 0.25  # longest a project's own patterns may run for one new name
+
+RESELLER = "openrouter"  # lists nearly every maker's models as `maker/model`, mostly at the maker's rates
+
+_LITERALS = re.compile(r"^\(\?i\)\^\(?((?:[\w\-./:@\[\]= |]|\\.)+?)\)?\$$")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a name resolved to: definitions in order of preference, and at which stage it was found."""
+
+    definitions: tuple[Definition, ...]
+    stage: str  # exact, undated, resold or deployment
+    matched_name: str  # the reading of the name that fitted
+
+    def at(self, start_time: int) -> Definition:
+        """The definition in force at a time (microseconds), else the one that comes into force first."""
+        for definition in self.definitions:
+            if definition.start_micros is None or definition.start_micros <= start_time:
+                return definition
+        return min(self.definitions, key=lambda definition: definition.start_micros or 0)
+
+
+class _Index:
+    """Definitions by name: patterns that are lists of names become dictionary look-ups."""
+
+    def __init__(self, definitions: Iterable[Definition]) -> None:
+        self.literals: dict[str, list[Definition]] = defaultdict(list)
+        self.patterns: list[tuple[Definition, regex.Pattern[str]]] = []
+        for definition in definitions:
+            names = literal_names(definition.match_pattern)
+            for name in names:
+                self.literals[name].append(definition)
+            if names:
+                continue
+            try:
+                self.patterns.append((definition, regex.compile(definition.match_pattern)))
+            except regex.error as error:
+                logger.warning("Model %s has an invalid match pattern: %s", definition.id, error)
+
+    def named(self, name: str, deadline: float = 0) -> list[Definition]:
+        """The definitions that list this very name."""
+        return list(self.literals.get(name.lower(), ()))
+
+    def find(self, name: str, deadline: float) -> list[Definition]:
+        """All definitions whose pattern fits, until the time is up."""
+        found = self.named(name)
+        for definition, pattern in self.patterns:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                logger.warning("Match patterns ran out of time for one name; the remaining were skipped")
+                break
+            if search(pattern, name, min(left, PATTERN_SECONDS)):
+                found.append(definition)
+        return found
+
+
+def literal_names(pattern: str) -> list[str]:
+    """The names of a pattern like `(?i)^(gpt-4o|gpt-4o-2024-08-06)$` in lower case; [] for other patterns."""
+    shape = _LITERALS.match(pattern)
+    if shape is None or any(sign in re.sub(r"\\.", "", shape[1]) for sign in ".[]"):
+        return []
+    names = (re.sub(r"\\(.)", r"\1", name).lower() for name in re.split(r"(?<!\\)\|", shape[1]))
+    return list(dict.fromkeys(names))
+
+
+class Catalogue:
+    """Everything pricing knows at one moment. Immutable but for the memory of names already resolved."""
+
+    def __init__(
+        self, managed: Sequence[Definition], own: Mapping[str, Sequence[Definition]], version: tuple[int, int]
+    ) -> None:
+        self.version = version  # of managed and of project definitions
+        self.managed = tuple(managed)
+        self.own = {project: tuple(definitions) for project, definitions in own.items()}
+        self._managed_index = _Index(managed)
+        by_provider: dict[str, list[Definition]] = defaultdict(list)
+        for definition in managed:
+            by_provider[definition.provider].append(definition)
+        self._provider_index = {provider: _Index(owned) for provider, owned in by_provider.items()}
+        self._own_index = {project: _Index(definitions) for project, definitions in own.items()}
+        self._resold: dict[str, str] = {}
+        for definition in by_provider[RESELLER]:
+            for full_name in literal_names(definition.match_pattern):
+                self._resold.setdefault(full_name.rpartition("/")[2], full_name)
+        self._memory: dict[tuple[str, str], Match | None] = {}
+        self._memory_lock = threading.Lock()
+
+    def resolve(self, project_id: str, name: str) -> Match | None:
+        """The definitions a model name takes in a project, or None; remembered, found or not."""
+        if not name or len(name) > MAX_NAME:
+            return None
+        key = (project_id if project_id in self._own_index else "", name)
+        try:
+            return self._memory[key]
+        except KeyError:
+            match = self._resolve(project_id, name)
+        with self._memory_lock:
+            while len(self._memory) >= MAX_REMEMBERED:
+                del self._memory[next(iter(self._memory))]
+            self._memory[key] = match
+        return match
+
+    def _resolve(self, project_id: str, name: str) -> Match | None:
+        forms = exact_forms(name)
+        raw = [Form(None, name.strip())]  # a project's pattern may tell upper from lower case
+        looser = undated_forms(forms)
+        stages = [("exact", forms, raw + forms), ("undated", looser, looser)]
+        for stage, managed_forms, own_forms in stages:
+            own = self._find_own(project_id, own_forms, stage)
+            if own is not None and any(definition.start_micros is None for definition in own.definitions):
+                return own
+            managed = self._find_managed(managed_forms, stage)
+            if own is not None and managed is not None:
+                return Match(own.definitions + managed.definitions, stage, own.matched_name)
+            if own is not None or managed is not None:
+                return own or managed
+        return self._find_resold(forms + looser) or self._find_inside(project_id, forms)
+
+    def _find_own(self, project_id: str, forms: Sequence[Form], stage: str) -> Match | None:
+        index = self._own_index.get(project_id)
+        if index is None:
+            return None
+        deadline = time.monotonic() + RESOLVE_SECONDS
+        for form in forms:
+            found = index.find(form.name, deadline)
+            if found:
+                return Match(tuple(sorted(found, key=_latest_start_first)), stage, form.name)
+        return None
+
+    def _find_managed(self, forms: Sequence[Form], stage: str) -> Match | None:
+        """A name with slashes fits an unanchored pattern too easily: patterns see it last."""
+        by_provider = [(form, self._provider_index.get(form.provider or "")) for form in forms]
+        tries = [(form, index.find) for form, index in by_provider if index is not None]
+        tries += [
+            (form, self._managed_index.named if "/" in form.name else self._managed_index.find)
+            for form in forms
+        ]
+        tries += [(form, self._managed_index.find) for form in forms if "/" in form.name]
+        for form, find in tries:
+            found = find(form.name, time.monotonic() + RESOLVE_SECONDS)
+            if found:
+                best = min(definition.rank for definition in found)
+                periods = [definition for definition in found if definition.rank == best]
+                return Match(tuple(sorted(periods, key=_latest_start_first)), stage, form.name)
+        return None
+
+    def _find_resold(self, forms: Sequence[Form]) -> Match | None:
+        """A bare name whose maker has no price list of its own here, by a reseller's name for it."""
+        for form in forms:
+            full_name = self._resold.get(form.name)
+            if full_name is not None:
+                return self._find_managed([Form(RESELLER, full_name)], "resold")
+        return None
+
+    def _find_inside(self, project_id: str, forms: Sequence[Form]) -> Match | None:
+        for form in reversed(forms):
+            inside = names_inside(form.name, self._managed_index.literals)
+            if inside is not None:
+                inner = [Form(form.provider, inside)]
+                return self._find_own(project_id, inner, "deployment") or self._find_managed(
+                    inner, "deployment"
+                )
+        return None
+
+
+def _latest_start_first(definition: Definition) -> tuple[bool, int, str]:
+    return (definition.start_micros is None, -(definition.start_micros or 0), definition.id)
+
+
+# --- loading ------------------------------------------------------------------------------------------------
+
+_current: Catalogue | None = None
+_checked_at = 0.0
+_load_lock = threading.Lock()
+
+
+def current() -> Catalogue:
+    """The catalogue as of at most a second ago. Call once a batch, from a thread (it may query)."""
+    global _checked_at
+    if _current is None:
+        with _load_lock:
+            return _refreshed()
+    if time.monotonic() - _checked_at >= CHECK_SECONDS and _load_lock.acquire(blocking=False):
+        try:  # one thread looks, the others go on with what is there
+            return _refreshed()
+        except DatabaseError:
+            logger.exception("The price tables could not be read; going on with the prices already loaded")
+            _checked_at = time.monotonic()
+        finally:
+            _load_lock.release()
+    return _current
+
+
+def forget() -> None:
+    """Drop the snapshot, so that the next reader loads it anew."""
+    global _current, _checked_at
+    with _load_lock:
+        _current, _checked_at = None, 0.0
+
+
+def _refreshed() -> Catalogue:
+    global _current, _checked_at
+    if _current is not None and time.monotonic() - _checked_at < CHECK_SECONDS:
+        return _current
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()  # threads here outlive a lost connection
+    numbers = dict(CatalogueVersion.objects.values_list("scope", "number"))
+    version = (numbers.get(CatalogueVersion.MANAGED, 0), numbers.get(CatalogueVersion.PROJECTS, 0))
+    if _current is None or version != _current.version:
+        same_managed = _current is not None and version[0] == _current.version[0]
+        managed = _current.managed if same_managed and _current is not None else _load(managed=True)
+        own: dict[str, list[Definition]] = defaultdict(list)
+        for definition in _load(managed=False):
+            own[definition.project_id or ""].append(definition)
+        _current = Catalogue(managed, own, version)
+    _checked_at = time.monotonic()
+    return _current
+
+
+def _load(*, managed: bool) -> tuple[Definition, ...]:
+    scope: dict[str, Any] = {"project_id__isnull": managed}
+    tiers: dict[str, list[tuple[PricingTier, Tier]]] = defaultdict(list)
+    for row in PricingTier.objects.filter(
+        **{f"definition__{name}": value for name, value in scope.items()}
+    ).order_by("priority"):
+        try:
+            conditions = tuple(parse_condition(condition) for condition in row.conditions)
+        except ValueError as error:
+            logger.warning("Tier %s was left out: %s", row.id, error)
+            continue
+        tiers[row.definition_id].append((row, Tier(row.id, row.name, conditions, row.prices, managed)))
+    return tuple(
+        _definition(row, tiers[row.id])
+        for row in ModelDefinition.objects.filter(**scope).order_by("rank", "id")
+    )
+
+
+def _definition(row: ModelDefinition, tiers: list[tuple[PricingTier, Tier]]) -> Definition:
+    return Definition(
+        id=row.id,
+        project_id=row.project_id,
+        name=row.name,
+        provider=row.provider,
+        match_pattern=row.match_pattern,
+        start_micros=micros(row.start_date),
+        unit=row.unit,
+        tokenizer_id=row.tokenizer_id,
+        rank=row.rank,
+        revision=row.revision,
+        default_tier=next((tier for stored, tier in tiers if stored.is_default), None),
+        other_tiers=tuple(tier for stored, tier in tiers if not stored.is_default),
+    )
