@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.accounts import bootstrap
 from apps.core.errors import Unavailable
 from apps.telemetry import gate
 
@@ -48,6 +49,7 @@ def migrate() -> None:
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
     call_command("seed_prices", "--if-needed", verbosity=0)
+    call_command("provision", verbosity=0)
 
 
 def warm_up() -> None:
@@ -61,7 +63,7 @@ def warm_up() -> None:
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
-    return [
+    lines = [
         "",
         f"  Litefuse {settings.VERSION} is ready",
         "",
@@ -70,3 +72,13 @@ def banner() -> list[str]:
         "    Stop        Ctrl-C",
         "",
     ]
+    if bootstrap.is_empty():
+        lines[-1:] = [
+            "",
+            "  No account yet: the first to sign up becomes this instance's admin. On this machine that needs",
+            "  nothing more; from another machine, sign up with this one-time token:",
+            "",
+            f"    {bootstrap.first_admin_token()}",
+            "",
+        ]
+    return lines
