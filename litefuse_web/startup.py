@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
 
 from apps.accounts import bootstrap
 from apps.core.errors import Unavailable
@@ -67,7 +68,7 @@ def banner() -> list[str]:
         "",
         f"  Litefuse {settings.VERSION} is ready",
         "",
-        f"    Open        {settings.PUBLIC_URL}{settings.BASE_PATH}/",
+        f"    Open        {settings.PUBLIC_URL}{reverse('home')}",
         f"    Data        {settings.DATA_DIR}",
         "    Stop        Ctrl-C",
         "",
@@ -75,10 +76,10 @@ def banner() -> list[str]:
     if bootstrap.is_empty():
         lines[-1:] = [
             "",
-            "  No account yet: the first to sign up becomes this instance's admin. On this machine that needs",
-            "  nothing more; from another machine, sign up with this one-time token:",
+            "  No account yet: the first to sign up becomes this instance's admin. Here that needs nothing",
+            "  more; on another machine, use this link, which works once:",
             "",
-            f"    {bootstrap.first_admin_token()}",
+            f"    {settings.PUBLIC_URL}{reverse('account_signup')}?token={bootstrap.first_admin_token()}",
             "",
         ]
     return lines
