@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
@@ -33,7 +32,7 @@ class AccountAdapter(DefaultAccountAdapter):
             services.make_instance_admin(actor=actor, user=user)
             # Whoever holds the machine or its token needs no mail to prove themselves, and must not be
             # locked out of a fresh instance whose mail does not work yet.
-            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+            self.stash_verified_email(request, user.email)
         return user
 
     def get_client_ip(self, request: HttpRequest) -> str:

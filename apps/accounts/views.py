@@ -27,7 +27,6 @@ class SignIn(LoginView):
             return redirect("account_signup")
         return super().dispatch(request, *args, **kwargs)
 
-
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Whether there is any use in a link to sign-up."""
         return {**super().get_context_data(**kwargs), "signup_open": not settings.SIGNUP_DISABLED}

@@ -138,6 +138,7 @@ curl -sS "$LANGFUSE_BASE_URL/api/public/otel/v1/traces" \\
     ]}]}]}]}'
 """
 
+_PIP_LITELLM = "pip install litellm opentelemetry-sdk opentelemetry-exporter-otlp"
 _NPM = "npm install openai @langfuse/openai @langfuse/otel @opentelemetry/sdk-node"
 
 SNIPPETS = (
@@ -145,7 +146,9 @@ SNIPPETS = (
     Snippet("openai", "OpenAI gateway", "pip install langfuse openai", _GATEWAY),
     Snippet("typescript", "TypeScript", _NPM, _TYPESCRIPT),
     Snippet("langchain", "LangChain", "pip install langfuse langchain langchain-openai", _LANGCHAIN),
-    Snippet("litellm", "LiteLLM", "pip install litellm opentelemetry-sdk opentelemetry-exporter-otlp", _LITELLM),
+    Snippet(
+        "litellm", "LiteLLM", "pip install litellm opentelemetry-sdk opentelemetry-exporter-otlp", _LITELLM
+    ),
     Snippet(
         "opentelemetry",
         "OpenTelemetry",
