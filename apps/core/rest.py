@@ -76,7 +76,9 @@ class PublicView(APIView):
         """A wrong method is told before credentials are looked at, as clients expect."""
         handler = getattr(self, (request.method or "").lower(), None)
         if handler is None or request.method not in self.allowed_methods:
-            raise MethodNotAllowed(f"{request.method} is not answered here; {', '.join(self.allowed_methods)} is.")
+            raise MethodNotAllowed(
+                f"{request.method} is not answered here; {', '.join(self.allowed_methods)} is."
+            )
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 

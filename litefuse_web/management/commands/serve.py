@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.telemetry import gate
 from litefuse_web import server, startup
+from litefuse_web.asgi import application
 from litefuse_web.instance_lock import DirectoryInUse, InstanceLock
 
 
@@ -39,7 +40,11 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from None
         with lock:
             startup.prepare()
-            server.run(sockets, started=lambda: self.started(options["demo"]), stopped=[gate.close])
+            server.run(
+                sockets,
+                started=lambda: self.started(options["demo"]),
+                stopped=[application.close, gate.close],
+            )
 
     def started(self, demo: bool) -> None:
         """Tell the person at the terminal where to go, then do what the first request need not wait for."""
