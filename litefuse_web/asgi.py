@@ -18,7 +18,7 @@ from apps.ingestion.asgi import Ingestion  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 class Application:

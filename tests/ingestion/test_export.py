@@ -16,8 +16,8 @@ from apps.ingestion.bodies import Budget
 from apps.organizations.models import KeyScope
 from apps.tracing import repository
 from tests import factories
-from tests.ingestion.conftest import TRACES, Sender
 from tests.support.otlp import RECORDINGS, START, recorded, request
+from tests.support.program import TRACES, Sender
 
 TRACE = bytes(range(16))
 
@@ -37,11 +37,7 @@ async def test_it_works(sender: Sender):
 
 
 async def test_gzip_and_json_work(sender: Sender):
-    body = gzip.compress(request({"trace_id": TRACE})[:100]) + gzip.compress(
-        request({"trace_id": TRACE})[100:]
-    )
-    assert (await sender.export(body, content_encoding="gzip")).status_code in (200, 400)
-    body = request({"trace_id": TRACE, "span_id": b"12345678"})
+    body = request({"trace_id": TRACE})
     packed = gzip.compress(body[:50]) + gzip.compress(body[50:])  # members, as gzip allows
     assert (await sender.export(packed, content_encoding="gzip")).status_code == 200
     sent = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "from json", "spanId": "1"}]}]}]}
