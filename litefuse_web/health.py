@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import lifecycle
+from apps.core.clock import now_micros
 from apps.core.errors import ApiError
 from apps.core.rest import PublicView
-from apps.tracing import repository
+from apps.telemetry import gate
 
 RECENT_SECONDS = 180
 
@@ -32,10 +33,21 @@ def _database_trouble() -> str | None:
 def _telemetry_trouble() -> str | None:
     """What is wrong with the telemetry store; None when it answers."""
     try:
-        repository.ping()
+        gate.gate().query("SELECT 1", purpose="health")
     except ApiError as error:
         return f"Telemetry store not available: {error.message}"
     return None
+
+
+def _stale() -> str | None:
+    """What to say when nothing has arrived lately, in any project."""
+    since = now_micros() - RECENT_SECONDS * 1_000_000
+    recent = gate.gate().query(
+        "SELECT 1 FROM traces WHERE received_at >= fromUnixTimestamp64Micro({since:Int64}) LIMIT 1",
+        {"since": since},
+        purpose="health",
+    )
+    return None if recent else f"No traces received within the last {RECENT_SECONDS // 60} minutes"
 
 
 def _answer(trouble: str | None, *, status: int = 503) -> Response:
@@ -55,9 +67,7 @@ class Health(PublicView):
         if _asked(request, "failIfDatabaseUnavailable"):
             trouble = _database_trouble() or _telemetry_trouble()
         if trouble is None and _asked(request, "failIfNoRecentEvents"):
-            trouble = _telemetry_trouble()
-            if trouble is None and not repository.has_recent(RECENT_SECONDS):
-                trouble = f"No traces received within the last {RECENT_SECONDS // 60} minutes"
+            trouble = _telemetry_trouble() or _stale()
         return _answer(trouble)
 
 

@@ -9,11 +9,11 @@ from apps.organizations.access import public
 from apps.organizations.views import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/public/", include("litefuse_web.api_urls")),
     path("", home, name="home"),
     path("auth/", include("apps.accounts.urls")),
     path("account/", include("apps.accounts.settings_urls")),
     path("", include("apps.organizations.urls")),
     path("", include("apps.tracing.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),
+    path("api/public/", include("litefuse_web.api_urls")),
 ]

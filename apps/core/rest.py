@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
-from django.http.response import HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
@@ -76,11 +75,13 @@ class PublicView(APIView):
         """A wrong method is told before credentials are looked at, as clients expect."""
         handler = getattr(self, (request.method or "").lower(), None)
         if handler is None or request.method not in self.allowed_methods:
-            raise MethodNotAllowed(f"{request.method} is not answered here; {', '.join(self.allowed_methods)} is.")
+            raise MethodNotAllowed(
+                f"{request.method} is not answered here; {', '.join(self.allowed_methods)} is."
+            )
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """A browser's preflight."""
         wanted = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
         return Response(
@@ -96,9 +97,7 @@ class PublicView(APIView):
         """All errors go through one function."""
         return answer_error
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Any origin may call, without the browser's credentials."""
         response = super().finalize_response(request, response, *args, **kwargs)
         origin = request.headers.get("Origin")
@@ -137,8 +136,8 @@ def _as_api_error(error: Exception) -> ApiError | None:
             return InvalidRequest(str(error.detail))
         case exceptions.MethodNotAllowed():
             return MethodNotAllowed(str(error.detail))
-    if type(error).__name__ == "RequestDataTooBig":
-        return TooLarge("The body is too large for this endpoint.")
+        case RequestDataTooBig():
+            return TooLarge("The body is too large for this endpoint.")
     return None
 
 

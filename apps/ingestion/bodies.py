@@ -95,7 +95,7 @@ def gunzip(packed: bytes, *, limit: int, share: Share) -> bytes:
         while not unpacker.eof:
             try:
                 piece = unpacker.decompress(packed, _PIECE)
-            except isal_zlib.error as problem:
+            except isal_zlib.error as problem:  # type: ignore[misc]
                 raise InvalidRequest(f"The body is not gzip: {problem}") from None
             packed = unpacker.unconsumed_tail
             if not piece and not packed and not unpacker.eof:

@@ -55,7 +55,7 @@ def trace(
     catalogue: Catalogue,
 ) -> dict[str, Any]:
     """A trace with what `groups` ask for. `observations` come with content when they are shown."""
-    shape = {
+    shape: dict[str, Any] = {
         "id": summary.id,
         "projectId": summary.project_id,
         "timestamp": iso_millis(summary.timestamp),
