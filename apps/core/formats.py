@@ -121,7 +121,7 @@ def short_id(text: str, head: int = 4, tail: int = 4) -> str:
 
 
 _HIDDEN = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)}
-_HIDDEN |= {0x7F: "␡"} | {code: "�" for code in range(0x80, 0xA0)}
+_HIDDEN |= {0x7F: "␡"} | dict.fromkeys(range(128, 160), "�")
 # Direction overrides and isolates can make text read as something it is not; marks (LRM, RLM) cannot.
 _HIDDEN |= {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
