@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.conf import settings
@@ -17,7 +19,7 @@ websocket_urlpatterns = [
 _routed = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 
 
-async def sockets(scope, receive, send) -> None:  # type: ignore[no-untyped-def]
+async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """ASGI application of all sockets; routes are matched below the base path."""
     below = scope["path"].removeprefix(settings.BASE_PATH)
     await _routed({**scope, "path": below, "root_path": ""}, receive, send)
