@@ -120,13 +120,13 @@ def short_id(text: str, head: int = 4, tail: int = 4) -> str:
     return text if len(text) <= head + tail + 4 else f"{text[:head]}…{text[-tail:]}"
 
 
-_HIDDEN = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A, 0x0D)}
-_HIDDEN |= {0x7F: "␡"} | {code: "�" for code in range(0x80, 0xA0)}
+_HIDDEN: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
+_HIDDEN |= {0x0D: "", 0x7F: "␡"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
 # Direction overrides and isolates can make text read as something it is not; marks (LRM, RLM) cannot.
 _HIDDEN |= {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _HIDDEN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half characters: no encoding has them
 
 
 def visible(text: str) -> str:
-    """Text from outside with control and direction-changing characters made visible."""
+    """Text from outside: control and direction-changing characters are shown as such, half ones replaced."""
     return text.translate(_HIDDEN)

@@ -1,8 +1,9 @@
 """The socket of a project: opens for those who may read it, closes when they no longer may.
 
 To the browser go `{"type": "hello"}` once and then
-`{"type": "traces", "sequence": n, "missed": bool, "traces": [...]}`, at most one each BATCH seconds. `missed`
-says that something was lost on the way and the list must be fetched again; a jump in `sequence` means the same.
+`{"type": "traces", "sequence": n, "missed": bool, "traces": [...]}`, at most one each BATCH seconds.
+`missed` says that something was lost on the way and the list must be fetched again; a jump in `sequence`
+means the same.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class ProjectConsumer(AsyncWebsocketConsumer):
             await asyncio.sleep(BATCH)
 
     async def _watch(self) -> None:
-        """Close a quiet socket too when access ends, and stay in the group: memberships expire after a day."""
+        """Close a quiet socket too when access ends; stay in the group, whose memberships expire."""
         while await self._still_allowed():
             await self.channel_layer.group_add(self.group, self.channel_name)
             await asyncio.sleep(RECHECK)
@@ -138,6 +139,14 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         return await database_sync_to_async(may_read)(user.pk, self.project_id, self.scope_name)
 
 
+class Refuse(AsyncWebsocketConsumer):
+    """Whatever asks for a socket that does not exist."""
+
+    async def connect(self) -> None:
+        """No."""
+        await self.close()
+
+
 def may_read(user_id: int, project_id: str, scope: str) -> bool:
     """Whether a person's role in a project includes a scope."""
     project = Project.objects.filter(id=project_id).first()
@@ -150,7 +159,7 @@ def origin_allowed(scope: dict[str, Any]) -> bool:
 
     The origin's host must be the one asked, or the public URL's, for proxies that rewrite Host.
     """
-    headers = {name: value for name, value in scope.get("headers", ())}
+    headers = dict(scope.get("headers", ()))
     origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
     if origin.scheme not in ("http", "https") or not origin.netloc:
         return False

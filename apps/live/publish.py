@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 MAX_LINES = 200  # of one message; browsers told of more fetch the list instead
 _COUNTED_PROJECTS = 10_000
 
-# Each publishing process counts for itself: a shared count would cost a round trip a commit. A reader who sees
-# a gap in one writer's numbers has missed something.
+# Each publishing process counts for itself: a shared count would cost a round trip a commit. A reader who
+# sees a gap in one writer's numbers has missed something.
 _WRITER = secrets.token_hex(6)
 _sequences: OrderedDict[str, int] = OrderedDict()
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-from django.urls import path
+from typing import Any
 
-from apps.live.consumers import ProjectConsumer
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from django.conf import settings
+from django.urls import path, re_path
+
+from apps.live.consumers import ProjectConsumer, Refuse
 
 websocket_urlpatterns = [
     path("project/<str:project_id>/live", ProjectConsumer.as_asgi(scope="project:read")),
+    re_path("", Refuse.as_asgi()),
 ]
+
+_routed = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+
+
+async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """ASGI application of all sockets; routes are matched below the base path."""
+    below = scope["path"].removeprefix(settings.BASE_PATH)
+    await _routed({**scope, "path": below, "root_path": ""}, receive, send)
 
 
 def live_path(project_id: str) -> str:
-    """Path of a project's socket, below the base path the program is served under."""
+    """Path of a project's socket."""
     return f"{settings.BASE_PATH}/project/{project_id}/live"

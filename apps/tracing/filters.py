@@ -105,11 +105,19 @@ class ListState:
         """With `value` chosen where it was not, or dropped where it was."""
         chosen = self.values(field)
         after = tuple(v for v in chosen if v != value) if value in chosen else (*chosen, value)
-        return replace(self, **{f"{field}s": after})
+        return self._changed(f"{field}s", after)
+
+    def with_one(self, field: str, value: str) -> ListState:
+        """With a field that takes one value set to it."""
+        return self._changed(field, value)
+
+    def _changed(self, attribute: str, value: Any) -> ListState:
+        changes: dict[str, Any] = {attribute: value}
+        return replace(self, **changes)
 
     def cleared(self, field: str) -> ListState:
         """Without any value of a field."""
-        return replace(self, **{f"{field}s": () if field in MANY else ""})
+        return self._changed(f"{field}s", ()) if field in MANY else self._changed(field, "")
 
     def label(self) -> str:
         """The time range in words."""
@@ -164,8 +172,8 @@ def parse(query: QueryDict) -> tuple[ListState, list[Suggestion]]:
     start, end = _micros(query.get("from", "")), _micros(query.get("to", ""))
     if start is not None or end is not None:
         state = replace(state, range="custom", start=start, end=end)
-    elif query.get("range", "") in RANGES:
-        state = replace(state, range=query["range"])
+    elif (preset := query.get("range", "")) in RANGES:
+        state = replace(state, range=str(preset))
     return _read_search(state)
 
 
@@ -176,7 +184,8 @@ def ids(query: QueryDict) -> tuple[str, ...]:
 
 def _read_search(state: ListState) -> tuple[ListState, list[Suggestion]]:
     """Turn `field:value` terms of the search into fields; keep the rest as text."""
-    rest, suggestions = state.search, []
+    rest = state.search
+    suggestions: list[Suggestion] = []
     for match in list(_TERM.finditer(state.search)):
         typed, value = match[1].lower(), match[2].strip('"')
         field = _FIELDS.get(typed)
@@ -191,7 +200,7 @@ def _read_search(state: ListState) -> tuple[ListState, list[Suggestion]]:
             continue
         rest = rest.replace(term, " ", 1)
         if field in ONE:
-            state = replace(state, **{field: value})
+            state = state.with_one(field, value)
         elif value.lower() not in [v.lower() for v in state.values(field)]:
             state = state.toggled(field, value.lower() if field == "level" else value)
     return replace(state, search=" ".join(rest.split()) if rest != state.search else rest), suggestions

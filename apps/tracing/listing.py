@@ -27,7 +27,7 @@ _REASONS = (
     (re.compile(r"cancel|abort|interrupt", re.I), _("cancelled")),
     (re.compile(r"retr(y|ies|ied)", re.I), _("retries")),
 )
-_OWN_PATHS = {"", "_", "setup"}  # that a trace of this id would collide with
+_OWN_PATHS = {"", "_", "setup", "setup/first-trace"}  # that a trace of this id would collide with
 
 
 @dataclass(frozen=True, slots=True)

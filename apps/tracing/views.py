@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 
 from apps.core.clock import now_micros
 from apps.core.errors import InvalidRequest, Unavailable
-from apps.organizations.access import project_page
 from apps.live.routing import live_path
+from apps.organizations.access import project_page
 from apps.tracing import filters, listing, repository
 from apps.tracing.filters import ListState
 from apps.tracing.records import FacetValue
@@ -23,6 +23,7 @@ from apps.tracing.records import FacetValue
 PAGE_SIZE = 50
 HISTOGRAM_BUCKETS = 96
 FacetField = Literal["level", "environment", "name", "tag"]
+_LEVEL_ORDER = ("error", "warning", "default", "debug")
 FACETS: tuple[tuple[FacetField, Any], ...] = (
     ("level", _("Level")),
     ("environment", _("Environment")),
@@ -115,7 +116,8 @@ def _rows_by_id(project_id: str, state: ListState, wanted: tuple[str, ...]) -> d
 def _overview(project_id: str, state: ListState) -> dict[str, Any]:
     now = now_micros()
     asked = state.filter(now)
-    buckets = repository.trace_histogram(project_id, asked, buckets=HISTOGRAM_BUCKETS)
+    until = replace(asked, to_time=asked.to_time or now) if asked.from_time is not None else asked
+    buckets = repository.trace_histogram(project_id, until, buckets=HISTOGRAM_BUCKETS)
     return {
         "total": repository.count_traces(project_id, asked),
         "strip": listing.strip(buckets, asked.to_time or now),
@@ -129,6 +131,8 @@ def _facet(project_id: str, state: ListState, now: int, field: FacetField, label
     values = repository.facet_values(project_id, others.filter(now), field, limit=12)
     chosen = state.values(field)
     shown = [FacetValue(v.value.lower() if field == "level" else v.value, v.count) for v in values]
+    if field == "level":
+        shown.sort(key=lambda v: _LEVEL_ORDER.index(v.value))
     missing = [FacetValue(v, 0) for v in chosen if v not in {s.value for s in shown}]
     peak = max((v.count for v in shown), default=0) or 1
     return Facet(
@@ -165,7 +169,7 @@ def _emptiness(project_id: str, state: ListState, context: dict[str, Any]) -> di
 
 
 def _ways_back(project_id: str, state: ListState) -> list[dict[str, Any]]:
-    """For each condition: what the list would hold without it; the most helpful first."""
+    """For each condition: what the list would hold without it; without any (no label) last."""
     ways: list[tuple[Any, ListState]] = []
     for field, value in [(f, v) for f in filters.MANY for v in state.values(f)]:
         ways.append((f"{field}:{value}", state.toggled(field, value)))
@@ -177,10 +181,14 @@ def _ways_back(project_id: str, state: ListState) -> list[dict[str, Any]]:
     if state.range != "all":
         ways.append((state.label(), replace(state, range="all", start=None, end=None)))
     if len(ways) > 1:
-        ways.append((_("every filter"), ListState(range="all")))
+        ways.append(("", ListState(range="all")))
     now = now_micros()
     found = [
-        {"label": label, "url": without.query(), "count": repository.count_traces(project_id, without.filter(now))}
+        {
+            "label": label,
+            "url": without.query(),
+            "count": repository.count_traces(project_id, without.filter(now)),
+        }
         for label, without in ways[:6] + ways[6:][-1:]
     ]
-    return sorted((way for way in found if way["count"]), key=lambda way: -int(way["count"]))[:3]
+    return [way for way in found if way["count"]][:4]

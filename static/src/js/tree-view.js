@@ -129,6 +129,8 @@ export class TreeView {
       lines.push(line);
       labels.push(label);
     }
+    this.grid.style.left = `${this.axis.offsetLeft}px`;
+    this.grid.style.width = `${room}px`;
     this.grid.replaceChildren(...lines);
     this.axis.replaceChildren(...labels);
   }
