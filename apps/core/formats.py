@@ -17,7 +17,8 @@ NONE = "–"
 
 
 def _number(value: float | Decimal, digits: int) -> str:
-    return formats.number_format(value, decimal_pos=digits, use_l10n=True, force_grouping=True)
+    # number_format cuts what it leaves out: round first
+    return formats.number_format(round(value, digits), decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 
 def duration(milliseconds: int | float | None) -> str:

@@ -81,7 +81,6 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
     level = row.level.lower() if row.level in ("ERROR", "WARNING", "DEBUG") else ""
     duration = None if line.end is None else (line.end - line.start) / 1000
     drawn = {
-        "id": row.id,
         "name": visible(row.name[:MAX_NAME]),
         "type": type_key(row.type),
         "depth": line.depth,
@@ -100,7 +99,8 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
         "lost": str(_LOST.get(line.lost, "")),
         "critical": line.critical,
     }
-    return {key: value for key, value in drawn.items() if value not in ("", None, False)}
+    given = {key: value for key, value in drawn.items() if value or type(value) is int}
+    return {"id": row.id} | given
 
 
 def reason(row: ObservationRow) -> str:

@@ -6,12 +6,14 @@ observation or of the trace; `part=raw` a text as it was sent. Without `part` it
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -24,6 +26,13 @@ from apps.tracing.records import RUNNING_FOR, ObservationRow, TraceSummary
 
 TABS = ("preview", "json", "metadata")
 SIDES = ("input", "output", "attributes")
+UNITS = {  # as the script writes times beside the axis
+    "millisecond": _("{n} ms"),
+    "second": _("{n} s"),
+    "minute": _("{n} min"),
+    "hour": _("{n} h"),
+    "day": _("{n} d"),
+}
 
 
 @require_safe
@@ -60,6 +69,7 @@ def _head(trace: TraceSummary) -> dict[str, Any]:
         "row": row,
         "base": _base(row.url),
         "live": live_path(trace.project_id),
+        "units": json.dumps({name: str(words) for name, words in UNITS.items()}),
         "recent": now - trace.received_at < RUNNING_FOR,
     }
 

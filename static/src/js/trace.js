@@ -34,9 +34,9 @@ function start(root) {
 
   // --- the panel ------------------------------------------------------------------------------------
   /** Show an observation, or with "" the trace itself. */
-  function open(id, { push = false, keep = false, late = 0 } = {}) {
+  function open(id, { push = false, keep = false, late = 0, shown = Boolean(id) } = {}) {
     tree.select(id);
-    root.toggleAttribute("data-open", Boolean(id));
+    root.toggleAttribute("data-open", shown);
     note(push);
     clearTimeout(wait);
     wait = setTimeout(() => load(keep), late);
@@ -135,7 +135,7 @@ function start(root) {
     const rows = tree.rows.length > 400 ? [...tree.rows].sort((a, b) => length(b) - length(a)).slice(0, 400) : tree.rows;
     const order = new Map(tree.rows.map((row, at) => [row, at]));
     const step = Math.min(92 / Math.max(tree.rows.length, 1), 7);
-    const [, all] = [0, tree.duration * 1.04];
+    const all = tree.duration * 1.04;
     const bars = rows.map((row) =>
       svg("rect", {
         class: `type-${row.type}${row.level === "error" ? " is-error" : ""}`,
@@ -149,11 +149,16 @@ function start(root) {
     root.querySelector(".trace-map-bars").replaceChildren(...bars, frame);
   }
 
+  const seconds = (micros, digits) => {
+    const number = new Intl.NumberFormat(tree.language, { maximumFractionDigits: digits });
+    return number.format(micros / 1e6);
+  };
+
   function spanWords() {
-    const words = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 });
-    const unit = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", maximumFractionDigits: 2 });
-    const [from, to] = tree.span().map((micros) => micros / 1e6);
-    root.querySelector("[data-span]").textContent = `${words.format(from)} – ${unit.format(to)}`;
+    const [from, to] = tree.span();
+    const digits = to - from < 1e6 ? 3 : 2;
+    const words = tree.words.second.replace("{n}", seconds(to, digits));
+    root.querySelector("[data-span]").textContent = `${seconds(from, digits)} – ${words}`;
     const frame = root.querySelector(".map-frame");
     frame?.setAttribute("x", 1000 * tree.from);
     frame?.setAttribute("width", 1000 * (tree.to - tree.from));
@@ -172,11 +177,11 @@ function start(root) {
       note(true);
     } else if (is("observation") || is("close-panel")) {
       event.preventDefault();
-      open("", { push: true });
+      open("", { push: true, shown: is("observation") });
     } else if (is("tab-link")) {
       event.preventDefault();
       tab = at.dataset.tabLink;
-      open(tree.selected);
+      open(tree.selected, { shown: root.hasAttribute("data-open") });
     } else if (is("fold-all")) tree.foldAll();
     else if (is("zoom-by")) tree.zoom(Number(at.dataset.zoomBy));
     else if (is("zoom-fit")) tree.look(0, 1);
@@ -215,11 +220,10 @@ function start(root) {
     line.hidden = !inside;
     if (!inside) return;
     const [from, to] = tree.span();
-    const time = (from + ((to - from) * (event.clientX - box.left)) / box.width) / 1e6;
+    const time = from + ((to - from) * (event.clientX - box.left)) / box.width;
     line.style.left = `${event.clientX - tree.box.getBoundingClientRect().left}px`;
     line.style.top = `${tree.box.scrollTop}px`;
-    const unit = new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit: "second", minimumFractionDigits: 2, maximumFractionDigits: 2 });
-    line.firstElementChild.textContent = unit.format(time);
+    line.firstElementChild.textContent = tree.words.second.replace("{n}", seconds(time, 2));
   }
 
   // --- finding --------------------------------------------------------------------------------------
@@ -259,7 +263,7 @@ function start(root) {
     j: () => step(1),
     k: () => step(-1),
     f: () => find.focus(),
-    Escape: () => tree.selected && open("", { push: true }),
+    Escape: () => root.hasAttribute("data-open") && open("", { push: true }),
   };
   const treeKeys = {
     ArrowDown: () => step(1),

@@ -3,26 +3,35 @@
 
 const clone = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 const SPARE = 12; // rows drawn above and below the visible part
-const LETTER = 6.1; // px of a figure in a label, about
+const brush = document.createElement("canvas").getContext("2d");
 
-/** Round marks on an axis from `from` to `to` (µs), at most `most`: [{at, text}]. */
-export function marks(from, to, most, language) {
-  const span = to - from;
-  if (!(span > 0)) return [];
-  const units = [
-    ["millisecond", 1e3],
-    ["second", 1e6],
-    ["minute", 6e7],
-    ["hour", 3.6e9],
-    ["day", 8.64e10],
-  ];
-  let step = 10 ** Math.floor(Math.log10(span / most));
-  if (step < 1e8) while (span / step > most) step *= String(step)[0] === "2" ? 2.5 : 2;
-  else step = [6e7, 1.2e8, 3e8, 6e8, 1.8e9, 3.6e9, 1.08e10, 2.16e10, 4.32e10, 8.64e10].find((s) => span / s <= most) ?? 8.64e10 * Math.ceil(span / most / 8.64e10);
-  const [unit, size] = units.findLast(([, s]) => s <= Math.max(step, 1e3) && (s < 6e7 || step >= 6e7 || span > 3e8)) ?? units[0];
-  const words = new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 3 });
+/** Width of a label's text in px. */
+function width(text) {
+  brush.font = '500 11.5px "Inter Variable", sans-serif';
+  return brush.measureText(text).width;
+}
+
+const UNITS = [
+  ["day", 8.64e10, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000]],
+  ["hour", 3.6e9, [1, 2, 3, 6, 12]],
+  ["minute", 6e7, [1, 2, 5, 10, 15, 30]],
+  ["second", 1e6, [1, 2, 5, 10, 20, 30]],
+  ["millisecond", 1e3, [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500]],
+];
+
+/** Round marks between two times (µs), at most `most`: [{at, text}]. `words` has a pattern for each unit. */
+export function marks(from, to, most, words, language) {
+  const fits = (unit, step) => (to - from) / (UNITS[unit][1] * step) <= most;
+  let unit = UNITS.length - 1;
+  while (unit > 0 && !UNITS[unit][2].some((step) => fits(unit, step))) unit--;
+  const [name, size, steps] = UNITS[unit];
+  const step = size * (steps.find((step) => fits(unit, step)) ?? steps.at(-1));
+  const number = new Intl.NumberFormat(language, { maximumFractionDigits: 3 });
   const found = [];
-  for (let at = Math.ceil(from / step) * step; at <= to + step * 1e-6; at += step) found.push({ at, text: words.format(at / size) });
+  for (let n = Math.ceil(from / step); n * step <= to && found.length <= most; n++) {
+    const shown = name === "millisecond" && step >= 1e5 && to >= 1e6 ? ["second", 1e6] : [name, size];
+    found.push({ at: n * step, text: words[shown[0]].replace("{n}", number.format((n * step) / shown[1])) });
+  }
   return found;
 }
 
@@ -30,13 +39,14 @@ export class TreeView {
   constructor(root, data, onSelect) {
     this.root = root;
     this.onSelect = onSelect;
+    this.words = JSON.parse(root.dataset.units);
     this.language = document.documentElement.lang || "en";
     this.box = root.querySelector("[data-rows]");
     this.space = root.querySelector(".trace-space");
     this.window = root.querySelector(".trace-window");
     this.grid = root.querySelector(".trace-grid");
     this.axis = root.querySelector("[data-axis]");
-    this.icons = document.getElementById("trace-row").content.querySelector("use").getAttribute("href").split("#")[0];
+    this.icons = document.getElementById("trace-row").content.querySelector(".type use").getAttribute("href").split("#")[0];
     this.folded = new Set();
     this.selected = "";
     this.query = "";
@@ -88,6 +98,7 @@ export class TreeView {
       }
     }
     this.hit = new Set(this.hits);
+    this.space.style.height = `${this.shown.length * this.rowHeight}px`; // at once: what follows may scroll
     this.draw();
   }
 
@@ -102,7 +113,6 @@ export class TreeView {
 
   paint() {
     const height = this.rowHeight;
-    this.space.style.height = `${this.shown.length * height}px`;
     const first = Math.max(Math.floor(this.box.scrollTop / height) - SPARE, 0);
     const last = Math.min(Math.ceil((this.box.scrollTop + this.box.clientHeight) / height) + SPARE, this.shown.length);
     this.window.style.transform = `translateY(${first * height}px)`;
@@ -115,18 +125,24 @@ export class TreeView {
   }
 
   paintAxis(room) {
-    const most = this.view === "timeline" ? Math.min(Math.max(Math.floor(room / 120), 2), 9) : Math.min(Math.max(Math.floor(room / 46), 2), 4);
+    const most = this.view === "timeline" ? Math.min(Math.max(Math.floor(room / 120), 2), 9) : Math.min(Math.max(Math.floor(room / 36), 2), 4);
     const [from, to] = this.span();
     const lines = [];
     const labels = [];
-    for (const mark of marks(from, to, most, this.language)) {
+    let taken = 0; // px up to which labels stand
+    for (const mark of marks(from, to, most, this.words, this.language)) {
       const at = `${(100 * (mark.at - from)) / (to - from)}%`;
       const line = document.createElement("i");
       line.style.left = at;
       const label = document.createElement("span");
       label.textContent = mark.text;
-      label.style.left = at;
       lines.push(line);
+      const need = width(mark.text) + 10;
+      const right = (room * (mark.at - from)) / (to - from);
+      const left = right + need < room ? right : right - need; // the last may stand before its line
+      if (left < taken) continue;
+      taken = left + need;
+      label.style.left = `${left}px`;
       labels.push(label);
     }
     this.grid.style.left = `${this.axis.offsetLeft}px`;
@@ -137,7 +153,7 @@ export class TreeView {
 
   /** The part of the time that is in sight, µs from the start. */
   span() {
-    const room = this.view === "timeline" ? 1.04 : 1; // the end of the last bar keeps off the edge
+    const room = 1.04; // the end of the last bar keeps off the edge
     return [this.from * this.duration * room, this.to * this.duration * room];
   }
 
@@ -158,7 +174,7 @@ export class TreeView {
     const fold = node.querySelector(".t-fold");
     if (row.below && !this.query) node.setAttribute("aria-expanded", String(!this.folded.has(row.id)));
     else fold.classList.add("is-leaf");
-    node.querySelector("use").setAttribute("href", `${this.icons}#${row.type}`);
+    node.querySelector(".type use").setAttribute("href", `${this.icons}#${row.type}`);
     this.name(node.querySelector(".t-name"), row);
     const took = node.querySelector(".t-took");
     if (row.open) took.append(clone("trace-running"));
@@ -207,36 +223,39 @@ export class TreeView {
     bar.style.left = `${low}%`;
     bar.style.width = `max(2px, ${Math.max(high - low, 0)}%)`;
     if (row.end === undefined && !row.open) bar.classList.add("is-mark");
-    if (row.below) bar.classList.add("is-parent");
+    const thin = row.below > 0 && row.type !== "generation" && row.type !== "embedding";
+    if (thin) bar.classList.add("is-parent");
     if (row.open) bar.classList.add("is-open");
     if (!row.critical && this.view === "timeline") bar.classList.add("is-pale");
-    if (row.first !== undefined && !row.below) {
+    if (row.first !== undefined && !thin) {
       const until = Math.min(Math.max(place(row.first), low), high);
       const before = document.createElement("i");
       before.style.width = `${high > low ? (100 * (until - low)) / (high - low) : 0}%`;
       bar.append(before);
     }
-    if (this.view === "timeline") this.label(node.querySelector(".t-label"), row, { low, high, room, thick: !row.below });
+    if (this.view === "timeline") {
+      const from = row.first === undefined ? low : Math.min(Math.max(place(row.first), low), high);
+      this.label(node.querySelector(".t-label"), row, { low, high, room, from, thick: !thin });
+    }
   }
 
-  /** Duration and cost beside the bar, or inside where it is long enough. */
-  label(label, row, { low, high, room, thick }) {
+  /** Duration and cost beside the bar; inside, with the model, where it is long enough. */
+  label(label, row, { low, high, room, from, thick }) {
     const figures = [row.took, row.cost].filter(Boolean);
-    const width = ((high - low) * room) / 100;
-    const inside = thick && !row.level && row.critical && width > 150;
-    if (inside && row.model && width > 150 + row.model.length * LETTER) figures.push(row.model);
-    const [strong, ...rest] = figures;
-    if (!strong) return;
+    if (!figures.length) return;
+    const needs = (words) => width(words.join(" · ")) + 14;
+    const free = thick && !row.level && row.critical ? ((high - from) * room) / 100 : 0;
+    const inside = free > needs(figures);
+    if (inside && row.model && free > needs([...figures, row.model])) figures.push(row.model);
     const first = document.createElement("b");
-    first.textContent = strong;
-    label.append(first, rest.length ? ` · ${rest.join(" · ")}` : "");
-    const need = figures.join(" · ").length * LETTER + 14;
-    const before = ((row.first ?? 0) - row.start) / Math.max((row.end ?? row.start) - row.start, 1);
-    if (inside && width * (1 - Math.max(before, 0)) > need) {
+    first.textContent = figures[0];
+    label.append(first, figures.slice(1).map((words) => ` · ${words}`).join(""));
+    if (inside) {
       label.classList.add("is-inside");
-      label.style.left = `${low + Math.max(before, 0) * (high - low)}%`;
-    } else if ((room * (100 - high)) / 100 > need) label.style.left = `${high}%`;
-    else label.style.right = `${100 - low}%`;
+      label.style.left = `${from}%`;
+    } else if ((room * (100 - high)) / 100 > needs(figures)) label.style.left = `${high}%`;
+    else if ((room * low) / 100 > needs(figures)) label.style.right = `${100 - low}%`;
+    else label.replaceChildren(); // no room on either side: the row's figures are in the panel
   }
 
   address(id) {
