@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
@@ -43,6 +44,7 @@ _BY_HOUR: Final = (
     4,
 )  # UTC
 _CHINA_LEAD: Final = 7  # hours that people there are up before Europe
+_NUMBER: Final = re.compile(r"\b((?:KO|EX|RP|CL|RF|SB)-)(\d{3,5})\b")
 _HOSTS: Final = ("web-1", "web-2", "web-3")
 
 
@@ -74,13 +76,29 @@ def observations_of(project_id: str, day: date) -> list[Observation]:
             hour = (hour - _CHINA_LEAD) % 24
         stage = _stage(project_id, day, midnight + int((hour + random.random()) * 3_600_000_000), random)
         story(stage)
-        observations += stage.observations
+        observations += _with_own_numbers(stage)
     for hour_of_night, story in ((1.5, judge_answers), (2.25, review_digest)):
         stage = _stage(project_id, day, midnight + int(hour_of_night * 3_600_000_000), random)
         stage.environment = "production"
         story(stage)
         observations += stage.observations
     return observations
+
+
+def _with_own_numbers(stage: Stage) -> list[Observation]:
+    """The stage's observations, where orders and cases have numbers of their own in each story."""
+    numbers: dict[str, str] = {}
+
+    def renumber(found: re.Match[str]) -> str:
+        if found[0] not in numbers:
+            low, high = 10 ** (len(found[2]) - 1), 10 ** len(found[2]) - 1
+            numbers[found[0]] = f"{found[1]}{stage.random.randint(low, high)}"
+        return numbers[found[0]]
+
+    for observation in stage.observations:
+        for field in ("input", "output", "status_message"):
+            setattr(observation, field, _NUMBER.sub(renumber, getattr(observation, field)))
+    return stage.observations
 
 
 def _stage(project_id: str, day: date, start: int, random: Random) -> Stage:

@@ -11,10 +11,9 @@ from apps.accounts.models import User
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.ingestion.demo.calendar import DAYS, observations_between
+from apps.ingestion.pipeline import add_prices
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization, Project, Role
-from apps.pricing import catalogue
-from apps.pricing.pricing import price
 from apps.tracing.records import Observation
 from apps.tracing.writer import Writer
 
@@ -70,33 +69,13 @@ def _project() -> Project:
 
 def _batches(project_id: str, since: int, until: int) -> Iterator[Sequence[Observation]]:
     """Priced observations, whole traces, about a thousand at a time."""
-    prices = catalogue.current()
     batch: list[Observation] = []
     for day in observations_between(project_id, since, until):
+        add_prices(day)
         for observation in day:
             if observation.is_root and len(batch) >= _BATCH:
                 yield batch
                 batch = []
-            _set_price(observation, prices)
             batch.append(observation)
     if batch:
         yield batch
-
-
-def _set_price(observation: Observation, prices: catalogue.Catalogue) -> None:
-    found = price(
-        observation.project_id,
-        observation.model,
-        observation.usage,
-        observation.provided_cost,
-        observation.model_parameters,
-        observation.metadata,
-        prices,
-        observation.start_time,
-    )
-    observation.cost = found.cost
-    observation.total_cost = found.total_cost
-    observation.model_id = found.model_id
-    observation.pricing_tier_id = found.pricing_tier_id
-    observation.pricing_tier_name = found.pricing_tier_name
-    observation.price_version = found.price_version

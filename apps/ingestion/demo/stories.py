@@ -28,7 +28,7 @@ _COLLEAGUES: Final = ("lena", "tomasz", "yifan")
 
 def customer(stage: Stage) -> str:
     """A customer; some come again and again."""
-    return f"cust_{4100 + int(stage.random.paretovariate(0.9)) % 83}"
+    return f"cust_{4100 + int(stage.random.triangular(0, 83, 0))}"
 
 
 def somebody(stage: Stage) -> str:
