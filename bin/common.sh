@@ -3,6 +3,8 @@
 # Sourced with the repository as working directory.
 
 venv=.venv
+# Trust what the machine trusts, as pip and browsers do: company networks have authorities of their own.
+export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" NODE_USE_SYSTEM_CA="${NODE_USE_SYSTEM_CA:-1}"
 state=.state # stamps: one file a step, holding the checksum of its inputs
 
 say() { printf '%s\n' "$*" >&2; }

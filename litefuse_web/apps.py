@@ -9,5 +9,5 @@ class ProjectConfig(AppConfig):
     name = "litefuse_web"
 
     def ready(self) -> None:
-        """Checks register themselves when imported."""
-        from litefuse_web import checks  # noqa: F401
+        """Checks register themselves when imported; so does the Celery app that tasks are sent by."""
+        from litefuse_web import celery, checks  # noqa: F401

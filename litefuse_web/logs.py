@@ -42,7 +42,15 @@ def _processors(form: str) -> list[Processor]:
     ]
     if form == "json":
         return [*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [*shared, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0, pad_level=True)]
+    return [
+        *shared,
+        structlog.dev.ConsoleRenderer(
+            colors=False,
+            pad_event_to=0,
+            pad_level=True,
+            exception_formatter=structlog.dev.plain_traceback,  # the fancier one prints variables: secrets
+        ),
+    ]
 
 
 def configure(config: dict[str, Any]) -> None:

@@ -102,7 +102,7 @@ def _config() -> uvicorn.Config:
 
 
 def run(
-    sockets: Sequence[socket.socket], *, started: Callable[[], None], stopped: Sequence[Callable[[], None]]
+    sockets: Sequence[socket.socket], *, started: Callable[[], None], stopped: Sequence[Callable[[], object]]
 ) -> None:
     """Serve until a signal; `started` is called once requests are answered, `stopped` in order at the end.
 

@@ -6,7 +6,9 @@ directory. DATABASE_URL, CLICKHOUSE_URL and REDIS_URL switch to servers.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_email_url
 from environs import Env, validate
@@ -25,6 +27,7 @@ HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 3000, validate=validate.Range(1, 65535))
 DATA_DIR = Path(env.str("LITEFUSE_DATA_DIR", str(BASE_DIR / "data"))).resolve()
 PUBLIC_URL = env.str("LITEFUSE_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
+PUBLIC_URL_GIVEN = f"http://localhost:{PORT}" != PUBLIC_URL
 BASE_PATH = env.str("LITEFUSE_BASE_PATH", "").strip("/")
 BASE_PATH = f"/{BASE_PATH}" if BASE_PATH else ""
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
@@ -76,6 +79,9 @@ if REDIS_URL:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+if REDIS_URL:  # rate limits of sign-in must count over all processes
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 # --- apps -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -162,10 +168,39 @@ AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_ADAPTER = "apps.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "apps.accounts.forms.SignupForm"}
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_SIGNUP_REDIRECT_URL = "organizations:setup"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
-EMAIL_URL = env.str("EMAIL_URL", "")
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
 SIGNUP_DISABLED = env.bool("LITEFUSE_SIGNUP_DISABLED", False)
+EMAIL_URL = env.str("EMAIL_URL", "")
+# Without a mail server nobody could verify an address; with one, everybody must.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL else "none"
+
+# --- headless set-up (organizations/provisioning.py) -----------------------------------------------------
+PROVISION = {
+    name: env.str(f"LITEFUSE_INIT_{name}", os.environ.get(f"LANGFUSE_INIT_{name}", ""))
+    for name in (
+        "ORG_ID", "ORG_NAME", "PROJECT_ID", "PROJECT_NAME", "PROJECT_PUBLIC_KEY", "PROJECT_SECRET_KEY",
+        "USER_EMAIL", "USER_NAME", "USER_PASSWORD",
+    )
+}  # fmt: skip
+
+# --- cookies and headers ------------------------------------------------------------------------------------
+_https = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_NAME = "litefuse_session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{BASE_PATH}/"
+CSRF_TRUSTED_ORIGINS = ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))]
+SECURE_HSTS_SECONDS = 30 * 24 * 3600 if _https else 0
 
 # --- mail: stored in the outbox, sent from there through EMAIL_URL (unset: printed to the console) ------
 _mail = dj_email_url.parse(EMAIL_URL or "console://")

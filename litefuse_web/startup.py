@@ -10,6 +10,9 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.core.errors import Unavailable
+from apps.telemetry import gate
+
 logger = logging.getLogger(__name__)
 
 
@@ -45,6 +48,15 @@ def migrate() -> None:
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
     call_command("seed_prices", "--if-needed", verbosity=0)
+
+
+def warm_up() -> None:
+    """Open the telemetry store, which takes a second, before somebody waits for it."""
+    try:
+        gate.gate()
+    except Unavailable as error:
+        # Not the end: pages that need no telemetry work, readiness says no, and the next use tries again.
+        logger.error("the telemetry store cannot be opened: %s", error.message)
 
 
 def banner() -> list[str]:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.i18n import set_language
+
+from apps.organizations.access import public
+from apps.organizations.views import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("", home, name="home"),
+    path("auth/", include("apps.accounts.urls")),
+    path("account/", include("apps.accounts.settings_urls")),
+    path("", include("apps.organizations.urls")),
+    path("", include("apps.tracing.urls")),
+    path("i18n/setlang/", public(set_language), name="set_language"),
 ]

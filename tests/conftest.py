@@ -15,6 +15,15 @@ from tests.support.server import ServerProcess
 Launcher = Callable[..., ServerProcess]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def close_telemetry() -> Iterator[None]:
+    """Closes the embedded store, if a test opened it, before its directory goes away."""
+    yield
+    from apps.telemetry import gate
+
+    gate.close()
+
+
 @pytest.fixture
 def make_server(tmp_path: Path) -> Iterator[Launcher]:
     """Makes server processes, not yet started: `make_server(*arguments, data_dir=…, port=…, NAME=value)`.

@@ -209,7 +209,7 @@ def _alive(key: ApiKey) -> ApiKey:
     """The key, unless revoked or expired."""
     if key.revoked_at is not None:
         raise Unauthorized("This API key was revoked. Create another in the settings.")
-    if key.expires_at is not None and key.expires_at <= timezone.now():
+    if key.has_expired():
         raise Unauthorized(_EXPIRED)
     return key
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.ids import new_id
 
@@ -80,9 +82,9 @@ class ProjectMembership(models.Model):
 class KeyScope(models.TextChoices):
     """What an API key may do."""
 
-    FULL = "full"
-    INGEST = "ingest"
-    READ = "read"
+    FULL = "full", _("Full access")
+    INGEST = "ingest", _("Ingest only")
+    READ = "read", _("Read only")
 
 
 class ApiKey(models.Model):
@@ -110,3 +112,10 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.public_key
+
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= timezone.now()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from apps.accounts.guards import INSTANCE_ADMIN, PUBLIC, SIGNED_IN
+
 OWNER, ADMIN, MEMBER, VIEWER = "OWNER", "ADMIN", "MEMBER", "VIEWER"
 _UP_TO: Final = {
     OWNER: frozenset({OWNER}),
@@ -118,11 +120,6 @@ KEY_OPERATIONS: Final[dict[str, frozenset[str]]] = {
     "organization:read": frozenset({"full", "read"}),
     "organization:write": frozenset({"full"}),
 }
-
-# Routes that ask for no role in a tenant.
-PUBLIC: Final = "public"
-SIGNED_IN: Final = "signed-in"
-INSTANCE_ADMIN: Final = "instance-admin"
 
 # Everything a route, socket or API operation may declare.
 DECLARABLE: Final = frozenset(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.telemetry import gate
 from litefuse_web import server, startup
+from litefuse_web.embedded_celery import EmbeddedCelery
 from litefuse_web.instance_lock import DirectoryInUse, InstanceLock
 
 
@@ -39,10 +40,17 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from None
         with lock:
             startup.prepare()
-            server.run(sockets, started=lambda: self.started(options["demo"]), stopped=[])
+            tasks = None if settings.REDIS_URL else EmbeddedCelery()
+            server.run(
+                sockets,
+                started=lambda: self.started(tasks, options["demo"]),
+                stopped=[tasks.stop, gate.close] if tasks else [gate.close],
+            )
 
-    def started(self, demo: bool) -> None:
-        """Tell the person at the terminal where to go."""
+    def started(self, tasks: EmbeddedCelery | None, demo: bool) -> None:
+        """Tell the person at the terminal where to go, then do what the first request need not wait for."""
         self.stdout.write("\n".join(startup.banner()) + "\n")
         self.stdout.flush()
-        sys.stdout.flush()
+        startup.warm_up()
+        if tasks is not None:
+            tasks.start()

@@ -1,0 +1,33 @@
+"""Where clients send to: the addresses that set-up pages show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Addresses of this instance as the reader's programs reach them."""
+
+    base_url: str  # what LANGFUSE_BASE_URL is set to
+    otlp_url: str  # OpenTelemetry over HTTP, without the signal's path
+
+
+def connection_of(request: HttpRequest) -> Connection:
+    """The configured public address, or, where none is configured, the one the reader used."""
+    base = settings.PUBLIC_URL if settings.PUBLIC_URL_GIVEN else f"{request.scheme}://{request.get_host()}"
+    base_url = base + settings.BASE_PATH
+    return Connection(base_url, f"{base_url}/api/public/otel")
+
+
+def env_block(connection: Connection, public_key: str, secret: str) -> str:
+    """A `.env` file. Two names for one address, because older clients read LANGFUSE_HOST."""
+    return (
+        f'LANGFUSE_PUBLIC_KEY="{public_key}"\n'
+        f'LANGFUSE_SECRET_KEY="{secret}"\n'
+        f'LANGFUSE_BASE_URL="{connection.base_url}"\n'
+        f'LANGFUSE_HOST="{connection.base_url}"\n'
+    )

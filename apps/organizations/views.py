@@ -1,0 +1,160 @@
+"""Pages of organizations and projects: the start page, the wizard, settings. Keys: `key_views`."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from apps.core.errors import ApiError
+from apps.organizations import queries, services
+from apps.organizations.access import (
+    OrganizationRequest,
+    ProjectRequest,
+    actor,
+    may,
+    may_in_organization,
+    organization_page,
+    project_page,
+    signed_in,
+    user_of,
+)
+from apps.organizations.forms import NameForm, NewNameForm
+
+
+@signed_in
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The reader's organizations and their projects."""
+    cards = queries.organizations_of(user_of(request))
+    return render(request, "organizations/home.html", {"cards": cards})
+
+
+@signed_in
+def organization_setup(request: HttpRequest) -> HttpResponse:
+    """First step of the wizard: name an organization."""
+    form = NewNameForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            organization = services.create_organization(
+                actor=actor(request),
+                name=form.cleaned_data["name"],
+                owner=user_of(request),
+            )
+            return redirect("organizations:project-setup", organization.id)
+        except ApiError as error:
+            form.add_error("name", error.message)
+    return _page(request, "organizations/setup_organization.html", form)
+
+
+@organization_page("projects:create")
+def project_setup(request: OrganizationRequest, organization_id: str) -> HttpResponse:
+    """Second step of the wizard, and how later projects are made."""
+    form = NewNameForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            project = services.create_project(
+                actor=actor(request),
+                organization=request.organization,
+                name=form.cleaned_data["name"],
+            )
+            return redirect("tracing:setup", project.id)
+        except ApiError as error:
+            form.add_error("name", error.message)
+    return _page(request, "organizations/setup_project.html", form)
+
+
+@organization_page("organization:read")
+@require_GET
+def organization_settings(request: OrganizationRequest, organization_id: str) -> HttpResponse:
+    """General settings of an organization."""
+    return _organization_settings(request, NameForm(initial={"name": request.organization.name}))
+
+
+@organization_page("organization:update")
+@require_POST
+def rename_organization(request: OrganizationRequest, organization_id: str) -> HttpResponse:
+    """Give an organization another name."""
+    form = NameForm(request.POST)
+    if form.is_valid():
+        try:
+            services.rename_organization(
+                actor=actor(request),
+                organization=request.organization,
+                name=form.cleaned_data["name"],
+            )
+            messages.success(request, _("Saved."))
+            return redirect("organizations:settings", organization_id)
+        except ApiError as error:
+            form.add_error("name", error.message)
+    return _organization_settings(request, form)
+
+
+@organization_page("organizationMembers:read")
+@require_GET
+def members(request: OrganizationRequest, organization_id: str) -> HttpResponse:
+    """Who belongs to an organization."""
+    people = queries.members_of(request.organization)
+    context = {"members": people, "tab": "members", **_organization_tabs(request)}
+    return render(request, "organizations/members.html", context)
+
+
+@project_page("project:read")
+@require_GET
+def project_settings(request: ProjectRequest, project_id: str) -> HttpResponse:
+    """General settings of a project."""
+    return _project_settings(request, NameForm(initial={"name": request.project.name}))
+
+
+@project_page("project:update")
+@require_POST
+def rename_project(request: ProjectRequest, project_id: str) -> HttpResponse:
+    """Give a project another name."""
+    form = NameForm(request.POST)
+    if form.is_valid():
+        try:
+            services.rename_project(
+                actor=actor(request),
+                project=request.project,
+                name=form.cleaned_data["name"],
+            )
+            messages.success(request, _("Saved."))
+            return redirect("organizations:project-settings", project_id)
+        except ApiError as error:
+            form.add_error("name", error.message)
+    return _project_settings(request, form)
+
+
+def _organization_settings(request: OrganizationRequest, form: NameForm) -> HttpResponse:
+    extra = {
+        "tab": "general",
+        "may_update": may_in_organization(request, "organization:update"),
+        **_organization_tabs(request),
+    }
+    return _page(request, "organizations/settings.html", form, extra)
+
+
+def _organization_tabs(request: OrganizationRequest) -> dict[str, bool]:
+    """Which pages of the settings the reader may open."""
+    return {
+        "may_see_keys": may_in_organization(request, "organization:CRUD_apiKeys"),
+        "may_see_members": may_in_organization(request, "organizationMembers:read"),
+    }
+
+
+def _project_settings(request: ProjectRequest, form: NameForm) -> HttpResponse:
+    extra = {
+        "tab": "general",
+        "may_update": may(request, "project:update"),
+        "may_see_keys": may(request, "apiKeys:read"),
+    }
+    return _page(request, "organizations/project_settings.html", form, extra)
+
+
+def _page(
+    request: HttpRequest, template: str, form: NameForm, extra: dict[str, object] | None = None
+) -> HttpResponse:
+    """A page with one form; 400 when it was refused."""
+    return render(request, template, {"form": form, **(extra or {})}, status=400 if form.errors else 200)

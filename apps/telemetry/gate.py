@@ -1,0 +1,313 @@
+"""The gate: the only module that knows a ClickHouse client.
+
+Embedded, chDB runs inside this process on a directory of its own; with CLICKHOUSE_URL set, the same SQL
+goes to a server over HTTP. Both are opened on first use. chDB must never be imported before a fork, and
+one process owns a directory: a lock beside it tells who.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from apps.core.errors import ApiError, Unavailable
+from apps.telemetry import migrations
+from apps.telemetry.native import Block
+
+logger = logging.getLogger(__name__)
+
+DATABASE = "litefuse"  # of the embedded engine; a server's is the path of its URL
+MAX_CLIENTS = 8  # queries at once; more wait, instead of sharing two cores ever thinner
+QUERY_SECONDS = 10.0
+QUERY_BYTES = 2_000_000_000
+MIN_FREE_BYTES = 256 * 1024 * 1024  # below this nothing more is accepted: merges need room too
+
+# Codes of a query that hit its limits: time, rows, bytes, memory.
+_TOO_HEAVY = {158, 159, 160, 241, 307, 396}
+_INSERT_SETTINGS = {
+    "async_insert": 0,  # the answer must mean "stored"
+    "max_partitions_per_insert_block": 0,  # odd times must not refuse a batch; the schema bounds partitions
+    "input_format_parallel_parsing": 0,  # one block stays one block
+}
+
+
+class QueryFailed(Exception):
+    """The store refused a statement: a mistake of ours, or a table that is not there."""
+
+
+class StoreInUse(Unavailable):
+    """Another process owns the telemetry directory."""
+
+
+class Gate:
+    """Queries and inserts, safe from any thread. Values are always bound, never pasted into SQL."""
+
+    def __init__(self, *, path: Path | None = None, url: str = "") -> None:
+        """Embedded on the directory `path`, or on the server at `url`. Opens it: raises Unavailable."""
+        self.path = path
+        self.url = url
+        self.embedded = not url
+        self.min_free_bytes = MIN_FREE_BYTES
+        self.database = DATABASE if self.embedded else (urlsplit(url).path.strip("/") or "default")
+        self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
+        self._clients: LifoQueue[Any] = LifoQueue()
+        self._inserters: LifoQueue[Any] = LifoQueue()
+        self._lock_file: int | None = None
+        self._room_checked = 0.0
+        self._closed = False
+        if self.embedded:
+            self._own_directory()
+        try:
+            self._create_database()
+            self.migrate()
+        except BaseException:
+            self.close()
+            raise
+
+    # --- reading and commanding ---------------------------------------------------------------------
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        purpose: str,
+        seconds: float = QUERY_SECONDS,
+    ) -> Sequence[Sequence[Any]]:
+        """Rows of a SELECT. `{name:Type}` in the SQL is bound from `parameters`.
+
+        Raises Unavailable when the store does not answer, ApiError 422 when the query took more time or
+        memory than it may, QueryFailed for anything wrong with the statement itself.
+        """
+        with self._client() as client, self._mapped(purpose):
+            rows: Sequence[Sequence[Any]] = client.query(
+                sql, parameters=dict(parameters or {}), settings=self._limits(purpose, seconds)
+            ).result_rows
+            return rows
+
+    def execute(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        purpose: str,
+        seconds: float = 60.0,
+    ) -> None:
+        """Run a statement that answers nothing (DDL, DELETE); the errors of `query`."""
+        with self._client() as client, self._mapped(purpose):
+            client.command(sql, parameters=dict(parameters or {}), settings=self._limits(purpose, seconds))
+
+    # --- writing ------------------------------------------------------------------------------------
+
+    def insert(self, table: str, block: Block, *, purpose: str) -> None:
+        """Store a block; on return it is durable and readable. Raises Unavailable otherwise."""
+        if not block.rows:
+            return
+        try:
+            if self.embedded:
+                self._insert_embedded(table, block, purpose)
+            else:
+                with self._client() as client:
+                    client.raw_insert(
+                        f"{self.database}.{table}",
+                        column_names=block.columns,
+                        insert_block=block.data,
+                        fmt="Native",
+                        settings={**_INSERT_SETTINGS, "log_comment": purpose},
+                    )
+        except ApiError:
+            raise
+        except Exception as error:
+            logger.error("insert into %s failed (%d rows, %s): %s", table, block.rows, purpose, error)
+            raise Unavailable(
+                "The telemetry store did not take the data. Try again.", retry_after=5
+            ) from error
+
+    def _insert_embedded(self, table: str, block: Block, purpose: str) -> None:
+        # chDB's streaming insert hands the bytes to the engine; the client's own way writes a file first.
+        columns = ", ".join(block.columns)
+        options = ", ".join(f"{name} = {value}" for name, value in _INSERT_SETTINGS.items())
+        statement = (
+            f"INSERT INTO {self.database}.{table} ({columns}) SETTINGS {options}, log_comment = '{purpose}'"
+        )
+        with (
+            self._borrow(self._inserters, self._open_inserter) as connection,
+            connection.send_insert(statement, "Native") as stream,
+        ):
+            stream.append(block.data)
+            written = stream.finish().rows_written
+        if written != block.rows:
+            raise QueryFailed(f"{written} of {block.rows} rows were written")
+
+    def require_room(self) -> None:
+        """Raise Unavailable while the disk is nearly full; looks at most once a second."""
+        if self.path is None or time.monotonic() - self._room_checked < 1:
+            return
+        free = shutil.disk_usage(self.path).free
+        if free < self.min_free_bytes:
+            logger.error("disk nearly full: %d bytes free under %s", free, self.path)
+            raise Unavailable(
+                "The disk of the telemetry store is nearly full, so nothing more is accepted."
+                " Free some space, then send again.",
+                retry_after=60,
+            )
+        self._room_checked = time.monotonic()
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    def migrate(self) -> list[str]:
+        """Apply the migrations that are missing, in order; their names. Safe to repeat."""
+        return migrations.apply(self)
+
+    def close(self) -> None:
+        """Close every client and let the directory go. Safe to repeat."""
+        self._closed = True
+        for pool in (self._clients, self._inserters):
+            while True:
+                try:
+                    pool.get_nowait().close()
+                except Empty:
+                    break
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def _own_directory(self) -> None:
+        assert self.path is not None
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock_path = self.path.with_name(f"{self.path.name}.lock")
+        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 100).decode("utf-8", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise StoreInUse(
+                f"The telemetry directory {self.path} is in use by process {owner}."
+                " Stop that process, or use another LITEFUSE_DATA_DIR."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        self._lock_file = descriptor
+
+    def _create_database(self) -> None:
+        with self._mapped("open"):
+            client = self._connect("default")  # ours may not exist yet
+            try:
+                client.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
+            finally:
+                client.close()
+
+    # --- clients ------------------------------------------------------------------------------------
+
+    def _connect(self, database: str) -> Any:
+        import clickhouse_connect
+        from clickhouse_connect import common
+
+        # A session would forbid two queries of one client at once, and serve nothing here.
+        common.set_setting("autogenerate_session_id", False)
+        dsn = f"chdb://{self.path}" if self.embedded else self.url
+        return clickhouse_connect.get_client(dsn=dsn, database=database)
+
+    def _open_client(self) -> Any:
+        with self._mapped("open"):
+            return self._connect(self.database)
+
+    def _open_inserter(self) -> Any:
+        import chdb
+
+        return chdb.connect(os.path.realpath(str(self.path)))
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        with self._slots, self._borrow(self._clients, self._open_client) as client:
+            yield client
+
+    @contextmanager
+    def _borrow(self, pool: LifoQueue[Any], open_new: Any) -> Iterator[Any]:
+        """One client for one caller: queries of one client would wait for each other."""
+        if self._closed:
+            raise Unavailable("The telemetry store is closed.", retry_after=5)
+        try:
+            client = pool.get_nowait()
+        except Empty:
+            client = open_new()
+        try:
+            yield client
+        finally:
+            if self._closed:
+                client.close()
+            else:
+                pool.put(client)
+
+    def _limits(self, purpose: str, seconds: float) -> dict[str, Any]:
+        return {
+            "log_comment": purpose,
+            "max_execution_time": seconds,
+            "max_memory_usage": QUERY_BYTES,
+        }
+
+    @contextmanager
+    def _mapped(self, purpose: str) -> Iterator[None]:
+        from clickhouse_connect.driver import exceptions
+
+        try:
+            yield
+        except exceptions.OperationalError as error:
+            logger.error("telemetry store unreachable (%s): %s", purpose, error)
+            raise Unavailable("The telemetry store does not answer. Try again.", retry_after=5) from error
+        except exceptions.Error as error:
+            code = getattr(error, "code", None)
+            if code in _TOO_HEAVY:
+                logger.warning("query over its limits (%s): code %s", purpose, code)
+                raise TooHeavy() from error
+            raise QueryFailed(f"{purpose}: {error}") from error
+
+
+class TooHeavy(ApiError):
+    """422: the query needed more time or memory than one may use."""
+
+    status = 422
+    error = "Request timed out"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The query took too long or needed too much memory. Ask for less: a shorter time range,"
+            " more filters or a smaller page."
+        )
+
+
+_gate: Gate | None = None
+_opening = threading.Lock()
+
+
+def gate() -> Gate:
+    """The gate of this process, opened on first use; raises Unavailable when it cannot be."""
+    global _gate
+    if _gate is None:
+        with _opening:
+            if _gate is None:
+                url = settings.CLICKHOUSE_URL
+                _gate = Gate(url=url) if url else Gate(path=settings.DATA_DIR / "telemetry")
+    return _gate
+
+
+def close() -> None:
+    """Close the gate of this process, if it was opened; the next use opens it again."""
+    global _gate
+    with _opening:
+        if _gate is not None:
+            _gate.close()
+            _gate = None

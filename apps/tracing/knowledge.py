@@ -1,0 +1,114 @@
+"""What is known of traces: folded from their rows, and remembered between commits where that is sound."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from apps.telemetry.gate import Gate
+from apps.tracing import store, tables
+from apps.tracing.store import Key
+from apps.tracing.stored import Stored
+from apps.tracing.summaries import Fold
+from apps.tracing.tables import SummaryRow
+
+REMEMBERED_SPANS = 200_000  # about 250 bytes each
+
+
+@dataclass(slots=True)
+class Known:
+    """One trace: its pinned hour, newest version, summary so far, and every span's arrivals."""
+
+    hour: int
+    v: int
+    fold: Fold
+    spans: dict[str, tuple[int, ...]]
+
+    def add(self, stored: Stored) -> None:
+        """Take in a row that is not in yet."""
+        self.fold.add(stored)
+        self.spans[stored.observation.id] = stored.arrivals
+
+    def row(self, key: Key) -> SummaryRow:
+        """The row of `traces` that says all this."""
+        row = SummaryRow(self.fold.summary(*key), self.hour, self.v)
+        if self.fold.input:
+            row.input_id, row.input_given = self.fold.input.observation_id, self.fold.input.given
+        if self.fold.output:
+            row.output_id, row.output_given = self.fold.output.observation_id, self.fold.output.given
+        return row
+
+
+class Memory:
+    """Recently written traces, the least recently used forgotten first."""
+
+    def __init__(self, limit: int = REMEMBERED_SPANS) -> None:
+        """`limit` in spans; 0 remembers nothing, for when other processes write too."""
+        self._limit = limit
+        self._traces: OrderedDict[Key, Known] = OrderedDict()
+        self._spans = 0
+
+    def take(self, key: Key) -> Known | None:
+        """What is remembered; it leaves the memory, to be put back once it is stored."""
+        known = self._traces.pop(key, None)
+        if known is not None:
+            self._spans -= len(known.spans)
+        return known
+
+    def put(self, traces: Iterable[tuple[Key, Known]]) -> None:
+        """Remember these."""
+        for key, known in traces:
+            self._traces[key] = known
+            self._spans += len(known.spans)
+        while self._spans > self._limit:
+            _, oldest = self._traces.popitem(last=False)
+            self._spans -= len(oldest.spans)
+
+
+def look_up(gate: Gate, keys: Collection[Key]) -> dict[Key, Known]:
+    """Those of the traces that are stored, folded anew from their rows."""
+    found = store.summaries(gate, keys)
+    if not found:
+        return {}
+    rows = store.rows(gate, found)
+    return fold(
+        gate,
+        {key: (trace.row.hour, trace.row.v, newest(rows.get(key, ()))) for key, trace in found.items()},
+    )
+
+
+def newest(rows: Iterable[Stored]) -> list[Stored]:
+    """One row a span: the latest version, where a crash or a replacement under way left two."""
+    latest: dict[str, Stored] = {}
+    for row in rows:
+        other = latest.get(row.observation.id)
+        if other is None or other.event_ts < row.event_ts:
+            latest[row.observation.id] = row
+    return list(latest.values())
+
+
+def fold(gate: Gate, traces: dict[Key, tuple[int, int, list[Stored]]]) -> dict[Key, Known]:
+    """Traces from (hour, v, rows), with the content read that their previews need."""
+    result: dict[Key, Known] = {}
+    unread: list[Stored] = []
+    for key, (hour, v, rows) in traces.items():
+        known = result[key] = Known(hour, v, Fold(), {})
+        for row in rows:
+            known.add(row)
+        if wanted := known.fold.unread():
+            unread += [row for row in rows if row.observation.id in wanted]
+    if unread:
+        _read_previews(gate, result, unread)
+    return result
+
+
+def _read_previews(gate: Gate, traces: dict[Key, Known], rows: list[Stored]) -> None:
+    contents = store.contents(gate, rows)
+    for row in rows:
+        project_id, trace_id, id, _ = version = store.version_of(row)
+        columns = contents.get(version, dict.fromkeys(tables.CONTENT_COLUMNS, ""))
+        fold = traces[project_id, trace_id].fold
+        for content, name in ((fold.input, "input"), (fold.output, "output")):
+            if content is not None and content.observation_id == id and content.line is None:
+                content.text = columns[f"trace_{name}" if content.given else name]

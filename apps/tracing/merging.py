@@ -1,0 +1,74 @@
+"""A second arrival of a span: what came later wins where it says something.
+
+First values hold for what other things hang on: start time (the sort key), environment, time received.
+"""
+
+from __future__ import annotations
+
+from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
+from apps.tracing.stored import MAX_ARRIVALS, Stored, prepare
+
+_TEXTS = (
+    "name", "status_message", "version", "release", "input", "output", "model", "model_parameters",
+    "parent_id", "api_key_id", "source", "sdk_name", "sdk_version", "service_name", "host_name",
+    "attributes",
+)  # fmt: skip
+_WHOLE_MAPS = ("usage", "provided_cost")
+_PRICE = (
+    "cost", "total_cost", "model_id", "pricing_tier_id", "pricing_tier_name", "price_version",
+)  # fmt: skip
+_FACTS = ("name", "user_id", "session_id", "release", "version", "input", "output")
+
+
+def merge(older: Stored, newer: Stored) -> Stored:
+    """Both arrivals as one row; `older` with its content. Neither is changed."""
+    first, second = older.observation, newer.observation
+    merged = Observation(
+        project_id=first.project_id,
+        trace_id=first.trace_id,
+        id=first.id,
+        start_time=first.start_time,
+        end_time=first.end_time if second.end_time is None else second.end_time,
+        completion_start_time=(
+            first.completion_start_time
+            if second.completion_start_time is None
+            else second.completion_start_time
+        ),
+        type=first.type if second.type == ObservationType.SPAN else second.type,
+        level=first.level if second.level == Level.DEFAULT else second.level,
+        environment=first.environment,
+        metadata={**first.metadata, **second.metadata},
+        is_root=_is_root(first, second),
+        is_app_root=first.is_app_root or second.is_app_root,
+        is_entry=first.is_entry or second.is_entry,
+        trace=_merge_facts(first.trace, second.trace),
+        received_at=first.received_at,
+    )
+    for name in (*_TEXTS, *_WHOLE_MAPS):
+        setattr(merged, name, getattr(second, name) or getattr(first, name))
+    named = second if second.prompt_name else first
+    merged.prompt_name, merged.prompt_version = named.prompt_name, named.prompt_version
+    priced = second if second.total_cost is not None or second.cost else first
+    for name in _PRICE:
+        setattr(merged, name, getattr(priced, name))
+    return prepare(merged, _remember(older.arrivals, newer.arrivals))
+
+
+def _remember(older: tuple[int, ...], newer: tuple[int, ...]) -> tuple[int, ...]:
+    return (*older, *(arrival for arrival in newer if arrival not in older))[-MAX_ARRIVALS:]
+
+
+def _is_root(first: Observation, second: Observation) -> bool:
+    # A later arrival that names no parent says nothing against the parent named before.
+    return first.is_root if first.parent_id and not second.parent_id else second.is_root
+
+
+def _merge_facts(first: TraceFacts, second: TraceFacts) -> TraceFacts:
+    merged = TraceFacts(
+        tags=sorted({*(first.tags or ()), *(second.tags or ())}) or None,
+        public=first.public if second.public is None else second.public,
+        metadata={**(first.metadata or {}), **(second.metadata or {})} or None,
+    )
+    for name in _FACTS:
+        setattr(merged, name, getattr(second, name) or getattr(first, name))
+    return merged

@@ -1,0 +1,81 @@
+"""Short and exact repair after a crash or a failed commit.
+
+A commit writes content and summaries first and observations last; that last insert is the commit. So a
+cut can leave summaries that count spans which are not there, two versions of a replaced span, and content
+that nobody points to. All of it lies in the traces whose summary was written last.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import replace
+
+from apps.telemetry.gate import Gate
+from apps.tracing import store, tables
+from apps.tracing.knowledge import fold, newest
+from apps.tracing.locks import writing
+from apps.tracing.store import Key, TraceRow
+from apps.tracing.stored import Stored
+
+logger = logging.getLogger(__name__)
+
+# Summaries written this long (microseconds) before the newest one are looked at. One process commits one
+# group at a time, and mends a failed one before the next, so only its last commit can be cut. Several
+# processes go on while one is down.
+EMBEDDED_WINDOW = 10_000_000
+SERVER_WINDOW = 15 * 60 * 1_000_000
+
+
+def newest_version(gate: Gate) -> int:
+    """The latest version of any summary; 0 in an empty store."""
+    return int(gate.query("SELECT max(v) FROM traces", purpose="repair")[0][0])
+
+
+def repair_recent(gate: Gate) -> int:
+    """Mend what the last crash may have left; the number of summaries rewritten. Safe to repeat."""
+    since = newest_version(gate) - (EMBEDDED_WINDOW if gate.embedded else SERVER_WINDOW)
+    keys = gate.query(
+        "SELECT DISTINCT project_id, id FROM traces WHERE v >= {since:UInt64}",
+        {"since": max(since, 0)},
+        purpose="repair",
+        seconds=60,
+    )
+    mended = 0
+    for chunk in store.chunks([(project_id, trace_id) for project_id, trace_id in keys]):
+        with writing(chunk):
+            mended += repair(gate, chunk)
+    if mended:
+        logger.warning("repaired %d of %d recently written trace summaries", mended, len(keys))
+    return mended
+
+
+def repair(gate: Gate, keys: Collection[Key]) -> int:
+    """Make these traces exact; the number of summaries rewritten. The caller holds their locks."""
+    found = store.summaries(gate, keys)
+    if not found:
+        return 0
+    rows = store.rows(gate, found)
+    kept = {key: newest(rows.get(key, ())) for key in found}
+    _delete_leftovers(gate, rows, kept)
+    return _rewrite(gate, found, kept)
+
+
+def _delete_leftovers(gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key, list[Stored]]) -> None:
+    current = {store.version_of(row) for trace in kept.values() for row in trace}
+    older = {store.version_of(row) for trace in rows.values() for row in trace} - current
+    if older:
+        store.delete(gate, "observations", older)
+    orphans = set(store.content_versions(gate, kept)) - current
+    if orphans:
+        store.delete(gate, "observation_io", orphans)
+    if older or orphans:
+        logger.warning("repair deleted %d older rows and %d unused contents", len(older), len(orphans))
+
+
+def _rewrite(gate: Gate, found: dict[Key, TraceRow], kept: dict[Key, list[Stored]]) -> int:
+    known = fold(gate, {key: (found[key].row.hour, found[key].row.v, kept[key]) for key in found})
+    wrong = [row for key, trace in known.items() if (row := trace.row(key)) != found[key].row]
+    # One above what it replaces, not now: a second crash must find the whole window again.
+    gate.insert("traces", tables.traces_block([replace(row, v=row.v + 1) for row in wrong]), purpose="repair")
+    return len(wrong)

@@ -1,0 +1,309 @@
+"""Reads of traces and observations, always of one project, named by what they are for.
+
+Every query names its project first. Lists read the small table of summaries; only the rows of one trace
+are read from the large one, which is never asked for with FINAL.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any, Literal
+
+import orjson
+
+from apps.core.clock import MAX_MICROS
+from apps.core.errors import InvalidRequest
+from apps.telemetry.gate import gate
+from apps.tracing import tables
+from apps.tracing.records import FacetValue, ObservationRow, TraceFilter, TracePage, TraceSummary
+from apps.tracing.stored import MICROS_PER_HOUR
+
+MAX_PAGE = 500
+FacetField = Literal["environment", "name", "level", "user_id", "session_id", "tag"]
+
+# Rows of one trace never move to another partition, so each partition is resolved alone.
+_FINAL = " SETTINGS do_not_merge_across_partitions_select_final = 1"
+_MICROS = "toUnixTimestamp64Micro(timestamp)"
+_LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
+
+Condition = tuple[str, dict[str, Any]]
+
+
+# --- lists ----------------------------------------------------------------------------------------------
+
+
+def list_traces(
+    project_id: str, filter: TraceFilter, *, limit: int = 50, cursor: str | None = None
+) -> TracePage:
+    """One page, newest first. Raises InvalidRequest for a limit out of 1…MAX_PAGE or a bad cursor."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidRequest(f"limit must be between 1 and {MAX_PAGE}, not {limit}.")
+    where, parameters = _conditions(project_id, filter)
+    if cursor is not None:
+        parameters["at"], parameters["after"] = _read_cursor(cursor)
+        where += f" AND ({_MICROS}, id) < ({{at:Int64}}, {{after:String}})"
+    rows = gate().query(
+        f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL WHERE {where}"
+        f" ORDER BY timestamp DESC, id DESC LIMIT {limit + 1}{_FINAL}",
+        parameters,
+        purpose="trace list",
+    )
+    traces = [tables.summary_from(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return TracePage(traces, _write_cursor(traces[-1]) if more else None)
+
+
+def count_traces(project_id: str, filter: TraceFilter) -> int:
+    """How many traces the filter lets through."""
+    where, parameters = _conditions(project_id, filter)
+    sql = f"SELECT count() FROM traces FINAL WHERE {where}{_FINAL}"
+    return int(gate().query(sql, parameters, purpose="trace count")[0][0])
+
+
+def facet_values(
+    project_id: str, filter: TraceFilter, field: FacetField, limit: int = 20
+) -> list[FacetValue]:
+    """The most frequent values of a field, most frequent first.
+
+    What the filter itself asks of that field is left out, so that the other choices stay in sight.
+    """
+    where, parameters = _conditions(project_id, _without(filter, field))
+    source = f"FROM traces FINAL WHERE {where}"
+    if field == "level":
+        counts = ", ".join(f"countIf({level.lower()}_count > 0)" for level in _LEVELS)
+        row = gate().query(f"SELECT {counts} {source}{_FINAL}", parameters, purpose="facets")[0]
+        found = [FacetValue(level, int(count)) for level, count in zip(_LEVELS, row, strict=True) if count]
+        return sorted(found, key=lambda value: -value.count)[:limit]
+    column = "arrayJoin(tags)" if field == "tag" else field
+    rows = gate().query(
+        f"SELECT {column} AS value, count() AS traces {source} GROUP BY value HAVING value != ''"
+        f" ORDER BY traces DESC, value LIMIT {int(limit)}{_FINAL}",
+        parameters,
+        purpose="facets",
+    )
+    return [FacetValue(value, int(count)) for value, count in rows]
+
+
+def trace_histogram(project_id: str, filter: TraceFilter, buckets: int = 60) -> list[tuple[int, int, int]]:
+    """Traces over time: (start of the bucket in microseconds, traces, traces with an error).
+
+    Every bucket of the range is there, empty ones too. Without a range in the filter, from the first
+    trace to the last.
+    """
+    where, parameters = _conditions(project_id, filter)
+    first, last = filter.from_time, filter.to_time
+    if first is None or last is None:
+        sql = f"SELECT min({_MICROS}), max({_MICROS}), count() FROM traces FINAL WHERE {where}{_FINAL}"
+        low, high, count = gate().query(sql, parameters, purpose="histogram")[0]
+        if not count:
+            return []
+        first = low if first is None else first
+        last = high + 1 if last is None else last
+    buckets = min(max(buckets, 1), 1000)
+    width = max(-(-(last - first) // buckets), 1)
+    rows = gate().query(
+        f"SELECT intDiv({_MICROS} - {{first:Int64}}, {{width:Int64}}) AS bucket, count(),"
+        f" countIf(error_count > 0) FROM traces FINAL WHERE {where} GROUP BY bucket{_FINAL}",
+        {**parameters, "first": first, "width": width},
+        purpose="histogram",
+    )
+    counts = {int(bucket): (int(count), int(errors)) for bucket, count, errors in rows}
+    return [(first + place * width, *counts.get(place, (0, 0))) for place in range(buckets)]
+
+
+def has_traces(project_id: str) -> bool:
+    """Whether anything is stored for the project."""
+    sql = "SELECT 1 FROM observations WHERE project_id = {project:String} LIMIT 1"
+    return bool(gate().query(sql, {"project": project_id}, purpose="has traces"))
+
+
+# --- one trace ------------------------------------------------------------------------------------------
+
+
+def get_trace(project_id: str, trace_id: str) -> TraceSummary | None:
+    """The trace, or None: not there, or another project's."""
+    row = _trace_row(project_id, trace_id, tables.SUMMARY_SELECT)
+    return None if row is None else tables.summary_from(row)
+
+
+def list_observations(
+    project_id: str, trace_id: str, *, content: bool = False, limit: int = 20_000
+) -> list[ObservationRow]:
+    """The observations of a trace in order of start, at most `limit`; content only when asked for."""
+    rows = _observations(project_id, trace_id, "", {}, limit)
+    contents = _contents(project_id, trace_id) if content and rows else {}
+    return [
+        tables.observation_row(row, contents.get((row[_ID], version), _NO_CONTENT) if content else None)
+        for version, row in rows
+    ]
+
+
+def get_observation(project_id: str, trace_id: str, observation_id: str) -> ObservationRow | None:
+    """One observation with its content, or None."""
+    only = {"id": observation_id}
+    rows = _observations(project_id, trace_id, " AND id = {id:String}", only, 1)
+    if not rows:
+        return None
+    version, row = rows[0]
+    contents = _contents(project_id, trace_id, observation_id)
+    return tables.observation_row(row, contents.get((observation_id, version), _NO_CONTENT))
+
+
+def trace_content(project_id: str, trace_id: str) -> tuple[str, str]:
+    """Input and output of the trace: given ones, else the root's, else the entry's, else the earliest."""
+    pointers = _trace_row(project_id, trace_id, "input_id, input_given, output_id, output_given")
+    if pointers is None:
+        return "", ""
+    input_id, input_given, output_id, output_given = pointers
+    return (
+        _text(project_id, trace_id, input_id, "trace_input" if input_given else "input"),
+        _text(project_id, trace_id, output_id, "trace_output" if output_given else "output"),
+    )
+
+
+_ID = [name for name, _ in tables.ROW_COLUMNS].index("id")
+_NO_CONTENT = {"input": "", "output": "", "attributes": ""}
+
+
+def _trace_row(project_id: str, trace_id: str, columns: str) -> Any:
+    rows = gate().query(
+        f"SELECT observation_count, {columns} FROM traces"
+        " WHERE project_id = {project:String} AND id = {trace:String} ORDER BY v DESC LIMIT 1",
+        {"project": project_id, "trace": trace_id},
+        purpose="trace",
+    )
+    # No observations: a trace whose first commit was cut off.
+    return rows[0][1:] if rows and rows[0][0] else None
+
+
+def _observations(
+    project_id: str, trace_id: str, condition: str, parameters: dict[str, Any], limit: int
+) -> list[tuple[int, Any]]:
+    """(version, row) pairs in order of start, one for each observation."""
+    times = _trace_row(
+        project_id, trace_id, "toUnixTimestamp64Micro(start_time), toUnixTimestamp64Micro(end_time)"
+    )
+    if times is None:
+        return []
+    rows = gate().query(
+        # The hours of the trace are its part of the sort key; two versions are seen while one replaces
+        # the other.
+        f"SELECT * FROM (SELECT event_ts, {tables.ROW_SELECT} FROM observations"
+        " WHERE project_id = {project:String} AND trace_id = {trace:String}"
+        f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}{condition}"
+        f" ORDER BY event_ts DESC LIMIT 1 BY id) ORDER BY {_START}, id LIMIT {int(limit)}",
+        {
+            "project": project_id,
+            "trace": trace_id,
+            "first": times[0] // MICROS_PER_HOUR,
+            "last": times[1] // MICROS_PER_HOUR,
+            **parameters,
+        },
+        purpose="observations of a trace",
+    )
+    return [(row[0], row[1:]) for row in rows]
+
+
+_START = "`toUnixTimestamp64Micro(start_time)`"
+
+
+def _contents(project_id: str, trace_id: str, id: str | None = None) -> dict[tuple[str, int], dict[str, str]]:
+    parameters = {"project": project_id, "trace": trace_id}
+    condition = ""
+    if id is not None:
+        parameters["id"], condition = id, " AND id = {id:String}"
+    rows = gate().query(
+        "SELECT id, event_ts, input, output, attributes FROM observation_io"
+        f" WHERE project_id = {{project:String}} AND trace_id = {{trace:String}}{condition}",
+        parameters,
+        purpose="content of a trace",
+    )
+    return {
+        (id, version): {"input": said, "output": answered, "attributes": attributes}
+        for id, version, said, answered, attributes in rows
+    }
+
+
+def _text(project_id: str, trace_id: str, id: str, column: str) -> str:
+    if not id:
+        return ""
+    rows = gate().query(
+        f"SELECT {column} FROM observation_io WHERE project_id = {{project:String}}"
+        " AND trace_id = {trace:String} AND id = {id:String} ORDER BY event_ts DESC LIMIT 1",
+        {"project": project_id, "trace": trace_id, "id": id},
+        purpose="content of a trace",
+    )
+    return str(rows[0][0]) if rows else ""
+
+
+# --- conditions and cursors -------------------------------------------------------------------------------
+
+
+def _conditions(project_id: str, filter: TraceFilter) -> Condition:
+    """SQL after WHERE and its parameters; the project always first."""
+    parts = ["project_id = {project:String}", "observation_count > 0"]
+    parameters: dict[str, Any] = {"project": project_id}
+
+    def add(sql: str, name: str, value: Any) -> None:
+        parts.append(sql)
+        parameters[name] = value
+
+    if filter.from_time is not None:
+        add(f"{_MICROS} >= {{from:Int64}}", "from", filter.from_time)
+    if filter.to_time is not None:
+        add(f"{_MICROS} < {{to:Int64}}", "to", filter.to_time)
+    if filter.environments:
+        add("environment IN {environments:Array(String)}", "environments", list(filter.environments))
+    if filter.names:
+        add("name IN {names:Array(String)}", "names", list(filter.names))
+    if filter.user_id:
+        add("user_id = {user:String}", "user", filter.user_id)
+    if filter.session_id:
+        add("session_id = {session:String}", "session", filter.session_id)
+    if filter.tags:
+        add("hasAll(tags, {tags:Array(String)})", "tags", list(filter.tags))
+    if filter.ids:
+        add("id IN {ids:Array(String)}", "ids", list(filter.ids))
+    if filter.levels:
+        parts.append(_level_condition(filter.levels))
+    if filter.search:
+        columns = ("id", "name", "user_id", "session_id")
+        matches = " OR ".join(
+            f"positionCaseInsensitiveUTF8({name}, {{search:String}}) > 0" for name in columns
+        )
+        add(f"({matches})", "search", filter.search)
+    return " AND ".join(parts), parameters
+
+
+def _level_condition(levels: tuple[str, ...]) -> str:
+    if unknown := sorted(set(levels) - set(_LEVELS)):
+        raise InvalidRequest(f"Unknown level {unknown[0]!r}; levels are {', '.join(_LEVELS)}.")
+    return "(" + " OR ".join(f"{level.lower()}_count > 0" for level in levels) + ")"
+
+
+def _without(filter: TraceFilter, field: FacetField) -> TraceFilter:
+    empty: dict[FacetField, dict[str, Any]] = {
+        "environment": {"environments": ()},
+        "name": {"names": ()},
+        "level": {"levels": ()},
+        "user_id": {"user_id": ""},
+        "session_id": {"session_id": ""},
+        "tag": {"tags": ()},
+    }
+    return replace(filter, **empty[field])
+
+
+def _write_cursor(trace: TraceSummary) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([trace.timestamp, trace.id])).rstrip(b"=").decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, str]:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        at, after = orjson.loads(raw)
+    except (ValueError, TypeError):
+        at, after = None, None
+    if not isinstance(at, int) or not isinstance(after, str) or not 0 <= at <= MAX_MICROS:
+        raise InvalidRequest("The cursor is not one this list gave out. Start again without it.")
+    return at, after

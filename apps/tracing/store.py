@@ -1,0 +1,136 @@
+"""What the writer asks of the telemetry store. Keys are (project, trace) pairs, at most LOOKUP a query."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from apps.telemetry.gate import Gate
+from apps.tracing import tables
+from apps.tracing.stored import MICROS_PER_HOUR, Stored
+from apps.tracing.tables import SummaryRow
+
+LOOKUP = 1000  # traces or rows named in one query: a server refuses longer addresses
+
+Key = tuple[str, str]  # project, trace
+Version = tuple[str, str, str, int]  # project, trace, observation, event_ts
+
+_T = TypeVar("_T")
+
+_KEYED = "project_id IN {projects:Array(String)} AND trace_id IN {traces:Array(String)}"
+_ROWS = f"""
+SELECT {tables.STORED_SELECT} FROM observations
+WHERE {_KEYED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}
+ORDER BY event_ts
+"""
+_EXTRA = ("hour", "v", "input_id", "input_given", "output_id", "output_given")
+_SUMMARIES = f"""
+SELECT {tables.SUMMARY_SELECT}, {", ".join(_EXTRA)},
+    toUnixTimestamp64Micro(min(start_time) OVER by_trace),
+    toUnixTimestamp64Micro(max(end_time) OVER by_trace)
+FROM traces WHERE project_id IN {{projects:Array(String)}} AND id IN {{traces:Array(String)}}
+WINDOW by_trace AS (PARTITION BY project_id, id)
+ORDER BY v DESC LIMIT 1 BY project_id, id
+"""
+_CONTENT = f"""
+SELECT project_id, trace_id, id, event_ts, {", ".join(tables.CONTENT_COLUMNS)} FROM observation_io
+WHERE {_KEYED} AND id IN {{ids:Array(String)}}
+"""
+_DELETE = f"""
+DELETE FROM {{table}} WHERE {_KEYED}
+AND (project_id, trace_id, id, event_ts) IN {{versions:Array(Tuple(String, String, String, UInt64))}}
+SETTINGS lightweight_delete_mode = 'lightweight_update'
+"""
+
+
+@dataclass(slots=True)
+class TraceRow:
+    """The newest summary of a trace, and the hours in which its spans start (perhaps a little more)."""
+
+    row: SummaryRow
+    first_hour: int
+    last_hour: int
+
+
+def chunks(items: Iterable[_T], size: int = LOOKUP) -> Iterator[list[_T]]:
+    """`items` in lists of at most `size`."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _named(keys: Iterable[Key]) -> dict[str, Any]:
+    projects, traces = zip(*keys, strict=True)
+    return {"projects": sorted(set(projects)), "traces": sorted(set(traces))}
+
+
+def summaries(gate: Gate, keys: Collection[Key]) -> dict[Key, TraceRow]:
+    """The stored summaries of those traces that have one."""
+    found: dict[Key, TraceRow] = {}
+    wanted = set(keys)
+    for chunk in chunks(wanted):
+        for values in gate.query(_SUMMARIES, _named(chunk), purpose="writer: known traces"):
+            *columns, hour, v, input_id, input_given, output_id, output_given, start, end = values
+            summary = tables.summary_from(columns)
+            key = summary.project_id, summary.id
+            if key in wanted:
+                row = SummaryRow(summary, hour, v, input_id, input_given, output_id, output_given)
+                found[key] = TraceRow(row, start // MICROS_PER_HOUR, end // MICROS_PER_HOUR)
+    return found
+
+
+def rows(gate: Gate, traces: Mapping[Key, TraceRow]) -> dict[Key, list[Stored]]:
+    """Every row of those traces without content, older versions first."""
+    found: dict[Key, list[Stored]] = defaultdict(list)
+    for chunk in chunks(traces):
+        bounds = {
+            "first": min(traces[key].first_hour for key in chunk),
+            "last": max(traces[key].last_hour for key in chunk),
+        }
+        for values in gate.query(_ROWS, _named(chunk) | bounds, purpose="writer: rows", seconds=60):
+            stored = tables.stored_from(values)
+            key = stored.observation.project_id, stored.observation.trace_id
+            if key in traces:
+                found[key].append(stored)
+    return found
+
+
+def contents(gate: Gate, items: Sequence[Stored]) -> dict[Version, dict[str, str]]:
+    """Content of these versions, by column."""
+    found: dict[Version, dict[str, str]] = {}
+    for chunk in chunks(items):
+        named = _named((item.observation.project_id, item.observation.trace_id) for item in chunk)
+        named["ids"] = sorted({item.observation.id for item in chunk})
+        for *version, first, second, third, fourth, fifth in gate.query(
+            _CONTENT, named, purpose="writer: content", seconds=60
+        ):
+            columns = (first, second, third, fourth, fifth)
+            found[tuple(version)] = dict(zip(tables.CONTENT_COLUMNS, columns, strict=True))
+    return found
+
+
+def content_versions(gate: Gate, keys: Collection[Key]) -> Iterator[Version]:
+    """Every version of content that is stored for these traces."""
+    wanted = set(keys)
+    sql = f"SELECT project_id, trace_id, id, event_ts FROM observation_io WHERE {_KEYED}"
+    for chunk in chunks(wanted):
+        for project, trace, id, event_ts in gate.query(sql, _named(chunk), purpose="repair", seconds=60):
+            if (project, trace) in wanted:
+                yield project, trace, id, event_ts
+
+
+def delete(gate: Gate, table: str, versions: Collection[Version]) -> None:
+    """Delete these versions. Seldom: each delete slows reads until it is merged in."""
+    for chunk in chunks(versions):
+        named = _named((project, trace) for project, trace, _, _ in chunk)
+        sql = _DELETE.replace("{table}", table)
+        gate.execute(sql, {**named, "versions": chunk}, purpose="writer: replaced rows")
+
+
+def version_of(stored: Stored) -> Version:
+    """What tells this version of a row from every other."""
+    o = stored.observation
+    return o.project_id, o.trace_id, o.id, stored.event_ts

@@ -1,0 +1,206 @@
+"""The summary of a trace, folded span by span.
+
+The result depends on the set of spans alone, never on the order of their arrival: every choice between
+two spans is made by what they hold. So a summary kept up in memory and one computed anew from the stored
+rows are equal, which is what makes repair exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from apps.tracing.previews import one_line, preview
+from apps.tracing.records import Level, TraceSummary
+from apps.tracing.stored import NOT_GIVEN, OWN_TEXT, Stored, bounded, from_units
+
+STATUS_LENGTH = 200  # characters of a status message in the summary
+
+# Which span speaks for its trace: the root, else the application's root, else the entry, else any.
+_ROOT, _APP_ROOT, _ENTRY, _ANY = 0, 1, 2, 3
+
+_Order = tuple[int, int, str]  # rank, start, id: the smallest speaks
+_Said = tuple[_Order, str]
+
+
+@dataclass(slots=True)
+class Content:
+    """Where the input or output of a trace stands, and its first line."""
+
+    order: tuple[int, int, int, str]  # what was said for the trace first, then as the spans speak
+    given: bool  # said for the trace, not the span's own
+    observation_id: str
+    text: str | None  # None until read: the row came without its content
+    line: str | None = None  # preview, made when first asked for
+
+    def resolve(self, role: str) -> str:
+        """The preview; the text itself is let go."""
+        if self.line is None:
+            self.line = preview(self.text or "", role=role)
+            self.text = None
+        return self.line
+
+
+T = TypeVar("T")
+
+
+def _first(current: tuple[_Order, T] | None, order: _Order, value: T) -> tuple[_Order, T]:
+    return (order, value) if current is None or order < current[0] else current
+
+
+def _first_content(current: Content | None, other: Content) -> Content:
+    return other if current is None or other.order < current.order else current
+
+
+class Fold:
+    """All that is known of one trace."""
+
+    __slots__ = (
+        "cost", "counts", "end", "environment", "has_root", "input", "input_tokens", "metadata", "models",
+        "name", "output", "output_tokens", "public", "received_at", "release", "root", "session_id",
+        "start", "status", "tags", "total_tokens", "trace_name", "user_id", "version",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.counts = {"DEBUG": 0, "DEFAULT": 0, "WARNING": 0, "ERROR": 0}
+        self.start = self.end = self.received_at = 0
+        self.input_tokens = self.output_tokens = self.total_tokens = 0
+        self.cost: int | None = None
+        self.models: set[str] = set()
+        self.tags: set[str] = set()
+        self.has_root = False
+        # (order, value) of the span that speaks; None while no span said anything
+        self.root: tuple[_Order, tuple[int, str]] | None = None
+        self.name: _Said | None = None
+        self.environment: _Said | None = None
+        self.trace_name: _Said | None = None
+        self.user_id: _Said | None = None
+        self.session_id: _Said | None = None
+        self.release: _Said | None = None
+        self.version: _Said | None = None
+        self.public: tuple[_Order, bool] | None = None
+        self.metadata: dict[str, _Said] = {}
+        self.status: _Said | None = None
+        self.input: Content | None = None
+        self.output: Content | None = None
+
+    @property
+    def count(self) -> int:
+        """Spans so far."""
+        return sum(self.counts.values())
+
+    def add(self, stored: Stored) -> None:
+        """Take one more span in. It must not be in already."""
+        o = stored.observation
+        end = o.start_time if o.end_time is None else max(o.end_time, o.start_time)
+        if self.count:
+            self.start = min(self.start, o.start_time)
+            self.end = max(self.end, end)
+        else:
+            self.start, self.end = o.start_time, end
+        self.received_at = max(self.received_at, o.received_at)
+        self.counts[o.level if o.level in self.counts else "DEFAULT"] += 1
+        self.input_tokens += stored.input_tokens
+        self.output_tokens += stored.output_tokens
+        self.total_tokens += stored.total_tokens
+        if stored.cost_units is not None:
+            self.cost = (self.cost or 0) + stored.cost_units
+        if o.model:
+            self.models.add(o.model)
+        rank = _ROOT if o.is_root else _APP_ROOT if o.is_app_root else _ENTRY if o.is_entry else _ANY
+        earliest = (rank, o.start_time, o.id)
+        self.has_root = self.has_root or rank <= _APP_ROOT
+        self._derive(stored, earliest)
+        self._hear(stored, (0 if rank == _ROOT else 1, -o.start_time, o.id))
+
+    def _derive(self, stored: Stored, order: _Order) -> None:
+        """What follows from a span's place in the trace."""
+        o = stored.observation
+        if self.root is None or order < self.root[0]:
+            self.root = order, (o.start_time, str(o.type))
+        if o.name:
+            self.name = _first(self.name, order, o.name)
+        if o.environment:
+            self.environment = _first(self.environment, order, o.environment)
+        if o.status_message and o.level in (Level.ERROR, Level.WARNING):
+            self.status = _first(self.status, (0, -o.start_time, o.id), o.status_message[: STATUS_LENGTH * 2])
+        if stored.input_length:
+            self.input = _first_content(self.input, Content((1, *order), False, o.id, o.input or None))
+        if stored.output_length:
+            self.output = _first_content(self.output, Content((1, *order), False, o.id, o.output or None))
+
+    def _hear(self, stored: Stored, order: _Order) -> None:
+        """What a span says about its trace: the root's word before others', then the latest's."""
+        o = stored.observation
+        said = o.trace
+        if said.name:
+            self.trace_name = _first(self.trace_name, order, said.name)
+        if said.user_id:
+            self.user_id = _first(self.user_id, order, said.user_id)
+        if said.session_id:
+            self.session_id = _first(self.session_id, order, said.session_id)
+        if said.release:
+            self.release = _first(self.release, order, said.release)
+        if said.version:
+            self.version = _first(self.version, order, said.version)
+        if said.public is not None:
+            self.public = _first(self.public, order, said.public)
+        if said.tags:
+            self.tags.update(said.tags)
+        if said.metadata:
+            for key, value in said.metadata.items():
+                self.metadata[key] = _first(self.metadata.get(key), order, value)
+        if stored.trace_input != NOT_GIVEN:
+            given = Content((0, *order), stored.trace_input == OWN_TEXT, o.id, said.input)
+            self.input = _first_content(self.input, given)
+        if stored.trace_output != NOT_GIVEN:
+            given = Content((0, *order), stored.trace_output == OWN_TEXT, o.id, said.output)
+            self.output = _first_content(self.output, given)
+
+    def unread(self) -> set[str]:
+        """Observations whose content must be read before the summary can be made."""
+        return {
+            content.observation_id
+            for content in (self.input, self.output)
+            if content is not None and content.line is None and content.text is None
+        }
+
+    def summary(self, project_id: str, trace_id: str) -> TraceSummary:
+        """The complete summary. Of a trace without spans every field is empty."""
+        root_start, root_type = self.root[1] if self.root else (0, "")
+        return TraceSummary(
+            project_id=project_id,
+            id=trace_id,
+            timestamp=root_start if self.has_root else self.start,
+            name=_value(self.trace_name) or _value(self.name),
+            root_type=root_type if self.has_root else "",
+            user_id=_value(self.user_id),
+            session_id=_value(self.session_id),
+            environment=_value(self.environment),
+            release=_value(self.release),
+            version=_value(self.version),
+            tags=tuple(sorted(self.tags)),
+            public=self.public[1] if self.public else False,
+            metadata={key: self.metadata[key][1] for key in sorted(self.metadata)},
+            input_preview=self.input.resolve("user") if self.input else "",
+            output_preview=self.output.resolve("assistant") if self.output else "",
+            status_message=one_line(_value(self.status), STATUS_LENGTH),
+            models=tuple(sorted(self.models)),
+            observation_count=self.count,
+            debug_count=self.counts["DEBUG"],
+            default_count=self.counts["DEFAULT"],
+            warning_count=self.counts["WARNING"],
+            error_count=self.counts["ERROR"],
+            input_tokens=bounded(self.input_tokens),
+            output_tokens=bounded(self.output_tokens),
+            total_tokens=bounded(self.total_tokens),
+            total_cost=None if self.cost is None else from_units(self.cost),
+            start_time=self.start,
+            end_time=self.end,
+            received_at=self.received_at,
+            has_root=self.has_root,
+        )
+
+
+def _value(said: _Said | None) -> str:
+    return said[1] if said else ""

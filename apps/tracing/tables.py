@@ -1,0 +1,251 @@
+"""The three tables as this room writes and reads them: columns to and from records. Pure, no queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from apps.telemetry.native import Block, block
+from apps.tracing.records import Level, Observation, ObservationRow, ObservationType, TraceFacts, TraceSummary
+from apps.tracing.stored import Stored, cost_units
+
+_TEXT, _COMMON, _TIME = "String", "LowCardinality(String)", "DateTime64(6, 'UTC')"
+_COSTS = "Map(LowCardinality(String), Decimal(18, 12))"
+_Getter = Callable[[Any], Any]
+
+
+def _of(path: str) -> _Getter:
+    return attrgetter(path)
+
+
+def _costs(path: str) -> _Getter:
+    get = attrgetter(path)
+    return lambda item: {kind: cost_units(amount) for kind, amount in get(item).items()}
+
+
+def _usage(item: Stored) -> dict[str, int]:
+    return {kind: min(max(number, 0), 2**63 - 1) for kind, number in item.observation.usage.items()}
+
+
+def _o(name: str, kind: str) -> tuple[str, str, _Getter]:
+    return name, kind, attrgetter(f"observation.{name}")
+
+
+# (column, type, how to get its value from a Stored); the writer's name and event_ts are the commit's.
+_OBSERVATIONS: list[tuple[str, str, _Getter]] = [
+    _o("project_id", _COMMON),
+    ("hour", "UInt32", _of("hour")),
+    _o("trace_id", _TEXT),
+    _o("id", _TEXT),
+    ("event_ts", "UInt64", _of("event_ts")),
+    ("arrivals", "Array(UInt64)", _of("arrivals")),
+    _o("received_at", _TIME),
+    _o("start_time", _TIME),
+    _o("end_time", f"Nullable({_TIME})"),
+    _o("completion_start_time", f"Nullable({_TIME})"),
+    ("latency_ms", "Nullable(UInt64)", _of("latency_ms")),
+    _o("parent_id", _TEXT),
+    _o("type", _COMMON),
+    _o("name", _COMMON),
+    _o("level", _COMMON),
+    _o("status_message", _TEXT),
+    _o("environment", _COMMON),
+    _o("version", _COMMON),
+    _o("release", _COMMON),
+    _o("is_root", "Bool"),
+    _o("is_app_root", "Bool"),
+    _o("is_entry", "Bool"),
+    _o("metadata", "Map(String, String)"),
+    _o("model", _COMMON),
+    _o("model_parameters", _TEXT),
+    ("usage", "Map(LowCardinality(String), UInt64)", _usage),
+    ("input_tokens", "UInt64", _of("input_tokens")),
+    ("output_tokens", "UInt64", _of("output_tokens")),
+    ("total_tokens", "UInt64", _of("total_tokens")),
+    ("provided_cost", _COSTS, _costs("observation.provided_cost")),
+    ("cost", _COSTS, _costs("observation.cost")),
+    ("total_cost", "Nullable(Decimal(18, 12))", _of("cost_units")),
+    _o("model_id", _COMMON),
+    _o("pricing_tier_id", _COMMON),
+    _o("pricing_tier_name", _COMMON),
+    _o("price_version", _COMMON),
+    _o("prompt_name", _COMMON),
+    ("prompt_version", "Nullable(UInt32)", lambda item: _prompt_version(item.observation.prompt_version)),
+    ("trace_name", _COMMON, _of("observation.trace.name")),
+    ("user_id", _TEXT, _of("observation.trace.user_id")),
+    ("session_id", _TEXT, _of("observation.trace.session_id")),
+    ("trace_tags", "Array(LowCardinality(String))", _of("observation.trace.tags")),
+    ("trace_public", "Nullable(Bool)", _of("observation.trace.public")),
+    ("trace_release", _COMMON, _of("observation.trace.release")),
+    ("trace_version", _COMMON, _of("observation.trace.version")),
+    ("trace_metadata", "Map(String, String)", _of("observation.trace.metadata")),
+    ("input_length", "UInt32", _of("input_length")),
+    ("output_length", "UInt32", _of("output_length")),
+    ("trace_input", "UInt8", _of("trace_input")),
+    ("trace_output", "UInt8", _of("trace_output")),
+    _o("api_key_id", _COMMON),
+    _o("source", _COMMON),
+    _o("sdk_name", _COMMON),
+    _o("sdk_version", _COMMON),
+    _o("service_name", _COMMON),
+    _o("host_name", _COMMON),
+]
+
+_CONTENT: list[tuple[str, str, _Getter]] = [
+    _o("project_id", _COMMON),
+    _o("trace_id", _TEXT),
+    _o("id", _TEXT),
+    ("event_ts", "UInt64", _of("event_ts")),
+    ("hour", "UInt32", _of("hour")),
+    _o("start_time", _TIME),
+    ("input", _TEXT, _of("input")),
+    ("output", _TEXT, _of("output")),
+    ("attributes", _TEXT, _of("attributes")),
+    ("trace_input", _TEXT, lambda item: item.observation.trace.input if item.trace_input == 2 else ""),
+    ("trace_output", _TEXT, lambda item: item.observation.trace.output if item.trace_output == 2 else ""),
+]
+
+
+def _prompt_version(version: int | None) -> int | None:
+    return None if version is None else min(max(version, 0), 2**32 - 1)
+
+
+def _block(columns: Iterable[tuple[str, str, _Getter]], items: Sequence[Any]) -> Block:
+    return block([(name, kind, list(map(get, items))) for name, kind, get in columns], len(items))
+
+
+def observations_block(items: Sequence[Stored], writer: str) -> Block:
+    """Rows of `observations`."""
+    return _block([*_OBSERVATIONS, ("writer", _COMMON, lambda item: writer)], items)
+
+
+def content_block(items: Sequence[Stored]) -> Block:
+    """Rows of `observation_io`; every item must hold its content."""
+    return _block(_CONTENT, items)
+
+
+# --- traces -------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class SummaryRow:
+    """A row of `traces`: the summary and what only the store needs."""
+
+    summary: TraceSummary
+    hour: int
+    v: int
+    input_id: str = ""
+    input_given: bool = False
+    output_id: str = ""
+    output_given: bool = False
+
+
+SUMMARY_COLUMNS: list[tuple[str, str]] = [
+    ("project_id", _COMMON), ("id", _TEXT), ("timestamp", _TIME), ("name", _TEXT), ("root_type", _COMMON),
+    ("user_id", _TEXT), ("session_id", _TEXT), ("environment", _COMMON), ("release", _COMMON),
+    ("version", _COMMON), ("tags", "Array(LowCardinality(String))"), ("public", "Bool"),
+    ("metadata", "Map(String, String)"), ("input_preview", _TEXT), ("output_preview", _TEXT),
+    ("status_message", _TEXT), ("models", "Array(LowCardinality(String))"),
+    ("observation_count", "UInt32"), ("debug_count", "UInt32"), ("default_count", "UInt32"),
+    ("warning_count", "UInt32"), ("error_count", "UInt32"), ("input_tokens", "UInt64"),
+    ("output_tokens", "UInt64"), ("total_tokens", "UInt64"), ("total_cost", "Nullable(Decimal(38, 12))"),
+    ("start_time", _TIME), ("end_time", _TIME), ("received_at", _TIME), ("has_root", "Bool"),
+]  # fmt: skip
+
+_TRACES: list[tuple[str, str, _Getter]] = [
+    *((name, kind, attrgetter(f"summary.{name}")) for name, kind in SUMMARY_COLUMNS),
+    ("hour", "UInt32", _of("hour")),
+    ("v", "UInt64", _of("v")),
+    ("input_id", _TEXT, _of("input_id")),
+    ("input_given", "Bool", _of("input_given")),
+    ("output_id", _TEXT, _of("output_id")),
+    ("output_given", "Bool", _of("output_given")),
+]
+
+
+def traces_block(rows: Sequence[SummaryRow]) -> Block:
+    """Rows of `traces`."""
+    return _block(_TRACES, rows)
+
+
+def select(columns: Iterable[tuple[str, str]]) -> str:
+    """Column expressions; times come as microseconds, because building datetimes is slow and lossy."""
+    return ", ".join(f"toUnixTimestamp64Micro({name})" if _TIME in kind else name for name, kind in columns)
+
+
+SUMMARY_SELECT = select(SUMMARY_COLUMNS)
+
+
+def summary_from(row: Sequence[Any]) -> TraceSummary:
+    """A summary from the columns of SUMMARY_SELECT."""
+    values = {name: value for (name, _), value in zip(SUMMARY_COLUMNS, row, strict=True)}
+    values["tags"], values["models"] = tuple(values["tags"]), tuple(values["models"])
+    return TraceSummary(**values)
+
+
+# --- observations as read -----------------------------------------------------------------------------
+
+STORED_COLUMNS = [(name, kind) for name, kind, _ in _OBSERVATIONS]
+STORED_SELECT = select(STORED_COLUMNS)
+CONTENT_COLUMNS = ("input", "output", "attributes", "trace_input", "trace_output")
+
+_DERIVED = ("hour", "latency_ms", "input_tokens", "output_tokens", "total_tokens", "input_length",
+            "output_length", "trace_input", "trace_output")  # fmt: skip
+_TRACE_FACTS = {
+    "name": "trace_name", "user_id": "user_id", "session_id": "session_id", "tags": "trace_tags",
+    "public": "trace_public", "release": "trace_release", "version": "trace_version",
+    "metadata": "trace_metadata",
+}  # fmt: skip
+_PLAIN = [
+    name
+    for name, _ in STORED_COLUMNS
+    if name in Observation.__dataclass_fields__ and name not in ("type", "level")
+]
+
+
+def stored_from(row: Sequence[Any]) -> Stored:
+    """What was stored, from the columns of STORED_SELECT; without content."""
+    values = {name: value for (name, _), value in zip(STORED_COLUMNS, row, strict=True)}
+    facts = TraceFacts(**{field: values[name] or None for field, name in _TRACE_FACTS.items()})
+    facts.public = values["trace_public"]  # False says something
+    observation = Observation(
+        **{name: values[name] for name in _PLAIN},
+        type=ObservationType(values["type"]),
+        level=Level(values["level"]),
+        trace=facts,
+    )
+    total_cost = values["total_cost"]
+    return Stored(
+        observation=observation,
+        arrivals=tuple(values["arrivals"]),
+        event_ts=values["event_ts"],
+        cost_units=None if total_cost is None else cost_units(total_cost),
+        **{name: values[name] for name in _DERIVED},
+    )
+
+
+def fill(row: Stored, content: Mapping[str, str]) -> Stored:
+    """Put the content read (CONTENT_COLUMNS) into a row; the row."""
+    o = row.observation
+    o.input, o.output, o.attributes = content["input"], content["output"], content["attributes"]
+    o.trace.input = _for_trace(row.trace_input, content["trace_input"], o.input)
+    o.trace.output = _for_trace(row.trace_output, content["trace_output"], o.output)
+    return row
+
+
+def _for_trace(given: int, text: str, own: str) -> str | None:
+    return (None, own, text)[given]
+
+
+ROW_COLUMNS = [(name, kind) for name, kind in STORED_COLUMNS if name in ObservationRow.__dataclass_fields__]
+ROW_SELECT = select(ROW_COLUMNS)
+
+
+def observation_row(row: Sequence[Any], content: Mapping[str, str] | None = None) -> ObservationRow:
+    """An observation for a reader, from the columns of ROW_SELECT."""
+    values = {name: value for (name, _), value in zip(ROW_COLUMNS, row, strict=True)}
+    if content is not None:
+        values |= {name: content[name] for name in ("input", "output", "attributes")}
+    return ObservationRow(**values)

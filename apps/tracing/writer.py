@@ -1,0 +1,221 @@
+"""The commit: observations in, durable and readable rows out.
+
+Order of a commit, so that a crash between any two steps leaves neither a gap nor a double:
+
+1. content and trace summaries, side by side;
+2. observations: this insert is the commit. Before it nothing counts: content without its observation is
+   never read, summaries ahead of their rows are put right at the next start (`repair`);
+3. only then the older versions of replaced spans are deleted. A cut before that leaves both versions;
+   readers take the newer, and the next start deletes the older.
+
+A repeated arrival is known by its hash, kept with the row, and changes nothing. A different arrival of a
+known span merges into a new version of the row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from apps.core.clock import now_micros
+from apps.core.errors import ApiError, Unavailable
+from apps.core.ids import new_id
+from apps.telemetry.gate import Gate, gate
+from apps.tracing import receipts, store, tables
+from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_up, newest
+from apps.tracing.locks import writing
+from apps.tracing.merging import merge
+from apps.tracing.records import Observation, TraceSummary
+from apps.tracing.repair import newest_version, repair, repair_recent
+from apps.tracing.store import Key
+from apps.tracing.stored import Stored, prepare
+from apps.tracing.summaries import Fold
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """What a commit did."""
+
+    traces: list[TraceSummary]  # those that changed, as they stand now
+    writer_id: str
+    sequences: dict[str, int]  # project -> version of what was written for it
+
+    def receipt(self, project_id: str) -> str:
+        """A receipt for what this commit stored for one project."""
+        return receipts.issue(project_id, self.writer_id, self.sequences.get(project_id, 0))
+
+
+class Writer:
+    """Writes observations. One a process; commits of one process take turns."""
+
+    def __init__(self, store_gate: Gate | None = None) -> None:
+        """Nothing is opened before the first use."""
+        self.id = new_id()
+        self._given_gate = store_gate
+        self._memory: Memory | None = None
+        self._last_version = 0
+        self._failed: set[Key] = set()  # traces of failed commits, to be repaired before the next one
+        self._side = ThreadPoolExecutor(1, thread_name_prefix="writer-content")
+
+    def start(self) -> None:
+        """Open the store and mend what the last crash may have left. The first commit does it too."""
+        if self._memory is not None:
+            return
+        opened = self._gate()
+        repair_recent(opened)
+        self._last_version = newest_version(opened)
+        # Other processes write to a server too, so nothing may be remembered there.
+        self._memory = Memory(REMEMBERED_SPANS if opened.embedded else 0)
+
+    def close(self) -> None:
+        """Let the helping thread go. The gate stays open: it is the process's."""
+        self._side.shutdown()
+
+    def commit(self, observations: Sequence[Observation]) -> CommitResult:
+        """Store observations; on return they are durable, readable and in their traces' summaries.
+
+        Raises Unavailable when the store fails or is full: nothing is acknowledged then, and sending the
+        same again is right. The records are the writer's from here on.
+        """
+        arrivals = _group(observations)
+        if not arrivals:
+            return CommitResult([], self.id, {})
+        self._gate().require_room()
+        self.start()
+        self._mend()
+        with writing(arrivals):
+            try:
+                return self._commit(arrivals)
+            except ApiError:
+                self._failed.update(arrivals)
+                raise
+            except Exception as error:
+                self._failed.update(arrivals)
+                logger.exception("commit of %d observations failed", len(observations))
+                raise Unavailable(
+                    "The observations could not be stored. Try again.", retry_after=5
+                ) from error
+
+    def _gate(self) -> Gate:
+        return self._given_gate or gate()
+
+    def _mend(self) -> None:
+        """Put right what a failed commit left. Before anything else is written: see `repair`."""
+        for chunk in store.chunks(list(self._failed)):
+            with writing(chunk):
+                repair(self._gate(), chunk)
+            self._failed.difference_update(chunk)
+
+    def _commit(self, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
+        traces = self._recall(arrivals)
+        fresh: list[Stored] = []
+        changed: list[Stored] = []
+        for key, spans in arrivals.items():
+            known = traces[key].spans
+            for id, stored in spans.items():
+                if id not in known:
+                    fresh.append(stored)
+                elif not set(known[id]).issuperset(stored.arrivals):
+                    changed.append(stored)
+        older = self._replace(traces, changed) if changed else []
+        written = fresh + changed
+        version = self._next_version(traces)
+        touched: dict[Key, Known] = {}
+        for stored in written:
+            key = stored.observation.project_id, stored.observation.trace_id
+            touched[key] = known_trace = traces[key]
+            stored.event_ts = known_trace.v = version
+            known_trace.add(stored)
+        rows = [known.row(key) for key, known in touched.items()]
+        if written:
+            self._store(written, rows, older)
+        assert self._memory is not None
+        self._memory.put(traces.items())
+        sequences = {project_id: version for project_id, _ in touched}
+        return CommitResult([row.summary for row in rows], self.id, sequences)
+
+    def _recall(self, arrivals: dict[Key, dict[str, Stored]]) -> dict[Key, Known]:
+        """What is known of every trace: from memory, else from the store, else nothing yet."""
+        assert self._memory is not None
+        traces: dict[Key, Known] = {}
+        unknown: list[Key] = []
+        for key in arrivals:
+            known = self._memory.take(key)
+            if known is None:
+                unknown.append(key)
+            else:
+                traces[key] = known
+        if unknown:
+            traces |= look_up(self._gate(), unknown)
+        for key in unknown:
+            if key not in traces:
+                first = next(iter(arrivals[key].values()))
+                traces[key] = Known(first.hour, 0, Fold(), {})
+        return traces
+
+    def _replace(self, traces: dict[Key, Known], changed: list[Stored]) -> list[Stored]:
+        """Merge each changed arrival with its stored row, in place; the rows that are replaced.
+
+        Their traces are folded anew from the rows that stay.
+        """
+        keys = {(stored.observation.project_id, stored.observation.trace_id) for stored in changed}
+        rows = store.rows(self._gate(), store.summaries(self._gate(), keys))
+        by_id = {key: {row.observation.id: row for row in newest(rows.get(key, ()))} for key in keys}
+        older: list[Stored] = []
+        for place, stored in enumerate(changed):
+            o = stored.observation
+            row = by_id[o.project_id, o.trace_id].pop(o.id, None)
+            if row is not None:
+                older.append(row)
+                changed[place] = merge(self._with_content(row), stored)
+        staying = {key: (traces[key].hour, traces[key].v, list(by_id[key].values())) for key in keys}
+        traces |= fold(self._gate(), staying)
+        return older
+
+    def _with_content(self, row: Stored) -> Stored:
+        content = store.contents(self._gate(), [row]).get(store.version_of(row))
+        return tables.fill(row, content) if content else row
+
+    def _next_version(self, traces: dict[Key, Known]) -> int:
+        """Later than every version before, whatever the clock says."""
+        stored = max(known.v for known in traces.values())
+        self._last_version = max(now_micros(), self._last_version + 1, stored + 1)
+        return self._last_version
+
+    def _store(self, written: list[Stored], rows: list[tables.SummaryRow], older: list[Stored]) -> None:
+        opened = self._gate()
+        content: Future[None] = self._side.submit(_store_content, opened, written)
+        try:
+            opened.insert("traces", tables.traces_block(rows), purpose="writer: summaries")
+            block = tables.observations_block(written, self.id)
+        finally:
+            content.result()
+        opened.insert("observations", block, purpose="writer: observations")
+        if older:
+            versions = [store.version_of(row) for row in older]
+            store.delete(opened, "observations", versions)
+            store.delete(opened, "observation_io", versions)
+
+
+def _store_content(opened: Gate, written: list[Stored]) -> None:
+    opened.insert("observation_io", tables.content_block(written), purpose="writer: content")
+    for stored in written:
+        stored.input = stored.output = stored.attributes = None
+
+
+def _group(observations: Sequence[Observation]) -> dict[Key, dict[str, Stored]]:
+    """Arrivals by trace and span; several of one span are merged in their order."""
+    grouped: dict[Key, dict[str, Stored]] = {}
+    for observation in observations:
+        stored = prepare(observation)
+        spans = grouped.setdefault((observation.project_id, observation.trace_id), {})
+        before = spans.get(observation.id)
+        if before is None:
+            spans[observation.id] = stored
+        elif not set(before.arrivals).issuperset(stored.arrivals):
+            spans[observation.id] = merge(before, stored)
+    return grouped

@@ -1,0 +1,69 @@
+"""The Celery application: the same tasks and schedule in one process or in many.
+
+Without REDIS_URL messages stay in this process (`memory_broker`) and `embedded_celery` runs them in
+threads; what is queued is gone when the process ends, so every task that must not be lost has a row in
+the database and is handed over again by one of `AT_START`. With REDIS_URL, `manage.py worker` and
+`manage.py beat` run the tasks. Every task is safe to repeat.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
+
+# Static: a schedule is part of the program. Seconds, or a crontab (UTC).
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
+}
+
+# Sent whenever a worker starts: what an earlier process left undone.
+AT_START = ("outbox.hand_over_due",)
+
+EMBEDDED_THREADS = 4
+_VISIBILITY_SECONDS = 3600  # Redis gives a task to another worker when it is not done by then
+
+
+def _configuration() -> dict[str, Any]:
+    """Read when first needed: settings may not be complete when this module is imported."""
+    from django.conf import settings
+
+    common = {
+        "beat_schedule": SCHEDULE,
+        "beat_scheduler": "celery.beat:Scheduler",  # keeps no file: every task catches up by itself
+        "enable_utc": True,
+        "result_expires": None,
+        "task_ignore_result": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "worker_hijack_root_logger": False,
+        "worker_enable_remote_control": False,
+        "worker_pool": "threads",  # never fork: stores keep threads and locks of their own
+        "worker_timer_precision": 0.5,
+        "broker_connection_retry_on_startup": True,
+    }
+    if settings.REDIS_URL:
+        return common | {
+            "broker_url": settings.REDIS_URL,
+            "broker_transport_options": {
+                "visibility_timeout": _VISIBILITY_SECONDS,
+                "global_keyprefix": "litefuse:",
+            },
+            "task_acks_late": True,
+            "task_reject_on_worker_lost": True,
+            "worker_prefetch_multiplier": 1,
+        }
+    return common | {
+        "broker_url": "memory://localhost/",
+        "broker_transport": "litefuse_web.memory_broker:Transport",
+        "worker_prefetch_multiplier": 0,  # no limit: the queue and the worker share one memory anyway
+    }
+
+
+app = Celery("litefuse")
+app.add_defaults(_configuration)
+app.autodiscover_tasks()  # `tasks` of every installed app
+app.set_default()  # the current app is per thread; without this a retry in a worker thread gets lost
