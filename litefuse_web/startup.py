@@ -48,6 +48,7 @@ def migrate() -> None:
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
     call_command("seed_prices", "--if-needed", verbosity=0)
+    call_command("provision", verbosity=0)
 
 
 def warm_up() -> None:
