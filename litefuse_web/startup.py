@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from apps.accounts import bootstrap
 from apps.core.errors import Unavailable
 from apps.telemetry import gate
 
@@ -48,6 +49,7 @@ def migrate() -> None:
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
     call_command("seed_prices", "--if-needed", verbosity=0)
+    call_command("provision")
 
 
 def warm_up() -> None:
@@ -61,11 +63,21 @@ def warm_up() -> None:
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
+    address = f"{settings.PUBLIC_URL}{settings.BASE_PATH}"
+    first_account = (
+        [
+            f"    First use   {address}/auth/sign-up?token={bootstrap.first_admin_token()}",
+            "                This link makes the instance's first account, its admin, from anywhere.",
+        ]
+        if bootstrap.is_empty()
+        else []
+    )
     return [
         "",
         f"  Litefuse {settings.VERSION} is ready",
         "",
-        f"    Open        {settings.PUBLIC_URL}{settings.BASE_PATH}/",
+        f"    Open        {address}/",
+        *first_account,
         f"    Data        {settings.DATA_DIR}",
         "    Stop        Ctrl-C",
         "",
