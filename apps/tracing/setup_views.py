@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.core.errors import Unavailable
+from apps.live.routing import live_path
 from apps.organizations.access import ProjectRequest, may, project_page
 from apps.organizations.connection import connection_of
 from apps.organizations.forms import KeyForm
@@ -27,6 +28,7 @@ def setup(request: ProjectRequest, project_id: str) -> HttpResponse:
     """Set a project up. It stays useful later: more keys, more ways to send."""
     context = {
         "connection": connection_of(request),
+        "live": live_path(project_id),
         "snippets": SNIPPETS,
         "form": KeyForm(),
         "may_create_key": may(request, "apiKeys:CUD"),
@@ -40,11 +42,8 @@ def setup(request: ProjectRequest, project_id: str) -> HttpResponse:
 @never_cache
 def first_trace(request: ProjectRequest, project_id: str) -> HttpResponse:
     """The card alone, asked for when the browser hears of a trace, or has just begun to listen."""
-    return render(request, "tracing/_first_trace.html", _context(request, project_id))
-
-
-def _context(request: HttpRequest, project_id: str) -> dict[str, object]:
-    return {"connection": connection_of(request), **_arrival(project_id)}
+    context = {"connection": connection_of(request), **_arrival(project_id)}
+    return render(request, "tracing/_first_trace.html", context)
 
 
 def _arrival(project_id: str) -> dict[str, object]:

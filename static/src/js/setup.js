@@ -13,7 +13,7 @@ function select(tab) {
 /** Offer text as a file; it never leaves the browser. */
 function download(name, text) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -38,9 +38,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target.querySelector?.("[data-new-key]")) {
-    document.querySelector("[data-step-key]")?.setAttribute("data-done", "");
-  }
+  const mark = event.target.querySelector?.("[data-new-key]") && document.querySelector("[data-step-key]");
+  if (!mark) return;
+  mark.dataset.done = "";
+  mark.replaceChildren(document.getElementById("step-done").content.cloneNode(true));
 });
 
 const waiting = document.querySelector("[data-live-first-trace]");
@@ -67,9 +68,8 @@ async function refresh() {
 }
 
 if (waiting) {
+  // Also sent when the socket (re)opens: a trace may have come between the page and its socket.
   document.addEventListener("litefuse:traces", refresh);
-  // A trace may have come between the page and its socket, or while the machine slept.
-  document.addEventListener("litefuse:live", refresh);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   setInterval(() => {
     const clock = waiting.querySelector("[data-elapsed]");
