@@ -83,6 +83,10 @@ else:
 if REDIS_URL:  # rate limits of sign-in must count over all processes
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
+# --- what a request may bring -------------------------------------------------------------------------------
+MAX_BODY_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_BODY_MB", 32, validate=validate.Range(1, 1024))
+MAX_HELD_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_HELD_MB", 256, validate=validate.Range(1))
+
 # --- apps -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "litefuse_web",

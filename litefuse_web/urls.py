@@ -15,4 +15,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.organizations.urls")),
     path("", include("apps.tracing.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),
+    path("api/public/", include("litefuse_web.api_urls")),
 ]

@@ -116,8 +116,14 @@ class Catalogue:
         for definition in by_provider[RESELLER]:
             for full_name in literal_names(definition.match_pattern):
                 self._resold.setdefault(full_name.rpartition("/")[2], full_name)
+        everything = (*self.managed, *(each for definitions in self.own.values() for each in definitions))
+        self._by_id = {definition.id: definition for definition in everything}
         self._memory: dict[tuple[str, str], Match | None] = {}
         self._memory_lock = threading.Lock()
+
+    def definition(self, model_id: str) -> Definition | None:
+        """The definition with this id, as observations keep it; None when it is gone."""
+        return self._by_id.get(model_id)
 
     def resolve(self, project_id: str, name: str) -> Match | None:
         """The definitions a model name takes in a project, or None; remembered, found or not."""

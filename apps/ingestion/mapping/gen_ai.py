@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from apps.ingestion.mapping.shapes import Content
-from apps.ingestion.mapping.values import dollars, dump, parse_json, text
+from apps.ingestion.mapping.values import dump, parse_json, text
 from apps.ingestion.otlp import Attributes, Span
+from apps.pricing.usage import dollars
 from apps.tracing.records import ObservationType
 
 _OPERATIONS = {

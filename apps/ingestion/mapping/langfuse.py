@@ -9,9 +9,9 @@ from typing import Any
 
 from apps.core.clock import clamp_micros, from_datetime
 from apps.ingestion.mapping.shapes import Content, langfuse_language
-from apps.ingestion.mapping.usage import normalised
-from apps.ingestion.mapping.values import dollars, json_object, parse_json, text
+from apps.ingestion.mapping.values import json_object, parse_json, text
 from apps.ingestion.otlp import Span
+from apps.pricing.usage import normalise_cost, normalise_usage
 from apps.tracing.records import Level, ObservationType
 
 MODEL_KEY = "langfuse.observation.model.name"
@@ -100,18 +100,13 @@ def usage(span: Span) -> dict[str, int] | None:
     """Usage as one JSON object; JSON of another shape means "none", text that is no JSON "not given"."""
     sent = span.attributes.get("langfuse.observation.usage_details")
     parsed = parse_json(sent)
-    if parsed is None:
-        return None
-    return normalised(parsed) if isinstance(parsed, dict) else {}
+    return None if parsed is None else normalise_usage(parsed)
 
 
 def cost(span: Span) -> dict[str, Decimal] | None:
     """Costs as one JSON object."""
     sent = json_object(span.attributes.get("langfuse.observation.cost_details"))
-    if sent is None:
-        return None
-    amounts = {key: dollars(value) for key, value in sent.items()}
-    return {key: amount for key, amount in amounts.items() if amount is not None}
+    return None if sent is None else normalise_cost(sent)
 
 
 def prompt(span: Span) -> tuple[str, int | None] | None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.telemetry import gate
 from litefuse_web import server, startup
+from litefuse_web.asgi import application
 from litefuse_web.embedded_celery import EmbeddedCelery
 from litefuse_web.instance_lock import DirectoryInUse, InstanceLock
 
@@ -44,7 +45,7 @@ class Command(BaseCommand):
             server.run(
                 sockets,
                 started=lambda: self.started(tasks, options["demo"]),
-                stopped=[tasks.stop, gate.close] if tasks else [gate.close],
+                stopped=[application.close, *([tasks.stop] if tasks else []), gate.close],
             )
 
     def started(self, tasks: EmbeddedCelery | None, demo: bool) -> None:

@@ -1,0 +1,151 @@
+"""The public API's manners, in one place: JSON out, errors in their shapes, method before credentials, CORS.
+
+Views derive from PublicView, declare their `scope` (organizations.scopes.DECLARABLE) and answer plain
+structures; whatever they raise becomes an answer in `answer_error`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.parsers import JSONParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.core.errors import ApiError, Forbidden, InvalidRequest, MethodNotAllowed, NotFound, TooLarge
+
+logger = logging.getLogger(__name__)
+
+
+class JsonRenderer(BaseRenderer):
+    """Plain structures to JSON, twenty times faster than the framework's own."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """UTF-8 JSON; None is an empty body."""
+        return b"" if data is None else orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    """Decimals are JSON numbers in this API."""
+    return float(value)
+
+
+class AnyContentNegotiation:
+    """JSON whatever the Accept header says: clients send all kinds."""
+
+    def select_parser(self, request: Request, parsers: list[Any]) -> Any:
+        """The JSON parser, whatever the content type says."""
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: list[Any], format_suffix: str | None = None
+    ) -> tuple[Any, str]:
+        """The JSON renderer."""
+        return renderers[0], renderers[0].media_type
+
+
+class PublicView(APIView):
+    """An endpoint of the public API; without credentials unless a subclass asks for them."""
+
+    scope: str
+    renderer_classes = [JsonRenderer]
+    parser_classes = [JSONParser]
+    content_negotiation_class = AnyContentNegotiation  # type: ignore[assignment]
+    authentication_classes: Any = []
+    permission_classes: Any = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """A wrong method is told before credentials are looked at, as clients expect."""
+        handler = getattr(self, (request.method or "").lower(), None)
+        if handler is None or request.method not in self.allowed_methods:
+            raise MethodNotAllowed(
+                f"{request.method} is not answered here; {', '.join(self.allowed_methods)} is."
+            )
+        if request.method != "OPTIONS":
+            super().initial(request, *args, **kwargs)
+
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+        """A browser's preflight."""
+        wanted = request.headers.get("Access-Control-Request-Headers", "authorization, content-type")
+        return Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Methods": ", ".join(self.allowed_methods),
+                "Access-Control-Allow-Headers": wanted,
+                "Access-Control-Max-Age": "86400",
+            },
+        )
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
+        """All errors go through one function."""
+        return answer_error
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Any origin may call, without the browser's credentials."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        origin = request.headers.get("Origin")
+        if origin is not None:
+            response["Access-Control-Allow-Origin"] = origin
+            response["Vary"] = "Origin"
+        return response
+
+
+def answer_error(error: Exception, context: Mapping[str, Any]) -> Response:
+    """The answer to whatever an endpoint raised."""
+    known = _as_api_error(error)
+    if known is None:
+        logger.error("api request failed", exc_info=error)
+        known = ApiError("Internal Server Error")
+    response = Response(known.body(), status=known.status)
+    if known.retry_after is not None:
+        response["Retry-After"] = str(known.retry_after)
+    if known.status == 401:
+        response["WWW-Authenticate"] = 'Basic realm="api"'
+    if known.status == 405:
+        response["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response
+
+
+def _as_api_error(error: Exception) -> ApiError | None:
+    """The framework's own errors as ours; None for what nobody foresaw."""
+    match error:
+        case ApiError():
+            return error
+        case Http404():
+            return NotFound("There is nothing here.")
+        case PermissionDenied() | exceptions.PermissionDenied():
+            return Forbidden("These credentials do not allow this.")
+        case exceptions.ParseError() | exceptions.UnsupportedMediaType():
+            return InvalidRequest(str(error.detail))
+        case exceptions.MethodNotAllowed():
+            return MethodNotAllowed(str(error.detail))
+        case RequestDataTooBig():
+            return TooLarge("The body is too large for this endpoint.")
+    return None
+
+
+class UnknownEndpoint(PublicView):
+    """Whatever is under the API's path and is no endpoint."""
+
+    scope = "public"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """No method is right here."""
+        raise NotFound(f"There is no endpoint {request.path}.")

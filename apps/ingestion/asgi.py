@@ -1,0 +1,239 @@
+"""Telemetry over HTTP, as raw ASGI in front of Django, whose handler costs ten times the work done here.
+
+Order of a request: method, credentials, headers, body under limits, decode and map in a thread, commit
+with others, answer, announce. An answer of 200 means stored and readable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
+from apps.ingestion import bodies, pipeline
+from apps.ingestion.bodies import Budget, Disconnected
+from apps.ingestion.commit_group import Commit, CommitGroup
+from apps.ingestion.mapping.shapes import Sender
+from apps.ingestion.pipeline import Prepared, Received
+from apps.organizations.authentication import Access, authenticate, authenticate_cached
+
+logger = logging.getLogger(__name__)
+
+BODY_SECONDS = 60  # a body that takes longer is refused
+MAX_REASONS = 5  # of refused spans, told to the sender
+RECEIPT_HEADER = b"x-litefuse-receipt"
+_VERSION = re.compile(r"\d{1,3}")
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = dict[str, str]
+Reply = tuple[dict[str, Any], list[tuple[bytes, bytes]]]  # JSON body, headers
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a POST, and the operation a key must be allowed (scopes.KEY_OPERATIONS)."""
+
+    post: Callable[[Headers, Receive, Access], Awaitable[Reply]]
+    scope: str
+
+
+class Ingestion:
+    """The ASGI application of the telemetry paths. One a process; used from one event loop."""
+
+    def __init__(self, commit: Commit, *, max_body: int, max_held: int) -> None:
+        """`commit` stores observations (Writer.commit); limits in bytes: one body, all bodies together."""
+        self.routes = {
+            "/api/public/otel/v1/traces": Route(self._traces, scope="ingest"),
+            "/api/public/otel/v1/metrics": Route(self._metrics, scope="ingest"),
+        }
+        self._max_body = max_body
+        self._budget = Budget(max_held)
+        self._group = CommitGroup(commit)
+        # One decoding thread: more only fight for the interpreter (measured).
+        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
+        self._asking = ThreadPoolExecutor(2, thread_name_prefix="authenticate")
+
+    async def close(self) -> None:
+        """Store what waits; later requests are refused."""
+        await self._group.close()
+        self._release_threads()
+
+    def release(self) -> None:
+        """The same after the event loop has ended: finish the commit that runs, let the threads go."""
+        self._group.release()
+        self._release_threads()
+
+    def _release_threads(self) -> None:
+        self._decoding.shutdown()
+        self._asking.shutdown()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Answer one request for `path`, one of `routes`."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        route = self.routes[path]
+        try:
+            if scope["method"] == "OPTIONS":
+                return await _send(send, 204, b"", _preflight(headers))
+            if scope["method"] != "POST":
+                raise MethodNotAllowed("Send telemetry with POST.")
+            access = await self._authenticate(headers.get("authorization"))
+            access.require(route.scope)
+            body, extra = await route.post(headers, receive, access)
+            status = 200
+        except Disconnected:
+            return None
+        except ApiError as error:
+            status, body, extra = error.status, _error_body(error), _error_headers(error)
+        except Exception:
+            logger.exception("telemetry request failed")
+            status, extra = 500, []
+            body = {"message": "Internal Server Error", "error": "InternalServerError"}
+        extra += [(b"content-type", b"application/json"), *_cors(headers)]
+        return await _send(send, status, orjson.dumps(body), extra)
+
+    async def _authenticate(self, authorization: str | None) -> Access:
+        access = authenticate_cached(authorization)
+        if access is not None:
+            return access
+        ask = functools.partial(authenticate, authorization)
+        return await asyncio.get_running_loop().run_in_executor(self._asking, ask)
+
+    async def _traces(self, headers: Headers, receive: Receive, access: Access) -> Reply:
+        """POST …/otel/v1/traces."""
+        project_id = access.require("ingest")
+        is_json = _is_json(headers)
+        is_gzip = _is_gzip(headers)
+        sender = _sender(headers)
+        loop = asyncio.get_running_loop()
+        with self._budget.share() as share:
+            with self._group.arriving():
+                body = await self._read(headers, receive, share)
+                received = Received(body, is_json, is_gzip, sender)
+                prepare = functools.partial(
+                    pipeline.prepare_traces, received, access, project_id, share, self._max_body
+                )
+                prepared = await loop.run_in_executor(self._decoding, prepare)
+                del body, received, prepare
+            return await self._store(prepared, project_id)
+
+    async def _read(self, headers: Headers, receive: Receive, share: bodies.Share) -> bytes:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                return await bodies.read(receive, length=_length(headers), limit=self._max_body, share=share)
+        except TimeoutError:
+            raise Unavailable(f"The body did not arrive within {BODY_SECONDS} s.", retry_after=1) from None
+
+    async def _store(self, prepared: Prepared, project_id: str) -> Reply:
+        """Commit and answer; an answer names what was refused."""
+        body: dict[str, Any] = {}
+        extra: list[tuple[bytes, bytes]] = []
+        if prepared.refused:
+            body["partialSuccess"] = {
+                "rejectedSpans": len(prepared.refused),
+                "errorMessage": "; ".join(dict.fromkeys(prepared.refused[:MAX_REASONS])),
+            }
+        if prepared.observations:
+            result = await self._group.commit(prepared.observations)
+            receipt = result.receipt(project_id)
+            body["receipt"] = receipt
+            extra.append((RECEIPT_HEADER, receipt.encode()))
+        return body, extra
+
+    async def _metrics(self, headers: Headers, receive: Receive, access: Access) -> Reply:
+        """POST …/otel/v1/metrics: accepted, so that exporters of both signals do not fail; not kept."""
+        return {"message": "OK"}, []
+
+
+def _is_json(headers: Headers) -> bool:
+    content_type = headers.get("content-type", "").lower()
+    if "application/json" in content_type:
+        return True
+    if "application/x-protobuf" in content_type:
+        return False
+    raise InvalidRequest("Content-Type must be application/x-protobuf or application/json.")
+
+
+def _is_gzip(headers: Headers) -> bool:
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return False
+    if "gzip" in encoding:
+        return True
+    raise InvalidRequest("Content-Encoding must be gzip, or absent.")
+
+
+def _length(headers: Headers) -> int | None:
+    length = headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
+
+
+def _sender(headers: Headers) -> Sender:
+    """The client, from headers in either spelling; wrong or missing names are no reason to refuse."""
+
+    def header(name: str) -> str:
+        return headers.get(name) or headers.get(name.replace("-", "_")) or ""
+
+    version = header("x-langfuse-ingestion-version").strip()
+    if version and (_VERSION.fullmatch(version) is None or int(version) > 4):
+        raise InvalidRequest("x-langfuse-ingestion-version must be a whole number up to 4.")
+    name, sdk_version = header("x-langfuse-sdk-name"), header("x-langfuse-sdk-version")
+    return Sender(name.lower(), sdk_version, int(version or 0))
+
+
+def _error_body(error: ApiError) -> dict[str, Any]:
+    """On this path a refused body is told as `{error: reason}`, all else has a class and a message."""
+    if error.status == 400:
+        return {"error": error.message}
+    return {"error": error.error, "message": error.message}
+
+
+def _error_headers(error: ApiError) -> list[tuple[bytes, bytes]]:
+    extra: list[tuple[bytes, bytes]] = []
+    if error.retry_after is not None:
+        extra.append((b"retry-after", str(error.retry_after).encode()))
+    if isinstance(error, Unauthorized):
+        extra.append((b"www-authenticate", b'Basic realm="api"'))
+    if isinstance(error, MethodNotAllowed):
+        extra.append((b"allow", b"POST, OPTIONS"))
+    if error.status == 413:
+        extra.append((b"connection", b"close"))  # what is still being sent is not read
+    return extra
+
+
+def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Any origin may call, without credentials of the browser."""
+    origin = headers.get("origin")
+    if origin is None:
+        return []
+    return [
+        (b"access-control-allow-origin", origin.encode("latin-1")),
+        (b"access-control-expose-headers", RECEIPT_HEADER),
+        (b"vary", b"Origin"),
+    ]
+
+
+def _preflight(headers: Headers) -> list[tuple[bytes, bytes]]:
+    wanted = headers.get("access-control-request-headers", "authorization, content-type")
+    return [
+        *_cors(headers),
+        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-headers", wanted.encode("latin-1")),
+        (b"access-control-max-age", b"86400"),
+        (b"allow", b"POST, OPTIONS"),
+    ]
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

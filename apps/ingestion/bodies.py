@@ -1,0 +1,116 @@
+"""Request bodies under limits: how much is read, how much it may unpack to, how much is held at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from isal import isal_zlib
+
+from apps.core.errors import InvalidRequest, TooLarge, Unavailable
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+_GZIP = 31  # window bits: zlib's way to say "gzip only"
+_PIECE = 1024 * 1024  # bytes unpacked at a time
+BUSY_SECONDS = 2  # until a refused sender should try again
+
+
+class Disconnected(Exception):
+    """The sender left before the body was whole."""
+
+
+class Budget:
+    """Bytes of bodies, packed and unpacked, that all requests together may hold. Safe from any thread."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def share(self) -> Iterator[Share]:
+        """A request's part; given back at the end."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self._change(-share.held)
+
+    def _change(self, size: int) -> bool:
+        with self._lock:
+            if size > 0 and self._held + size > self._limit:
+                return False
+            self._held += size
+            return True
+
+
+class Share:
+    """What one request holds of the budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.held = 0
+        self._budget = budget
+
+    def take(self, size: int) -> None:
+        """Hold `size` bytes more; raises Unavailable when the budget is spent."""
+        if not self._budget._change(size):
+            raise Unavailable("More data is arriving than this server can hold.", retry_after=BUSY_SECONDS)
+        self.held += size
+
+
+async def read(receive: Receive, *, length: int | None, limit: int, share: Share) -> bytes:
+    """The whole body. `length` is what Content-Length says, if anything.
+
+    Raises TooLarge as soon as it is clear that the body is over `limit`, without reading on.
+    """
+    if length is not None:
+        _check(length, limit)
+        share.take(length)
+    pieces: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        piece = message.get("body", b"")
+        size += len(piece)
+        _check(size, limit)
+        if length is None:
+            share.take(len(piece))
+        pieces.append(piece)
+        more = message.get("more_body", False)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def gunzip(packed: bytes, *, limit: int, share: Share) -> bytes:
+    """The unpacked body, of one gzip member or several; stops at `limit`, whatever is packed."""
+    pieces: list[bytes] = []
+    size = 0
+    while packed:
+        unpacker = isal_zlib.decompressobj(wbits=_GZIP)
+        while not unpacker.eof:
+            try:
+                piece = unpacker.decompress(packed, _PIECE)
+            except isal_zlib.error as problem:  # type: ignore[misc]
+                raise InvalidRequest(f"The body is not gzip: {problem}") from None
+            packed = unpacker.unconsumed_tail
+            if not piece and not packed and not unpacker.eof:
+                raise InvalidRequest("The body is not gzip: it ends too early.")
+            size += len(piece)
+            _check(size, limit)
+            share.take(len(piece))
+            pieces.append(piece)
+        packed = unpacker.unused_data.lstrip(b"\0")
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _check(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(
+            f"The body is over {limit // 1024 // 1024} MB. Send smaller batches,"
+            " or raise LITEFUSE_MAX_BODY_MB on the server."
+        )

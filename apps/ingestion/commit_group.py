@@ -1,0 +1,121 @@
+"""Group commit: what several requests wait for is stored by one commit, and only then are they answered.
+
+Rows per commit decide the throughput (measured: a commit costs three inserts whatever its size), so a
+commit waits for company, but only while other requests are on their way and never longer than MAX_WAIT.
+There is no queue to lose: a waiting request has not been answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from apps.core.errors import Unavailable
+from apps.tracing.records import Observation
+from apps.tracing.writer import CommitResult
+
+MAX_WAIT = 0.06  # seconds a commit waits for requests that are being received or decoded
+MAX_ROWS = 4096  # in one commit; a single request may have more
+
+Commit = Callable[[Sequence[Observation]], CommitResult]
+
+
+class CommitGroup:
+    """Belongs to one event loop. `commit` runs in a thread of its own, one call at a time."""
+
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._waiting: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]] = []
+        self._arriving: dict[object, float] = {}  # requests not decoded yet -> when they began
+        self._changed = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @contextmanager
+    def arriving(self) -> Iterator[None]:
+        """While a request is received and decoded: commits wait for it a little."""
+        token = object()
+        self._arriving[token] = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            del self._arriving[token]
+            self._changed.set()
+
+    async def commit(self, observations: Sequence[Observation]) -> CommitResult:
+        """Store observations together with whatever else is waiting; returns once they are readable.
+
+        Raises what the commit raised (Unavailable), the same for all that were in it.
+        """
+        if self._closed:
+            raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2)
+        future: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((observations, future))
+        self._changed.set()
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run())
+        # Shielded: when a client leaves, its rows are stored all the same, in a group with others.
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Refuse newcomers and return once all that was waiting is stored."""
+        self._closed = True
+        if self._runner is not None and not self._runner.done():
+            await self._runner
+        self.release()
+
+    def release(self) -> None:
+        """Wait for the commit that runs, and let the thread go. For a stop after the loop has ended."""
+        self._closed = True
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        """Commit until nothing waits."""
+        while self._waiting:
+            await self._gather()
+            await self._store(self._take())
+
+    async def _gather(self) -> None:
+        """Wait for requests on their way, as long as that pays."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + MAX_WAIT
+        while sum(len(rows) for rows, _ in self._waiting) < MAX_ROWS and not self._closed:
+            now = loop.time()
+            # One that has been arriving for longer has a slow sender, who must not slow everybody.
+            expected = any(began > now - MAX_WAIT for began in self._arriving.values())
+            if not expected or now >= deadline:
+                return
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), deadline - now)
+            except TimeoutError:
+                return
+
+    def _take(self) -> list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]:
+        """The requests of the next commit, in order of arrival."""
+        count = rows = 0
+        for observations, _ in self._waiting:
+            if count and rows + len(observations) > MAX_ROWS:
+                break
+            count, rows = count + 1, rows + len(observations)
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        return group
+
+    async def _store(self, group: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]) -> None:
+        rows = [observation for observations, _ in group for observation in observations]
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else Unavailable("The server is stopping.")
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(failure)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for _, future in group:
+            if not future.done():
+                future.set_result(result)

@@ -1,0 +1,48 @@
+"""Endpoints that want an API key, and the one that says whose it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.rest import PublicView
+from apps.organizations.drf import KeyAuthentication, KeyPermission
+from apps.organizations.models import Project
+
+
+class KeyView(PublicView):
+    """Base of endpoints for API keys; `scope` names the operation a key must be allowed."""
+
+    authentication_classes = [KeyAuthentication]
+    permission_classes = [KeyPermission]
+
+
+def project_id(request: Request) -> str:
+    """The project that the request's key speaks for; KeyPermission has refused keys without one."""
+    identifier: str = request.auth.project_id  # type: ignore[union-attr]
+    return identifier
+
+
+class Projects(KeyView):
+    """GET /api/public/projects: the one project a key belongs to. Clients check their credentials here."""
+
+    scope = "identify"
+
+    def get(self, request: Request) -> Response:
+        """A list with one element."""
+        project = Project.objects.select_related("organization").get(id=project_id(request))
+        return Response({"data": [_shape(project)]})
+
+
+def _shape(project: Project) -> dict[str, Any]:
+    shape = {
+        "id": project.id,
+        "name": project.name,
+        "organization": {"id": project.organization.id, "name": project.organization.name},
+        "metadata": project.metadata or {},
+    }
+    if project.retention_days:
+        shape["retentionDays"] = project.retention_days
+    return shape

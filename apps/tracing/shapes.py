@@ -1,0 +1,176 @@
+"""Traces and observations as the public API's first version writes them. Pure functions.
+
+Clients fail on a missing key, not on one too many: every documented key is always there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from apps.core.clock import iso_millis
+from apps.pricing.catalogue import Catalogue
+from apps.tracing.received import system_metadata
+from apps.tracing.records import ObservationRow, TraceSummary
+
+GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
+NOT_ASKED = -1  # what clients get for a number of a group they did not ask for
+_LONG_NUMBER = re.compile(r"\d{16}")
+_SAFE_INTEGER = 2**53 - 1
+
+
+def parsed(text: str) -> Any:
+    """Stored text as JSON when it is JSON, else as text; nothing is None. Integers too large for a
+    client's floating point stay text."""
+    if not text:
+        return None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
+    if _LONG_NUMBER.search(text):
+        return json.loads(text, parse_int=_careful_integer)
+    return value
+
+
+def _careful_integer(digits: str) -> int | str:
+    return int(digits) if len(digits) < 20 and abs(int(digits)) <= _SAFE_INTEGER else digits
+
+
+def parsed_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata values as JSON where they are JSON."""
+    return {key: parsed(value) if value else value for key, value in metadata.items()}
+
+
+def trace(
+    summary: TraceSummary,
+    observations: Sequence[ObservationRow],
+    content: tuple[str, str],
+    groups: frozenset[str],
+    catalogue: Catalogue,
+) -> dict[str, Any]:
+    """A trace with what `groups` ask for. `observations` come with content when they are shown."""
+    shape: dict[str, Any] = {
+        "id": summary.id,
+        "projectId": summary.project_id,
+        "timestamp": iso_millis(summary.timestamp),
+        "name": summary.name or None,
+        "userId": summary.user_id or None,
+        "sessionId": summary.session_id or None,
+        "release": summary.release or None,
+        "version": summary.version or None,
+        "environment": summary.environment,
+        "tags": list(summary.tags),
+        "public": summary.public,
+        "bookmarked": False,
+        "externalId": None,
+        "htmlPath": f"/project/{summary.project_id}/traces/{summary.id}",
+        "createdAt": iso_millis(summary.received_at),
+        "updatedAt": iso_millis(summary.received_at),
+        "metadata": {},
+        "observations": [],
+        "scores": [],
+        "latency": NOT_ASKED,
+        "totalCost": NOT_ASKED,
+    }
+    if "io" in groups:
+        shape["input"], shape["output"] = parsed(content[0]), parsed(content[1])
+        shape["metadata"] = _of_root(observations) | parsed_metadata(summary.metadata)
+    if "observations" in groups:
+        shape["observations"] = [observation(row, catalogue) for row in observations]
+    if "metrics" in groups:
+        shape["latency"] = summary.latency_ms / 1000
+        shape["totalCost"] = summary.total_cost or 0
+    return shape
+
+
+def _of_root(observations: Sequence[ObservationRow]) -> dict[str, Any]:
+    """Where a trace came from: attributes, resource and scope of its root."""
+    root = next((row for row in observations if not row.parent_id or row.is_app_root), None)
+    return system_metadata(root.attributes) if root is not None else {}
+
+
+def observation(row: ObservationRow, catalogue: Catalogue) -> dict[str, Any]:
+    """An observation with every key of the first version."""
+    usage = {side: _sum(row.usage, side) or 0 for side in ("input", "output")}
+    total = row.usage.get("total", 0)
+    cost = {side: _sum(row.cost, side) for side in ("input", "output")}
+    prices = _prices(row, catalogue)
+    return {
+        "id": row.id,
+        "traceId": row.trace_id,
+        "projectId": row.project_id,
+        "type": row.type,
+        "name": row.name or None,
+        "startTime": iso_millis(row.start_time),
+        "endTime": _time(row.end_time),
+        "completionStartTime": _time(row.completion_start_time),
+        "parentObservationId": row.parent_id or None,
+        "environment": row.environment,
+        "level": row.level,
+        "statusMessage": row.status_message or None,
+        "version": row.version or None,
+        "input": parsed(row.input),
+        "output": parsed(row.output),
+        "metadata": system_metadata(row.attributes) | parsed_metadata(row.metadata),
+        "model": row.model or None,
+        "modelId": row.model_id or None,
+        "modelParameters": parsed(row.model_parameters),
+        "promptId": None,
+        "promptName": row.prompt_name or None,
+        "promptVersion": row.prompt_version,
+        "usageDetails": row.usage,
+        "costDetails": row.cost,
+        "usagePricingTierName": row.pricing_tier_name or None,
+        "usage": {
+            **usage,
+            "total": total,
+            "unit": "TOKENS",
+            "inputCost": cost["input"],
+            "outputCost": cost["output"],
+            "totalCost": row.total_cost,
+        },
+        "unit": "TOKENS",
+        "promptTokens": usage["input"],
+        "completionTokens": usage["output"],
+        "totalTokens": total,
+        "inputPrice": prices.get("input", 0),
+        "outputPrice": prices.get("output", 0),
+        "totalPrice": prices.get("total", 0),
+        "calculatedInputCost": cost["input"],
+        "calculatedOutputCost": cost["output"],
+        "calculatedTotalCost": row.total_cost or 0,
+        "latency": None if row.latency_ms is None else row.latency_ms / 1000,
+        "timeToFirstToken": _seconds_to_first_token(row),
+        "createdAt": iso_millis(row.received_at),
+        "updatedAt": iso_millis(row.received_at),
+    }
+
+
+def _time(micros: int | None) -> str | None:
+    return None if micros is None else iso_millis(micros)
+
+
+def _seconds_to_first_token(row: ObservationRow) -> float | None:
+    if row.completion_start_time is None:
+        return None
+    return max(row.completion_start_time - row.start_time, 0) // 1000 / 1000
+
+
+def _sum(values: Mapping[str, Any], side: str) -> Any:
+    """The sum over keys that contain `side`; None when there is none."""
+    found = [value for key, value in values.items() if side in key]
+    return sum(found) if found else None
+
+
+def _prices(row: ObservationRow, catalogue: Catalogue) -> Mapping[str, Decimal]:
+    """Prices of one unit in the default tier of the observation's model."""
+    definition = catalogue.definition(row.model_id) if row.model_id else None
+    if definition is None or definition.default_tier is None:
+        return {}
+    return definition.default_tier.usage_prices

@@ -1,0 +1,18 @@
+"""The public API, below `/api/public/`. Telemetry paths are answered before Django (`asgi`)."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.core.rest import UnknownEndpoint
+from apps.organizations.rest import Projects
+from apps.tracing.api import TraceDetail
+from litefuse_web.health import Health, Ready
+
+urlpatterns = [
+    path("health", Health.as_view()),
+    path("ready", Ready.as_view()),
+    path("projects", Projects.as_view()),
+    path("traces/<path:trace_id>", TraceDetail.as_view()),  # path: ids may hold slashes, sent as %2F
+    path("<path:rest>", UnknownEndpoint.as_view()),
+]
