@@ -17,7 +17,8 @@ _TOKEN = re.compile(
 
 def highlight(code: str) -> SafeString:
     """`code` as HTML; meant for Python and TypeScript, and only for text of our own."""
-    parts, end = [], 0
+    parts: list[str] = []
+    end = 0
     for match in _TOKEN.finditer(code):
         parts.append(escape(code[end : match.start()]))
         parts.append(f'<span class="code-{match.lastgroup}">{escape(match.group())}</span>')
