@@ -68,7 +68,7 @@ async function refresh() {
 }
 
 if (waiting) {
-  // Also sent when the socket (re)opens: a trace may have come between the page and its socket.
+  // Also told when the socket opens: a trace may have come between the page and its socket.
   document.addEventListener("litefuse:traces", refresh);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   setInterval(() => {
