@@ -15,6 +15,7 @@ pages = get_asgi_application()  # first: it loads the apps that the imports belo
 from django.conf import settings  # noqa: E402
 
 from apps.ingestion.asgi import Ingestion  # noqa: E402
+from apps.live.routing import sockets  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -39,7 +40,7 @@ class Application:
             return await self.ingestion(scope, receive, send, path)
         if scope["type"] == "http":
             return await pages(scope, receive, send)
-        return None
+        return await sockets(scope, receive, send)
 
     def close(self) -> None:
         """Finish what is being stored. For a server that stopped its event loop; safe to call twice."""

@@ -90,7 +90,7 @@ def _config() -> uvicorn.Config:
         ws_max_size=64 * 1024,  # browsers only send small control messages
         ws_max_queue=8,
         interface="asgi3",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -9,7 +9,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
 
+from apps.accounts import bootstrap
 from apps.core.errors import Unavailable
 from apps.telemetry import gate
 
@@ -48,6 +50,7 @@ def migrate() -> None:
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
     call_command("seed_prices", "--if-needed", verbosity=0)
+    call_command("provision", verbosity=0)
 
 
 def warm_up() -> None:
@@ -61,12 +64,22 @@ def warm_up() -> None:
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
-    return [
+    lines = [
         "",
         f"  Litefuse {settings.VERSION} is ready",
         "",
-        f"    Open        {settings.PUBLIC_URL}{settings.BASE_PATH}/",
+        f"    Open        {settings.PUBLIC_URL}{reverse('home')}",
         f"    Data        {settings.DATA_DIR}",
         "    Stop        Ctrl-C",
         "",
     ]
+    if bootstrap.is_empty():
+        lines[-1:] = [
+            "",
+            "  No account yet: the first to sign up becomes this instance's admin. Here that needs nothing",
+            "  more; on another machine, use this link, which works once:",
+            "",
+            f"    {settings.PUBLIC_URL}{reverse('account_signup')}?token={bootstrap.first_admin_token()}",
+            "",
+        ]
+    return lines

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import needs
 from tests.support.postgres import find_programs, temporary_postgres
 from tests.support.redis import find_program, temporary_redis
 from tests.support.server import ServerProcess
+
+# No deadline: a busy machine is not a failure.
+hypothesis.settings.register_profile("litefuse", deadline=None)
+hypothesis.settings.load_profile("litefuse")
 
 Launcher = Callable[..., ServerProcess]
 

@@ -39,6 +39,21 @@ def duration(milliseconds: int | float | None) -> str:
     return gettext("%(d)d d %(h)d h") % {"d": hours // 24, "h": hours % 24}
 
 
+def axis_time(milliseconds: float) -> str:
+    """A round duration beside an axis: `0.5 ms`, `200 ms`, `5 s`, `2 min`."""
+    if 0 < milliseconds < 1000:
+        return gettext("%(n)s ms") % {"n": _number(milliseconds, 0 if milliseconds >= 1 else 2)}
+    if milliseconds < 150_000:
+        seconds = milliseconds / 1000
+        return gettext("%(n)s s") % {"n": _number(seconds, 0 if seconds == int(seconds) else 1)}
+    return gettext("%(n)s min") % {"n": _number(milliseconds / 60_000, 0)}
+
+
+def price(dollars: Decimal) -> str:
+    """A price per million tokens: two decimals, more below ten cents."""
+    return f"${_number(dollars, 2 if dollars >= Decimal('0.1') or not dollars else 4)}"
+
+
 def cost(dollars: Decimal | float | None) -> str:
     """`$0.0714`, `$118.40`, `<$0.0001`; a dash where no price is known."""
     if dollars is None:
@@ -103,3 +118,15 @@ def ago(micros: int, now: int) -> str:
 def short_id(text: str, head: int = 4, tail: int = 4) -> str:
     """`8c41…f07e`; short ids stay whole."""
     return text if len(text) <= head + tail + 4 else f"{text[:head]}…{text[-tail:]}"
+
+
+_HIDDEN: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)}
+_HIDDEN |= {0x0D: "", 0x7F: "␡"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+# Direction overrides and isolates can make text read as something it is not; marks (LRM, RLM) cannot.
+_HIDDEN |= {code: f"⟨U+{code:04X}⟩" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+_HIDDEN |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")  # half characters: no encoding has them
+
+
+def visible(text: str) -> str:
+    """Text from outside: control and direction-changing characters are shown as such, half ones replaced."""
+    return text.translate(_HIDDEN)

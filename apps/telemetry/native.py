@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from itertools import chain
 from operator import methodcaller
@@ -95,9 +95,10 @@ def _decimals(scale: int, encode_numbers: Encode) -> Encode:
     """Decimals, or integers that are already in units of the last digit."""
 
     def encode(values: Sequence[Decimal | int]) -> bytes:
-        return encode_numbers(
-            [value if isinstance(value, int) else int(value.scaleb(scale)) for value in values]
-        )
+        with localcontext(prec=60):  # the usual 28 digits would round the longest
+            return encode_numbers(
+                [value if isinstance(value, int) else int(value.scaleb(scale)) for value in values]
+            )
 
     return encode
 

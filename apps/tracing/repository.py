@@ -118,6 +118,18 @@ def has_traces(project_id: str) -> bool:
     return bool(gate().query(sql, {"project": project_id}, purpose="has traces"))
 
 
+def ping() -> None:
+    """Raise Unavailable when the store does not answer."""
+    gate().query("SELECT 1", purpose="ping", seconds=5)
+
+
+def has_recent(seconds: int) -> bool:
+    """Whether any project received anything in the last `seconds`."""
+    since = "now64(6) - toIntervalSecond({seconds:UInt32})"
+    sql = f"SELECT 1 FROM observations WHERE received_at > {since} LIMIT 1"
+    return bool(gate().query(sql, {"seconds": seconds}, purpose="has recent"))
+
+
 # --- one trace ------------------------------------------------------------------------------------------
 
 

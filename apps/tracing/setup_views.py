@@ -10,10 +10,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.core.errors import Unavailable
+from apps.live.routing import live_path
 from apps.organizations.access import ProjectRequest, may, project_page
 from apps.organizations.connection import connection_of
 from apps.organizations.forms import KeyForm
 from apps.tracing import repository
+from apps.tracing.listing import trace_url
 from apps.tracing.records import TraceFilter, TraceSummary
 from apps.tracing.snippets import SNIPPETS
 
@@ -30,6 +32,7 @@ def setup(request: ProjectRequest, project_id: str) -> HttpResponse:
         "snippets": SNIPPETS,
         "form": KeyForm(),
         "may_create_key": may(request, "apiKeys:CUD"),
+        "live": live_path(project_id),
         **_arrival(project_id),
     }
     return render(request, "tracing/setup.html", context)
@@ -54,4 +57,5 @@ def _arrival(project_id: str) -> dict[str, object]:
     except Unavailable:
         log.warning("the telemetry store is away: cannot say whether project %s has traces", project_id)
         newest = []
-    return {"arrived": newest[0] if newest else None}
+    arrived = newest[0] if newest else None
+    return {"arrived": arrived, "arrived_url": arrived and trace_url(project_id, arrived.id)}

@@ -77,12 +77,12 @@ def run_client(
     It gets `env` and next to nothing else, and no access to the project's own modules. Raises ClientFailed,
     with what it printed, when it ends with another status than 0 or takes longer than a minute.
     """
-    command = [str(client_python(name)), "-I", str(script), *args]
+    command = [str(client_python(name)), "-I", "-X", "utf8", str(script), *args]
     kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
     try:
         done = subprocess.run(
             command,
-            env={**kept, "PYTHONUTF8": "1", **env},
+            env={**kept, **env},
             cwd=script.parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,

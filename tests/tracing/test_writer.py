@@ -48,8 +48,9 @@ def test_it_works(writer: Writer, project: str) -> None:
 def test_everything_of_an_observation_comes_back(writer: Writer, project: str) -> None:
     sent = {
         "completion_start_time": START + 10, "type": ObservationType.GENERATION, "level": Level.WARNING,
-        "status_message": "slow", "environment": "prod", "version": "v1", "release": "r1", "input": '{"a": 1}',
-        "output": "größer", "metadata": {"key": 'va"l\\ue', "": ""}, "model_parameters": '{"temperature": 1}',
+        "status_message": "slow", "environment": "prod", "version": "v1", "release": "r1",
+        "input": '{"a": 1}', "output": "größer", "metadata": {"key": 'va"l\\ue', "": ""},
+        "model_parameters": '{"temperature": 1}',
         "provided_cost": {"input": Decimal("0.000000000001")}, "prompt_name": "greet", "prompt_version": 3,
         "model_id": "m1", "pricing_tier_id": "t1", "pricing_tier_name": "Standard", "price_version": "p1",
         "is_app_root": True, "is_entry": True, "api_key_id": "k1", "source": "otel", "sdk_name": "python",

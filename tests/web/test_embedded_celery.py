@@ -21,8 +21,17 @@ from litefuse_web.memory_broker import bell
 pytestmark = pytest.mark.django_db(transaction=True)
 
 WAIT = 20.0
+
+
+class _Flags(dict[str, threading.Event]):
+    """Like defaultdict(Event), but two threads that ask at once get the same flag."""
+
+    def __missing__(self, key: str) -> threading.Event:
+        return self.setdefault(key, threading.Event())
+
+
 seen: dict[str, list[tuple[str, int]]] = defaultdict(list)
-done: dict[str, threading.Event] = defaultdict(threading.Event)
+done = _Flags()
 
 
 @shared_task(name="test.note")

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core import formats
 from apps.core.assets import asset_url
-from apps.core.clock import iso_millis, now_micros
+from apps.core.clock import iso_millis, now_micros, to_datetime
 
 register = template.Library()
 
@@ -80,6 +80,18 @@ def theme_attribute(context: Context) -> SafeString:
 def current_side(context: Context) -> str:
     """folded or open: the side bar as the reader left it."""
     return _cookie(context, "side", ("folded",), "open")
+
+
+@register.simple_tag(takes_context=True)
+def current_rows(context: Context) -> str:
+    """s or m: the row height the reader chose."""
+    return _cookie(context, "rows", ("s",), "m")
+
+
+@register.simple_tag(takes_context=True)
+def current_live(context: Context) -> bool:
+    """Whether lists follow new traces; on unless switched off."""
+    return _cookie(context, "live", ("off",), "on") == "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,3 +230,33 @@ def ago(micros: int) -> str:
 def short_id(text: str) -> str:
     """An id's head and tail."""
     return formats.short_id(text)
+
+
+@register.filter
+def visible(text: Any) -> str:
+    """Text from outside, with control and direction-changing characters made visible."""
+    return formats.visible(str(text))
+
+
+@register.filter
+def input_time(micros: int | None) -> str:
+    """Value of a datetime-local control, UTC; empty for None."""
+    return "" if micros is None else to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@register.filter
+def short_moment(micros: int) -> str:
+    """Day, month, hour and minute, UTC."""
+    return to_datetime(micros).strftime("%d %b %H:%M")
+
+
+@register.filter
+def axis_time(milliseconds: float) -> str:
+    """A round duration beside an axis."""
+    return formats.axis_time(milliseconds)
+
+
+@register.filter
+def price(dollars: Decimal) -> str:
+    """A price per million tokens: two decimals, more below ten cents."""
+    return formats.price(dollars)

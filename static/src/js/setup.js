@@ -67,9 +67,8 @@ async function refresh() {
 }
 
 if (waiting) {
+  // Also told when the socket opens: a trace may have come between the page and its socket.
   document.addEventListener("litefuse:traces", refresh);
-  // A trace may have come between the page and its socket, or while the machine slept.
-  document.addEventListener("litefuse:live", refresh);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
   setInterval(() => {
     const clock = waiting.querySelector("[data-elapsed]");

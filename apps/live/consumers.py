@@ -1,0 +1,169 @@
+"""The socket of a project: opens for those who may read it, closes when they no longer may.
+
+To the browser go `{"type": "hello"}` once and then
+`{"type": "traces", "sequence": n, "missed": bool, "traces": [...]}`, at most one each BATCH seconds.
+`missed` says that something was lost on the way and the list must be fetched again; a jump in `sequence`
+means the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.auth import get_user
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils.module_loading import import_string
+
+from apps.live.publish import group_name
+from apps.organizations.access import project_role
+from apps.organizations.models import Project
+from apps.organizations.scopes import allows
+
+BATCH = 0.08  # seconds between two messages to one browser
+RECHECK = 5.0  # seconds an answer about access is good for
+MAX_PENDING = 400  # traces waiting for the next message; beyond, the browser is told to fetch the list
+NOT_ALLOWED = 4403  # close code: reload the page, it says why
+MAX_WRITERS = 200
+
+
+class ProjectConsumer(AsyncWebsocketConsumer):
+    """One browser looking at one project."""
+
+    scope_name = "project:read"
+
+    def __init__(self, *args: Any, scope: str = "project:read", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.scope_name = scope
+        self.project_id = ""
+        self.group = ""
+        self.sequence = 0
+        self.missed = False
+        self.pending: dict[str, dict[str, Any]] = {}  # by trace id: the newest line counts
+        self.writers: dict[str, int] = {}
+        self.checked_at = 0.0
+        self.sent_at = 0.0
+        self.flushing: asyncio.Task[None] | None = None
+        self.watching: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        """Accept a member of the project who comes from one of our own pages."""
+        self.project_id = self.scope["url_route"]["kwargs"]["project_id"]
+        if not origin_allowed(self.scope) or not await self._may_read():
+            await self.close()
+            return
+        self.group = group_name(self.project_id)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+        await self.send(json.dumps({"type": "hello"}))
+        self.watching = asyncio.create_task(self._watch())
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the group and stop the tasks."""
+        for task in (self.flushing, self.watching):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Browsers have nothing to say here."""
+
+    async def live_traces(self, message: dict[str, Any]) -> None:
+        """A publisher's message: kept until the next batch goes out."""
+        writer, sequence = message["writer"], message["sequence"]
+        if self.writers.get(writer, 0) + 1 != sequence:
+            self.missed = True
+        if len(self.writers) > MAX_WRITERS:
+            self.writers.clear()
+        self.writers[writer] = sequence
+        self.missed |= bool(message["missed"])
+        for line in message["traces"]:
+            self.pending.pop(line["id"], None)
+            self.pending[line["id"]] = line
+        while len(self.pending) > MAX_PENDING:
+            self.pending.pop(next(iter(self.pending)))
+            self.missed = True
+        if self.flushing is None or self.flushing.done():
+            self.flushing = asyncio.create_task(self._flush())
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(max(self.sent_at + BATCH - time.monotonic(), 0))
+        if not await self._still_allowed():
+            return
+        while self.pending:
+            lines, self.pending = list(self.pending.values()), {}
+            missed, self.missed = self.missed, False
+            self.sequence += 1
+            self.sent_at = time.monotonic()
+            await self.send(
+                json.dumps({"type": "traces", "sequence": self.sequence, "missed": missed, "traces": lines})
+            )
+            await asyncio.sleep(BATCH)
+
+    async def _watch(self) -> None:
+        """Close a quiet socket too when access ends; stay in the group, whose memberships expire."""
+        while await self._still_allowed():
+            await self.channel_layer.group_add(self.group, self.channel_name)
+            await asyncio.sleep(RECHECK)
+
+    async def _still_allowed(self) -> bool:
+        if time.monotonic() - self.checked_at < RECHECK or await self._may_read():
+            return True
+        self.pending.clear()
+        await self.close(NOT_ALLOWED)
+        return False
+
+    async def _may_read(self) -> bool:
+        """Session, person, role and scope as they are now, not as they were at connect."""
+        session = self.scope.get("session")
+        key = getattr(session, "session_key", None)
+        if not key:
+            return False
+        store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key=key)
+        allowed = await self._session_may_read(store)
+        if allowed:
+            self.checked_at = time.monotonic()
+        return allowed
+
+    async def _session_may_read(self, session: SessionBase) -> bool:
+        user = await get_user({"session": session})
+        if not user.is_authenticated:
+            return False
+        return await database_sync_to_async(may_read)(user.pk, self.project_id, self.scope_name)
+
+
+class Refuse(AsyncWebsocketConsumer):
+    """Whatever asks for a socket that does not exist."""
+
+    async def connect(self) -> None:
+        """No."""
+        await self.close()
+
+
+def may_read(user_id: int, project_id: str, scope: str) -> bool:
+    """Whether a person's role in a project includes a scope."""
+    project = Project.objects.filter(id=project_id).first()
+    role = project_role(user_id, project) if project is not None else None
+    return role is not None and allows(role, scope)
+
+
+def origin_allowed(scope: dict[str, Any]) -> bool:
+    """Whether a handshake comes from our own pages: browsers send cookies along whatever page opens a socket.
+
+    The origin's host must be the one asked, or the public URL's, for proxies that rewrite Host.
+    """
+    headers = dict(scope.get("headers", ()))
+    origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
+    if origin.scheme not in ("http", "https") or not origin.netloc:
+        return False
+    public = urlsplit(settings.PUBLIC_URL)
+    if (origin.scheme, origin.netloc.lower()) == (public.scheme, public.netloc.lower()):
+        return True
+    return origin.netloc.lower() == headers.get(b"host", b"").decode("latin-1").lower()

@@ -1,0 +1,55 @@
+"""Telling a project's open browsers what was just stored: ids and one-line summaries, never content."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+
+from channels.layers import get_channel_layer
+
+logger = logging.getLogger(__name__)
+
+MAX_LINES = 200  # of one message; browsers told of more fetch the list instead
+_COUNTED_PROJECTS = 10_000
+
+# Each publishing process counts for itself: a shared count would cost a round trip a commit. A reader who
+# sees a gap in one writer's numbers has missed something.
+_WRITER = secrets.token_hex(6)
+_sequences: OrderedDict[str, int] = OrderedDict()
+
+
+def group_name(project_id: str) -> str:
+    """Channel group of a project; hashed, because ids may hold what group names may not."""
+    return f"live.{hashlib.sha256(project_id.encode()).hexdigest()[:40]}"
+
+
+async def publish(project_id: str, traces: Sequence[dict[str, Any]]) -> None:
+    """Send lines (id, name, level counts, latency_ms, running) of traces that are now readable.
+
+    Never raises: what is announced is already stored, and browsers that hear nothing ask again by themselves.
+    """
+    if not traces:
+        return
+    message = {
+        "type": "live.traces",
+        "writer": _WRITER,
+        "sequence": _next(project_id),
+        "traces": list(traces[:MAX_LINES]),
+        "missed": len(traces) > MAX_LINES,
+    }
+    try:
+        await get_channel_layer().group_send(group_name(project_id), message)
+    except Exception:
+        logger.warning("live update of project %s was not sent", project_id, exc_info=True)
+
+
+def _next(project_id: str) -> int:
+    sequence = _sequences.pop(project_id, 0) + 1
+    _sequences[project_id] = sequence
+    if len(_sequences) > _COUNTED_PROJECTS:
+        _sequences.popitem(last=False)  # starts at 1 again: readers see a gap and refetch, nothing worse
+    return sequence

@@ -1,0 +1,30 @@
+"""Socket routes. Each names the scope its reader needs, as every page does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from channels.auth import AuthMiddlewareStack
+from channels.routing import URLRouter
+from django.conf import settings
+from django.urls import path, re_path
+
+from apps.live.consumers import ProjectConsumer, Refuse
+
+websocket_urlpatterns = [
+    path("project/<str:project_id>/live", ProjectConsumer.as_asgi(scope="project:read")),
+    re_path("", Refuse.as_asgi()),
+]
+
+_routed = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
+
+
+async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """ASGI application of all sockets; routes are matched below the base path."""
+    below = scope["path"].removeprefix(settings.BASE_PATH)
+    await _routed({**scope, "path": below, "root_path": ""}, receive, send)
+
+
+def live_path(project_id: str) -> str:
+    """Path of a project's socket."""
+    return f"{settings.BASE_PATH}/project/{project_id}/live"

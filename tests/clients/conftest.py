@@ -1,0 +1,86 @@
+"""A server with a project made at its start, a model server, and runs of real clients against both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.clients import run_client
+from tests.support.model_server import ModelServer
+from tests.support.server import ServerProcess
+
+SCRIPTS = Path(__file__).parent / "scripts"
+PUBLIC_KEY = "pk-lf-11111111-1111-4111-8111-111111111111"
+SECRET_KEY = "sk-lf-22222222-2222-4222-8222-222222222222"
+PROJECT_ID = "clients"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project of a running server, as a client knows it."""
+
+    url: str
+    models: ModelServer
+
+    def environment(self) -> dict[str, str]:
+        """What a program finds in its environment."""
+        return {
+            "LANGFUSE_BASE_URL": self.url,
+            "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
+            "LANGFUSE_SECRET_KEY": SECRET_KEY,
+            "LANGFUSE_TRACING_ENVIRONMENT": "suite",
+            "LANGFUSE_RELEASE": "r7",
+            "MODEL_URL": self.models.base_url,
+        }
+
+    def run(self, client: str, script: str, *arguments: str, **environment: str) -> dict[str, Any]:
+        """Run scripts/SCRIPT.py with a client's packages; what it printed last, as JSON.
+
+        With keywords those are all of its environment.
+        """
+        env = environment or self.environment()
+        done = run_client(client, SCRIPTS / f"{script}.py", env, arguments)
+        printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return printed
+
+    def get(self, path: str) -> httpx.Response:
+        """A read by the public API."""
+        return httpx.get(f"{self.url}/api/public/{path}", auth=(PUBLIC_KEY, SECRET_KEY), timeout=30)
+
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        """A trace by the public API: at once, since what was acknowledged is readable."""
+        answer = self.get(f"traces/{trace_id}")
+        assert answer.status_code == 200, answer.text
+        trace: dict[str, Any] = answer.json()
+        return trace
+
+
+def by_name(trace: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A trace's observations by name; none may be there twice."""
+    found = {observation["name"]: observation for observation in trace["observations"]}
+    assert len(found) == len(trace["observations"]), [o["name"] for o in trace["observations"]]
+    return found
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One server for the whole group: starting it costs more than most of the tests."""
+    provisioned = {
+        "LITEFUSE_INIT_ORG_ID": "suite",
+        "LITEFUSE_INIT_ORG_NAME": "Suite",
+        "LITEFUSE_INIT_PROJECT_ID": PROJECT_ID,
+        "LITEFUSE_INIT_PROJECT_NAME": "Clients",
+        "LITEFUSE_INIT_PROJECT_PUBLIC_KEY": PUBLIC_KEY,
+        "LITEFUSE_INIT_PROJECT_SECRET_KEY": SECRET_KEY,
+    }
+    with (
+        ModelServer() as models,
+        ServerProcess(tmp_path_factory.mktemp("clients") / "data", **provisioned) as server,
+    ):
+        yield Project(server.url, models)

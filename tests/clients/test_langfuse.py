@@ -1,0 +1,162 @@
+"""Programs that use the Langfuse SDK, unmodified: what they send is there, whole, when they end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.clients.conftest import PROJECT_ID, PUBLIC_KEY, SECRET_KEY, Project, by_name
+from tests.support.model_server import answer, count_tokens
+
+pytestmark = pytest.mark.clients
+
+GENERATIONS = ["langfuse-5.0.4", "langfuse-4.18", "langfuse-3.15"]
+QUESTION = "Is it raining in 北京?"
+MESSAGES = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": QUESTION}]
+ASKED = count_tokens("Answer briefly.") + count_tokens(QUESTION)
+ANSWER = answer("gpt-4o", QUESTION)
+GPT_4O = (2.5e-6, 1e-5)  # dollars a token, in and out
+
+
+def gpt_4o_cost(tokens_in: int, tokens_out: int) -> Any:
+    """Cost of a call in dollars, to compare with."""
+    return pytest.approx(tokens_in * GPT_4O[0] + tokens_out * GPT_4O[1])
+
+
+def in_order(observation: dict[str, Any], *names: str) -> bool:
+    """True when the times under `names` are all there and none is before the last."""
+    times = [datetime.fromisoformat(observation[name]) for name in names]
+    return times == sorted(times)
+
+
+@pytest.mark.parametrize("client", GENERATIONS)
+def test_tour(project: Project, client: str) -> None:
+    told = project.run(client, "tour")
+    trace = project.trace(told["trace"])
+    check_trace(trace)
+    assert told["url"] == f"{project.url}/project/{PROJECT_ID}/traces/{trace['id']}"
+    assert trace["htmlPath"] == f"/project/{PROJECT_ID}/traces/{trace['id']}"
+    if told["read_back"]:
+        assert told["read_back"] == {"name": "assistant", "observations": 10}
+
+    found = by_name(trace)
+    check_tree(found)
+    check_plain(found["plain"])
+    check_streamed(found["streamed"], found["streamed-without-usage"])
+    check_others(found["with-tool"], found["response"], found["embedding"])
+    assert found["refused"]["level"] == "ERROR"
+    assert "as planned" in found["refused"]["statusMessage"]
+    assert (found["look_up"]["type"], found["look_up"]["level"]) == ("TOOL", "ERROR")
+    assert found["look_up"]["statusMessage"] == "no weather for Atlantis"
+
+
+def check_trace(trace: dict[str, Any]) -> None:
+    assert trace["name"] == "assistant"
+    assert (trace["userId"], trace["sessionId"]) == ("user-1", "session-1")
+    assert sorted(trace["tags"]) == ["demo", "tour"]
+    assert trace["metadata"]["email"] == "ann@example.org"
+    assert (trace["version"], trace["release"], trace["environment"]) == ("1.0.0", "r7", "suite")
+    assert trace["input"] == {"args": [QUESTION], "kwargs": {}}
+    assert trace["output"] == {"answer": ANSWER, "trace_id": trace["id"]}
+    assert trace["latency"] > 0
+    assert trace["totalCost"] == pytest.approx(sum(o["calculatedTotalCost"] for o in trace["observations"]))
+
+
+def check_tree(found: dict[str, dict[str, Any]]) -> None:
+    assert {name: o["type"] for name, o in found.items()} == {
+        "assistant": "SPAN",
+        "look_up": "TOOL",
+        "ask": "SPAN",
+        "plain": "GENERATION",
+        "streamed": "GENERATION",
+        "streamed-without-usage": "GENERATION",
+        "with-tool": "GENERATION",
+        "response": "GENERATION",
+        "embedding": "EMBEDDING",
+        "refused": "GENERATION",
+    }
+    names = {o["id"]: name for name, o in found.items()}
+    parents = {name: names.get(o["parentObservationId"]) for name, o in found.items()}
+    assert parents.pop("assistant") is None
+    assert {parents.pop("ask"), parents.pop("look_up")} == {"assistant"}
+    assert set(parents.values()) == {"ask"}
+
+
+def check_plain(generation: dict[str, Any]) -> None:
+    assert generation["model"] == "gpt-4o"
+    assert float(generation["modelParameters"]["temperature"]) == 0.2
+    assert generation["metadata"]["step"] == "plain"
+    assert generation["input"] == MESSAGES
+    assert generation["output"] == {"role": "assistant", "content": ANSWER}
+    spent, made = ASKED, count_tokens(ANSWER)
+    usage = generation["usageDetails"]
+    assert (usage["input"], usage["output"], usage["total"]) == (spent, made, spent + made)
+    assert generation["calculatedTotalCost"] == gpt_4o_cost(spent, made)
+    assert generation["level"] == "DEFAULT"
+    assert in_order(generation, "startTime", "endTime")
+
+
+def check_streamed(counted: dict[str, Any], uncounted: dict[str, Any]) -> None:
+    assert (counted["model"], counted["output"]) == ("gpt-4o", ANSWER)
+    assert counted["usageDetails"]["total"] == ASKED + count_tokens(ANSWER)
+    assert counted["calculatedTotalCost"] == gpt_4o_cost(ASKED, count_tokens(ANSWER))
+    assert uncounted["model"] == "kimi-k2-250711"
+    assert uncounted["output"] == answer("kimi-k2-250711", QUESTION)
+    for generation in (counted, uncounted):
+        assert in_order(generation, "startTime", "completionStartTime", "endTime")
+
+
+def check_others(tool: dict[str, Any], response: dict[str, Any], embedding: dict[str, Any]) -> None:
+    assert tool["input"]["messages"] == MESSAGES
+    assert tool["input"]["tools"][0]["function"]["name"] == "weather"
+    assert tool["output"]["tool_calls"][0]["function"] == {"name": "weather", "arguments": '{"city": "city"}'}
+    assert response["input"] == QUESTION
+    assert response["usageDetails"]["input"] == count_tokens(QUESTION)
+    assert response["usageDetails"]["output"] == count_tokens(ANSWER)
+    assert response["calculatedTotalCost"] == gpt_4o_cost(count_tokens(QUESTION), count_tokens(ANSWER))
+    assert embedding["model"] == "text-embedding-3-small"
+    assert embedding["usageDetails"]["input"] == count_tokens(QUESTION)
+
+
+@pytest.mark.parametrize("client", GENERATIONS)
+def test_first_steps(project: Project, client: str) -> None:
+    """Keys and LANGFUSE_HOST set in code, nothing flushed by hand."""
+    told = project.run(
+        client, "first_steps", project.url, PUBLIC_KEY, SECRET_KEY, project.models.base_url, NO_COLOR="1"
+    )
+    trace = project.trace(told["trace"])
+    found = by_name(trace)
+    assert trace["name"] == "main"
+    assert sorted(found) == ["OpenAI-generation", "main", "story"]
+    assert found["story"]["output"] == answer("gpt-4o", "Tell me a story.")
+    assert found["OpenAI-generation"]["calculatedTotalCost"] > 0
+
+
+def test_users_by_update_current_trace(project: Project) -> None:
+    """The way of SDK 3, which says who the user is on one span only, after the trace began."""
+    traces = [project.trace(trace_id) for trace_id in project.run("langfuse-3.15", "users")["traces"]]
+    assert [trace["userId"] for trace in traces] == ["user-1", "user-2", "user-1"]
+    for trace in traces:
+        user = trace["userId"]
+        assert trace["name"] == f"question of {user}"
+        assert trace["sessionId"] == f"session-of-{user}"
+        assert trace["metadata"]["email"] == f"{user}@example.org"
+        assert (trace["tags"], trace["version"], trace["public"]) == (["users"], "1.0.0", True)
+
+
+@pytest.mark.parametrize("client", GENERATIONS)
+def test_wrong_keys(project: Project, client: str) -> None:
+    environment = project.environment() | {"LANGFUSE_SECRET_KEY": "sk-lf-wrong"}
+    assert project.run(client, "wrong_keys", **environment) == {"auth_check": "UnauthorizedError"}
+
+
+def test_sending_again_changes_nothing(project: Project) -> None:
+    """Every export of the SDK's own exporter made twice, as after a lost answer."""
+    trace_id = project.run("langfuse-5.0.4", "resent")["trace"]
+    trace = project.trace(trace_id)
+    found = by_name(trace)
+    assert sorted(found) == ["call", "work"]
+    assert found["call"]["usageDetails"]["total"] == 30
+    assert trace["totalCost"] == gpt_4o_cost(10, 20)

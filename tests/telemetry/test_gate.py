@@ -1,0 +1,107 @@
+"""The gate: bound values, limits, migrations, and one owner for a directory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from apps.core.errors import ApiError, Unavailable
+from apps.telemetry import migrations
+from apps.telemetry.gate import Gate, QueryFailed, StoreInUse, gate
+
+ODD = [
+    "it's",
+    'a "b"',
+    "back\\slash",
+    "tab\t",
+    "new\nline",
+    "nul\0",
+    "{x:String}",
+    "%s",
+    "é😀",
+    "",
+    "\\N",
+    "'; DROP",
+]
+
+
+def test_values_are_bound() -> None:
+    for value in ODD:
+        assert gate().query("SELECT {v:String}", {"v": value}, purpose="test")[0][0] == value
+    assert gate().query("SELECT {v:Array(String)}", {"v": ODD}, purpose="test")[0][0] == ODD
+    sql = "SELECT arrayJoin({v:Array(Tuple(String, UInt64))}) AS t"
+    rows = gate().query(sql, {"v": [(value, 2**63) for value in ODD]}, purpose="test")
+    assert [row[0][0] for row in rows] == ODD
+
+
+def test_a_query_over_its_time_is_refused() -> None:
+    with pytest.raises(ApiError) as refusal:
+        gate().query("SELECT count() FROM numbers(100000000000)", purpose="test", seconds=0.2)
+    assert refusal.value.status == 422
+    assert refusal.value.body()["error"] == "Request timed out"
+
+
+def test_a_query_over_its_memory_is_refused() -> None:
+    with pytest.raises(ApiError) as refusal:
+        gate().query("SELECT uniqExact(number, toString(number)) FROM numbers(300000000)", purpose="test")
+    assert refusal.value.status == 422
+
+
+def test_a_wrong_statement_is_our_mistake() -> None:
+    with pytest.raises(QueryFailed, match="no_such_table"):
+        gate().query("SELECT * FROM no_such_table", purpose="test")
+    assert gate().query("SELECT 1", purpose="test")[0][0] == 1
+
+
+def test_migrations_are_applied_once() -> None:
+    assert gate().migrate() == []
+    names = [
+        row[0] for row in gate().query("SELECT name FROM schema_migrations ORDER BY name", purpose="test")
+    ]
+    assert names == [path.name for path in migrations.files()]
+    for path in migrations.files():
+        for statement in migrations.statements(path.read_text()):
+            gate().execute(statement, purpose="test")  # each may be repeated
+
+
+def test_every_column_is_explained() -> None:
+    sql = "SELECT table, name FROM system.columns WHERE database = {d:String} AND comment = ''"
+    bare = gate().query(sql, {"d": gate().database}, purpose="test")
+    assert [row for row in bare if not row[0].endswith("_test")] == []
+
+
+def test_a_second_owner_is_told_who_has_the_directory() -> None:
+    path = gate().path
+    assert path is not None
+    with pytest.raises(StoreInUse, match=r"in use by process \d+.*LITEFUSE_DATA_DIR"):
+        Gate(path=path)
+
+
+def test_another_process_is_told_too(tmp_path: Path) -> None:
+    assert gate().path
+    program = (
+        "import django; django.setup()\n"
+        "from pathlib import Path\n"
+        "from apps.telemetry.gate import Gate, StoreInUse\n"
+        f"try: Gate(path=Path({str(gate().path)!r}))\n"
+        "except StoreInUse as error: print(error.message)\n"
+    )
+    environment = {"DJANGO_SETTINGS_MODULE": "litefuse_web.settings", "LITEFUSE_DATA_DIR": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "is in use by process" in result.stdout
+
+
+def test_an_unreachable_server_is_unavailable() -> None:
+    with pytest.raises(Unavailable) as refusal:
+        Gate(url="http://127.0.0.1:9/litefuse")
+    assert refusal.value.retry_after

@@ -1,0 +1,67 @@
+"""A store that fails: nothing is acknowledged, nothing is half there, and the next commit goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from apps.core.errors import Unavailable
+from apps.telemetry.gate import gate
+from apps.tracing import repository
+from apps.tracing.records import TraceFilter
+from apps.tracing.writer import Writer
+from tests.tracing.spans import root, span
+
+
+@contextmanager
+def refusing(table: str, project: str) -> Iterator[None]:
+    """Make the engine itself refuse every insert into a table."""
+    gate().execute(f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK project_id = ''", purpose="test")
+    try:
+        yield
+    finally:
+        gate().execute(f"ALTER TABLE {table} DROP CONSTRAINT refuse", purpose="test")
+
+
+@pytest.mark.parametrize("table", ["observations", "observation_io", "traces"])
+def test_a_refused_insert_acknowledges_nothing(writer: Writer, project: str, table: str) -> None:
+    writer.commit([root(project, "t")])
+    before = repository.get_trace(project, "t")
+    with refusing(table, project), pytest.raises(Unavailable) as refusal:
+        writer.commit([span(project, "t", "a"), root(project, "new")])
+    assert refusal.value.retry_after
+    assert [row.id for row in repository.list_observations(project, "t")] == ["root"]
+
+    # Another commit comes first: the summaries of the failed one are put right before it.
+    writer.commit([root(project, "other")])
+    assert repository.get_trace(project, "t") == before
+    assert repository.get_trace(project, "new") is None
+    assert repository.count_traces(project, TraceFilter()) == 2
+
+    # The client sends again.
+    traces = writer.commit([span(project, "t", "a"), root(project, "new")]).traces
+    assert sorted((trace.id, trace.observation_count) for trace in traces) == [("new", 1), ("t", 2)]
+    assert [repository.get_trace(project, trace.id) for trace in traces] == traces
+
+
+def test_a_failed_replacement_keeps_the_old_row(writer: Writer, project: str) -> None:
+    writer.commit([root(project, "t", output="old"), span(project, "t", "a")])
+    with refusing("observations", project), pytest.raises(Unavailable):
+        writer.commit([root(project, "t", output="new")])
+    row = repository.get_observation(project, "t", "root")
+    assert row is not None and row.output == "old"
+    (summary,) = writer.commit([root(project, "t", output="new")]).traces
+    assert (summary.output_preview, summary.observation_count) == ("new", 2)
+
+
+def test_a_full_disk_refuses_early(writer: Writer, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer.start()
+    monkeypatch.setattr(gate(), "min_free_bytes", 2**62)
+    monkeypatch.setattr(gate(), "_room_checked", 0.0)
+    with pytest.raises(Unavailable, match="nearly full"):
+        writer.commit([root(project, "t")])
+    monkeypatch.undo()
+    assert repository.get_trace(project, "t") is None
+    assert writer.commit([root(project, "t")]).traces
