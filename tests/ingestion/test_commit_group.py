@@ -24,10 +24,14 @@ class Store:
 
     def __init__(self) -> None:
         self.commits: list[int] = []
+        self.announced = 0
         self.began = threading.Event()
         self.may_end = threading.Event()
         self.may_end.set()
         self.failure: Exception | None = None
+
+    async def announce(self, result: CommitResult) -> None:
+        self.announced += 1
 
     def commit(self, observations: Sequence[Observation]) -> CommitResult:
         self.commits.append(len(observations))
@@ -45,7 +49,7 @@ def store() -> Store:
 
 @pytest.fixture
 async def group(store: Store) -> AsyncIterator[CommitGroup]:
-    made = CommitGroup(store.commit)
+    made = CommitGroup(store.commit, store.announce)
     yield made
     store.may_end.set()
     await made.close()
@@ -125,6 +129,8 @@ async def test_a_failure_is_everybodys_and_the_next_commit_is_free_of_it(store: 
     assert [type(result) for result in results] == [Unavailable] * 4
     store.failure = None
     await group.commit(rows())
+    await group.close()
+    assert store.announced == 1
 
 
 async def test_a_client_that_leaves_takes_nobody_along(store: Store, group: CommitGroup):
