@@ -56,6 +56,19 @@ def test_every_socket_declares_a_scope() -> None:
     assert not undeclared, "These sockets declare no known scope (see live/routing.py)"
 
 
+def test_every_telemetry_path_declares_a_scope() -> None:
+    from apps.ingestion.asgi import Ingestion
+
+    async def commit_nothing(*_: object) -> None:
+        """Never called."""
+
+    ingestion = Ingestion(commit_nothing, max_body=1, max_held=1)
+    routes = ingestion.routes
+    ingestion.release()
+    assert routes
+    assert all(route.scope in scopes.KEY_OPERATIONS for route in routes.values())
+
+
 @pytest.mark.parametrize(
     ("scope", "roles"),
     [
