@@ -166,7 +166,14 @@ def usage_by_day(project_id: str, first: date, last: date) -> list[DayUsage]:
         {"project": project_id, "first": first, "last": last},
         purpose="usage by day",
     )
-    return [DayUsage(*row[:-1], tuple(row[-1])) for row in rows]
+    return [_day_usage(*row) for row in rows]
+
+
+def _day_usage(day: date, model: str, count: int, errors: int, *rest: Any) -> DayUsage:
+    input_tokens, output_tokens, total_tokens, total_cost, latency_ms = rest
+    return DayUsage(
+        day, model, count, errors, input_tokens, output_tokens, total_tokens, total_cost, tuple(latency_ms)
+    )
 
 
 def has_traces(project_id: str) -> bool:
