@@ -80,6 +80,15 @@ def add_member(*, actor: Actor, organization: Organization, user: User, role: Ro
     return membership
 
 
+def take_over_ownerless(*, actor: Actor, admin: User) -> None:
+    """Make an instance admin the OWNER of organizations that have no member at all.
+
+    The program makes such ones before anybody has signed up: by provisioning, or as the demo.
+    """
+    for organization in Organization.objects.filter(memberships=None):
+        add_member(actor=actor, organization=organization, user=admin, role=Role.OWNER)
+
+
 def create_project(
     *, actor: Actor, organization: Organization, name: str, project_id: str | None = None
 ) -> Project:
@@ -129,6 +138,8 @@ def create_key(
         raise InvalidRequest(
             _("Unknown key scope. Choose one of: %(all)s.") % {"all": ", ".join(KeyScope.values)}
         )
+    if project is None and scope == KeyScope.INGEST:
+        raise InvalidRequest(_("A key of an organization ingests nothing. Make a key of a project."))
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidRequest(_("The expiry has passed already. Choose a later one."))
     key = ApiKey(

@@ -33,6 +33,16 @@ def _as(user: User) -> Client:
     return client
 
 
+def test_an_instance_admin_takes_over_organizations_without_members(organization: Organization) -> None:
+    left = factories.organization("Left behind")
+    _as(factories.user("someone@example.org")).get("/")
+    assert not left.memberships.exists()
+    admin = factories.user("admin@example.org", admin=True)
+    assert "Left behind" in _as(admin).get("/").content.decode()
+    assert left.memberships.get().role == Role.OWNER
+    assert not organization.memberships.filter(user=admin).exists()
+
+
 def test_from_nothing_to_a_project(organization: Organization) -> None:
     user = factories.user("ada@example.org")
     client = _as(user)
@@ -174,6 +184,20 @@ def test_refused_keys(organization: Organization, project: Project, form: dict[s
     assert not ApiKey.objects.exists()
 
 
+def test_keys_of_an_organization(organization: Organization) -> None:
+    client = _as(User.objects.get(email="owner@example.org"))
+    path = f"/organization/{organization.id}/settings/api-keys"
+    assert (
+        client.post(f"{path}/create", {"scope": "ingest"}).status_code == 400
+    )  # it has nothing to ingest to
+    page = client.post(f"{path}/create", {"scope": "read", "note": "terraform"})
+    assert page.status_code == 201 and "data-secret-key" in page.content.decode()
+    key = ApiKey.objects.get()
+    assert (key.organization_id, key.project_id, key.scope) == (organization.id, None, "read")
+    assert client.post(f"{path}/{key.id}/revoke").status_code == 302
+    assert "terraform" not in client.get(path).content.decode()
+
+
 def test_a_revoked_key_is_gone(organization: Organization, project: Project) -> None:
     client = _as(User.objects.get(email="owner@example.org"))
     made = factories.key(project)
@@ -201,10 +225,15 @@ def test_another_projects_key_cannot_be_revoked(organization: Organization, proj
     assert not ApiKey.objects.exclude(revoked_at=None).exists()
 
 
-def test_wrong_methods(organization: Organization, project: Project) -> None:
+def test_a_link_to_a_form_leads_to_its_page(organization: Organization, project: Project) -> None:
     client = _as(User.objects.get(email="owner@example.org"))
-    assert client.get(f"/project/{project.id}/settings/rename").status_code == 405
-    assert client.post(f"/project/{project.id}/settings").status_code == 405
+    key = factories.key(project).key.id
+    settings, keys = f"/project/{project.id}/settings", f"/project/{project.id}/settings/api-keys"
+    assert client.get(f"{settings}/rename").url == settings
+    assert client.get(f"{keys}/create").url == keys
+    assert client.get(f"{keys}/{key}/revoke").url == keys
+    assert client.post(settings).status_code == 405
+    assert not ApiKey.objects.exclude(revoked_at=None).exists()
 
 
 def test_home_asks_a_fixed_number_of_questions(
