@@ -17,8 +17,8 @@ NONE = "–"
 
 
 def _number(value: float | Decimal, digits: int) -> str:
-    # number_format cuts what it leaves out: round first
-    return formats.number_format(round(value, digits), decimal_pos=digits, use_l10n=True, force_grouping=True)
+    rounded = round(Decimal(value), digits)  # number_format would cut what it leaves out
+    return formats.number_format(rounded, decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 
 def duration(milliseconds: int | float | None) -> str:
