@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.management import call_command
@@ -16,7 +17,6 @@ from django.urls import reverse, set_script_prefix
 from apps.accounts import bootstrap
 from apps.core.errors import ApiError, Unavailable
 from apps.pricing import seed
-from apps.telemetry import gate
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ def fill() -> None:
     call_command("provision", verbosity=0)
 
 
-def warm_up() -> None:
+def warm_up(open_store: Callable[[], None]) -> None:
     """Open the telemetry store, which takes a second, before somebody waits for it."""
     try:
-        gate.gate()
+        open_store()
     except Unavailable as error:
         # Not the end: pages that need no telemetry work, readiness says no, and the next use tries again.
         logger.error("the telemetry store cannot be opened: %s", error.message)
