@@ -40,6 +40,7 @@ class SignupForm(allauth_forms.SignupForm):
 
     def __init__(self, *args: Any, request: HttpRequest | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["password1"].help_text = _("At least 8 characters, and not a common one.")
         self._request = request
         self._first = bootstrap.is_empty()
         if not self._first or request is None or bootstrap.is_from_this_machine(request):

@@ -13,6 +13,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 
 from apps.accounts.guards import Page, declare, instance_admin, public, signed_in, user_of
 from apps.audit.services import Actor, person
@@ -23,6 +24,7 @@ __all__ = [
     "OrganizationRequest",
     "ProjectRequest",
     "actor",
+    "form_of",
     "instance_admin",
     "may",
     "may_in_organization",
@@ -92,6 +94,22 @@ def organization_page(scope: str) -> Callable[[Page], Page]:
             return view(request, organization_id, *args, **kwargs)
 
         return declare(guarded, scope)
+
+    return decorate
+
+
+def form_of(page: str) -> Callable[[Page], Page]:
+    """For addresses that only take a form of `page` (a URL name that needs just the tenant's id): whoever
+    comes by link, after signing in again or by reloading, goes there instead of seeing an error."""
+
+    def decorate(view: Page) -> Page:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, tenant_id: str, **kwargs: Any) -> HttpResponseBase:
+            if request.method == "POST":
+                return view(request, tenant_id, **kwargs)
+            return redirect(page, tenant_id)
+
+        return guarded
 
     return decorate
 

@@ -13,14 +13,17 @@ class Connection:
     """Addresses of this instance as the reader's programs reach them."""
 
     base_url: str  # what LANGFUSE_BASE_URL is set to
-    otlp_url: str  # OpenTelemetry over HTTP, without the signal's path
+
+    @property
+    def place(self) -> str:
+        """The same without its scheme, for narrow places."""
+        return self.base_url.partition("://")[2]
 
 
 def connection_of(request: HttpRequest) -> Connection:
     """The configured public address, or, where none is configured, the one the reader used."""
     base = settings.PUBLIC_URL if settings.PUBLIC_URL_GIVEN else f"{request.scheme}://{request.get_host()}"
-    base_url = base + settings.BASE_PATH
-    return Connection(base_url, f"{base_url}/api/public/otel")
+    return Connection(base + settings.BASE_PATH)
 
 
 def env_block(connection: Connection, public_key: str, secret: str) -> str:

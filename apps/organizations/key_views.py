@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from apps.core.errors import ApiError
 from apps.organizations import queries, services
@@ -15,6 +15,7 @@ from apps.organizations.access import (
     OrganizationRequest,
     ProjectRequest,
     actor,
+    form_of,
     may,
     may_in_organization,
     organization_page,
@@ -35,7 +36,7 @@ def project_keys(request: ProjectRequest, project_id: str) -> HttpResponse:
 
 
 @project_page("apiKeys:CUD")
-@require_POST
+@form_of("organizations:api-keys")
 @never_cache
 def create_project_key(request: ProjectRequest, project_id: str) -> HttpResponse:
     """Make a key. Under htmx the answer is the new key alone, for whichever page asked."""
@@ -47,7 +48,7 @@ def create_project_key(request: ProjectRequest, project_id: str) -> HttpResponse
 
 
 @project_page("apiKeys:CUD")
-@require_POST
+@form_of("organizations:api-keys")
 def revoke_project_key(request: ProjectRequest, project_id: str, key_id: str) -> HttpResponse:
     """End one of the project's keys."""
     key = get_object_or_404(ApiKey, id=key_id, project=request.project)
@@ -64,7 +65,7 @@ def organization_keys(request: OrganizationRequest, organization_id: str) -> Htt
 
 
 @organization_page("organization:CRUD_apiKeys")
-@require_POST
+@form_of("organizations:organization-api-keys")
 @never_cache
 def create_organization_key(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """Make a key of the organization."""
@@ -74,7 +75,7 @@ def create_organization_key(request: OrganizationRequest, organization_id: str) 
 
 
 @organization_page("organization:CRUD_apiKeys")
-@require_POST
+@form_of("organizations:organization-api-keys")
 def revoke_organization_key(request: OrganizationRequest, organization_id: str, key_id: str) -> HttpResponse:
     """End one of the organization's own keys."""
     key = get_object_or_404(

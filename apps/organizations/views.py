@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_safe
 
 from apps.core.errors import ApiError
 from apps.organizations import queries, services
@@ -14,6 +14,7 @@ from apps.organizations.access import (
     OrganizationRequest,
     ProjectRequest,
     actor,
+    form_of,
     may,
     may_in_organization,
     organization_page,
@@ -74,7 +75,7 @@ def organization_settings(request: OrganizationRequest, organization_id: str) ->
 
 
 @organization_page("organization:update")
-@require_POST
+@form_of("organizations:settings")
 def rename_organization(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """Give an organization another name."""
     form = NameForm(request.POST)
@@ -109,7 +110,7 @@ def project_settings(request: ProjectRequest, project_id: str) -> HttpResponse:
 
 
 @project_page("project:update")
-@require_POST
+@form_of("organizations:project-settings")
 def rename_project(request: ProjectRequest, project_id: str) -> HttpResponse:
     """Give a project another name."""
     form = NameForm(request.POST)

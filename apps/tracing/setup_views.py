@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -43,11 +43,8 @@ def setup(request: ProjectRequest, project_id: str) -> HttpResponse:
 @never_cache
 def first_trace(request: ProjectRequest, project_id: str) -> HttpResponse:
     """The card alone, asked for when the browser hears of a trace, or has just begun to listen."""
-    return render(request, "tracing/_first_trace.html", _context(request, project_id))
-
-
-def _context(request: HttpRequest, project_id: str) -> dict[str, object]:
-    return {"connection": connection_of(request), **_arrival(project_id)}
+    context = {"connection": connection_of(request), **_arrival(project_id)}
+    return render(request, "tracing/_first_trace.html", context)
 
 
 def _arrival(project_id: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apps.tracing.highlight import highlight
+
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
@@ -13,6 +15,11 @@ class Snippet:
     label: str
     install: str  # shell command that comes first; empty for none
     code: str
+
+    @property
+    def coloured(self) -> str:
+        """The code as HTML; shell commands stay plain."""
+        return self.code if self.id == "curl" else highlight(self.code)
 
 
 _PYTHON = """\

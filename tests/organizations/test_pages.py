@@ -201,10 +201,15 @@ def test_another_projects_key_cannot_be_revoked(organization: Organization, proj
     assert not ApiKey.objects.exclude(revoked_at=None).exists()
 
 
-def test_wrong_methods(organization: Organization, project: Project) -> None:
+def test_a_link_to_a_form_leads_to_its_page(organization: Organization, project: Project) -> None:
     client = _as(User.objects.get(email="owner@example.org"))
-    assert client.get(f"/project/{project.id}/settings/rename").status_code == 405
-    assert client.post(f"/project/{project.id}/settings").status_code == 405
+    key = factories.key(project).key.id
+    settings, keys = f"/project/{project.id}/settings", f"/project/{project.id}/settings/api-keys"
+    assert client.get(f"{settings}/rename").url == settings
+    assert client.get(f"{keys}/create").url == keys
+    assert client.get(f"{keys}/{key}/revoke").url == keys
+    assert client.post(settings).status_code == 405
+    assert not ApiKey.objects.exclude(revoked_at=None).exists()
 
 
 def test_home_asks_a_fixed_number_of_questions(

@@ -31,28 +31,15 @@ def _declared(view: Any) -> set[str | None]:
     return {by_method.get(name.upper(), own) for name in METHODS if hasattr(api_class, name)}
 
 
-def _sockets() -> list[tuple[str, Any]]:
-    """Routes of the ASGI application's websocket branch."""
-    from litefuse_web import asgi
+def _socket_scopes() -> dict[str, str | None]:
+    """Route of each socket and what it demands: given where it is routed, else by its class."""
+    from apps.live.routing import websocket_urlpatterns
 
-    routes: list[tuple[str, Any]] = []
-    pending: list[Any] = [asgi.application]
-    seen: set[int] = set()
-    while pending:
-        application = pending.pop()
-        if id(application) in seen:
-            continue
-        seen.add(id(application))
-        for route in getattr(application, "routes", []):
-            routes.append((str(route.pattern), route.callback))
-        mapping = getattr(application, "application_mapping", {})
-        pending += [*mapping.values(), *filter(None, [getattr(application, "inner", None)])]
-        pending += [
-            value
-            for name in ("application", "websocket", "django", "_inner", "sockets")
-            if callable(value := getattr(application, name, None))
-        ]
-    return routes
+    return {
+        str(route.pattern): route.callback.consumer_initkwargs.get("scope")
+        or getattr(route.callback.consumer_class, "scope_name", None)
+        for route in websocket_urlpatterns
+    }
 
 
 def test_every_route_declares_a_scope() -> None:
@@ -63,12 +50,10 @@ def test_every_route_declares_a_scope() -> None:
 
 
 def test_every_socket_declares_a_scope() -> None:
-    undeclared = []
-    for route, consumer in _sockets():
-        consumer_class = getattr(consumer, "consumer_class", consumer)
-        if getattr(consumer_class, "required_scope", None) not in scopes.DECLARABLE:
-            undeclared.append(route)
-    assert not undeclared, "These sockets declare no known `required_scope`"
+    sockets = _socket_scopes()
+    assert sockets
+    undeclared = [route for route, scope in sockets.items() if scope not in scopes.DECLARABLE]
+    assert not undeclared, "These sockets declare no known scope (see live/routing.py)"
 
 
 @pytest.mark.parametrize(

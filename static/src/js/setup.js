@@ -13,7 +13,7 @@ function select(tab) {
 /** Offer text as a file; it never leaves the browser. */
 function download(name, text) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  link.href = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
@@ -38,9 +38,10 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target.querySelector?.("[data-new-key]")) {
-    document.querySelector("[data-step-key]")?.setAttribute("data-done", "");
-  }
+  const mark = event.target.querySelector?.("[data-new-key]") && document.querySelector("[data-step-key]");
+  if (!mark) return;
+  mark.dataset.done = "";
+  mark.replaceChildren(document.getElementById("step-done").content.cloneNode(true));
 });
 
 const waiting = document.querySelector("[data-live-first-trace]");
