@@ -41,10 +41,11 @@ def _telemetry_trouble() -> str | None:
 
 def _stale() -> str | None:
     """What to say when nothing has arrived lately, in any project."""
-    since = now_micros() - RECENT_SECONDS * 1_000_000
+    now = now_micros()
     recent = gate.gate().query(
-        "SELECT 1 FROM traces WHERE received_at >= fromUnixTimestamp64Micro({since:Int64}) LIMIT 1",
-        {"since": since},
+        "SELECT 1 FROM traces WHERE toUnixTimestamp64Micro(received_at)"
+        " BETWEEN {since:Int64} AND {now:Int64} LIMIT 1",
+        {"since": now - RECENT_SECONDS * 1_000_000, "now": now},
         purpose="health",
     )
     return None if recent else f"No traces received within the last {RECENT_SECONDS // 60} minutes"

@@ -7,12 +7,12 @@ import logging
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
 from apps.accounts import bootstrap
-from apps.core.errors import Unavailable
+from apps.core.errors import ApiError, Unavailable
 from apps.telemetry import gate
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,16 @@ def warm_up() -> None:
     except Unavailable as error:
         # Not the end: pages that need no telemetry work, readiness says no, and the next use tries again.
         logger.error("the telemetry store cannot be opened: %s", error.message)
+
+
+def load_demo() -> None:
+    """Tell the demo organization's story up to now. The server runs on without it when that fails."""
+    from apps.ingestion.demo import load_demo as tell  # only who asks for the demo waits for it
+
+    try:
+        tell()
+    except (ApiError, DatabaseError):
+        logger.exception("the demo organization could not be loaded")
 
 
 def banner() -> list[str]:

@@ -19,6 +19,7 @@ import orjson
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
 from apps.ingestion import bodies, pipeline
+from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Disconnected
 from apps.ingestion.commit_group import Commit, CommitGroup
 from apps.ingestion.mapping.shapes import Sender
@@ -58,7 +59,7 @@ class Ingestion:
         }
         self._max_body = max_body
         self._budget = Budget(max_held)
-        self._group = CommitGroup(commit)
+        self._group = CommitGroup(commit, announce)
         # One decoding thread: more only fight for the interpreter (measured).
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._asking = ThreadPoolExecutor(2, thread_name_prefix="authenticate")

@@ -8,7 +8,7 @@ There is no queue to lose: a waiting request has not been answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -20,13 +20,16 @@ MAX_WAIT = 0.06  # seconds a commit waits for requests that are being received o
 MAX_ROWS = 4096  # in one commit; a single request may have more
 
 Commit = Callable[[Sequence[Observation]], CommitResult]
+Announce = Callable[[CommitResult], Awaitable[None]]
 
 
 class CommitGroup:
     """Belongs to one event loop. `commit` runs in a thread of its own, one call at a time."""
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(self, commit: Commit, announce: Announce) -> None:
+        """`announce` hears of every commit, after those who waited for it; it must not raise."""
         self._commit = commit
+        self._announce = announce
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._waiting: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]] = []
         self._arriving: dict[object, float] = {}  # requests not decoded yet -> when they began
@@ -119,3 +122,4 @@ class CommitGroup:
         for _, future in group:
             if not future.done():
                 future.set_result(result)
+        await self._announce(result)

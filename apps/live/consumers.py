@@ -142,6 +142,8 @@ class ProjectConsumer(AsyncWebsocketConsumer):
 class Refuse(AsyncWebsocketConsumer):
     """Whatever asks for a socket that does not exist."""
 
+    scope_name = "public"
+
     async def connect(self) -> None:
         """No."""
         await self.close()

@@ -80,6 +80,15 @@ def add_member(*, actor: Actor, organization: Organization, user: User, role: Ro
     return membership
 
 
+def take_over_ownerless(*, actor: Actor, admin: User) -> None:
+    """Make an instance admin the OWNER of organizations that have no member at all.
+
+    The program makes such ones before anybody has signed up: by provisioning, or as the demo.
+    """
+    for organization in Organization.objects.filter(memberships=None):
+        add_member(actor=actor, organization=organization, user=admin, role=Role.OWNER)
+
+
 def create_project(
     *, actor: Actor, organization: Organization, name: str, project_id: str | None = None
 ) -> Project:

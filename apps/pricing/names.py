@@ -61,7 +61,7 @@ _COMPACT_DATE = re.compile(r"([-@])(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(
 _DASHED_DATE = re.compile(r"-(20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?=$|[-:@])")
 _ENDINGS = re.compile(
     r"(?:[-@:_.](?:20\d\d-?[01]\d-?[0-3]\d|latest|stable|default|exp|experimental|preview|v\d(?::\d+)?)"
-    r"|[-@](?:0\d|1[0-2])(?:[0-2]\d|3[01])|-00\d|@\d{8})$"
+    r"|[-@](?:2\d)?(?:0\d|1[0-2])(?:[0-2]\d|3[01])|-00\d|@\d{8})$"
 )
 _SPELLINGS = (
     (re.compile(r"\bgpt-?35\b"), "gpt-3.5"),

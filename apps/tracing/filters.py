@@ -22,7 +22,7 @@ from apps.core.clock import clamp_micros, from_datetime, to_datetime
 from apps.tracing.records import Level, TraceFilter
 
 MAX_VALUES = 50  # of one repeatable parameter
-MAX_TEXT = 400  # characters of one value
+MAX_TEXT = 2_000  # characters of one value
 MAX_IDS = 200  # of one request for rows by id
 
 MINUTE = 60_000_000

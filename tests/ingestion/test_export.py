@@ -9,10 +9,12 @@ import zlib
 from typing import Any
 
 import pytest
+from channels.layers import get_channel_layer
 
 from apps.core.errors import Unavailable
 from apps.ingestion import bodies, otlp
 from apps.ingestion.bodies import Budget
+from apps.live.publish import group_name
 from apps.organizations.models import KeyScope
 from apps.tracing import repository
 from tests import factories
@@ -259,3 +261,16 @@ async def test_recorded_clients(sender: Sender, name: str):
         assert response.status_code == 200
         assert "partialSuccess" not in response.json()
     assert repository.has_traces(sender.project.id)
+
+
+async def test_open_browsers_are_told(sender: Sender):
+    layer = get_channel_layer()
+    channel = await layer.new_channel()
+    await layer.group_add(group_name(sender.project.id), channel)
+    body = request({"trace_id": TRACE, "name": "ask", "attributes": {"langfuse.observation.input": "secret"}})
+    assert (await sender.export(body)).status_code == 200
+    message = await layer.receive(channel)
+    levels = {"DEBUG": 0, "DEFAULT": 1, "WARNING": 0, "ERROR": 0}
+    assert message["traces"] == [
+        {"id": TRACE.hex(), "name": "ask", "levels": levels, "latency_ms": 1500, "running": False}
+    ]

@@ -33,6 +33,16 @@ def _as(user: User) -> Client:
     return client
 
 
+def test_an_instance_admin_takes_over_organizations_without_members(organization: Organization) -> None:
+    left = factories.organization("Left behind")
+    _as(factories.user("someone@example.org")).get("/")
+    assert not left.memberships.exists()
+    admin = factories.user("admin@example.org", admin=True)
+    assert "Left behind" in _as(admin).get("/").content.decode()
+    assert left.memberships.get().role == Role.OWNER
+    assert not organization.memberships.filter(user=admin).exists()
+
+
 def test_from_nothing_to_a_project(organization: Organization) -> None:
     user = factories.user("ada@example.org")
     client = _as(user)

@@ -49,6 +49,13 @@ def test_every_route_declares_a_scope() -> None:
     assert not undeclared, "These routes declare no known scope (see organizations/access.py)"
 
 
+def test_every_telemetry_path_declares_a_scope() -> None:
+    from litefuse_web import asgi
+
+    for path, route in asgi.application.ingestion.routes.items():
+        assert route.scope in scopes.KEY_OPERATIONS, path
+
+
 def test_every_socket_declares_a_scope() -> None:
     sockets = _socket_scopes()
     assert sockets

@@ -41,6 +41,7 @@ def resolved(name: str, *own, project: str = "p"):
         ("claude-sonnet-4@20250514", ("claude-sonnet-4", "exact")),
         ("gpt-4o-2025-01-01", ("gpt-4o", "undated")),
         ("gpt-4o-20250101", ("gpt-4o", "undated")),
+        ("gpt-4o-250101", ("gpt-4o", "undated")),
         ("gpt-4o:latest", ("gpt-4o", "undated")),
         ("gpt4o", ("gpt-4o", "undated")),
         ("qwen-plus", ("openrouter/gpt-4o", "resold")),

@@ -55,3 +55,5 @@ class Command(BaseCommand):
         startup.warm_up()
         if tasks is not None:
             tasks.start()
+        if demo:
+            startup.load_demo()
