@@ -16,19 +16,18 @@ def preview(text: str, *, role: str) -> str:
     """The first PREVIEW_LENGTH characters on one line.
 
     Of chat messages the text of the last one from `role` ("user" for input, "assistant" for output) is
-    shown, of other JSON the JSON itself.
+    shown, of a traced function its arguments, of other JSON the JSON itself.
     """
-    if not text:
-        return ""
-    head = text[:1]
-    if head in '[{"' and len(text) <= PARSE_LIMIT:
-        try:
-            said = _said(orjson.loads(text), role, depth=0)
-        except (orjson.JSONDecodeError, RecursionError):
-            said = ""
-        if said.strip():
-            return one_line(said)
-    return one_line(text)
+    if text[:1] not in ("[", "{", '"') or len(text) > PARSE_LIMIT:
+        return one_line(text)
+    try:
+        value = orjson.loads(text)
+        if _is_call(value):
+            return one_line(_arguments(value, role))
+        # Written anew: clients send what is not ASCII as escapes, and nobody reads those.
+        return one_line(_said(value, role, depth=0).strip() or _json(value))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
+        return one_line(text)
 
 
 def one_line(text: str, length: int = PREVIEW_LENGTH) -> str:
@@ -36,6 +35,30 @@ def one_line(text: str, length: int = PREVIEW_LENGTH) -> str:
     # Four times as much is enough unless it is mostly space; then the preview is just shorter.
     line = " ".join(text[: length * 4].split()).replace("\0", "")
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def _is_call(value: Any) -> bool:
+    """True for what Langfuse's `observe` decorator records as a function's input."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"args", "kwargs"}
+        and isinstance(value["args"], list)
+        and isinstance(value["kwargs"], dict)
+    )
+
+
+def _arguments(call: dict[str, Any], role: str) -> str:
+    """One argument as what it says, several as the caller wrote them, none as nothing."""
+    positional: list[Any] = call["args"]
+    named: dict[str, Any] = call["kwargs"]
+    if len(positional) + len(named) == 1:
+        value = (positional or list(named.values()))[0]
+        return _said(value, role, depth=0).strip() or _json(value)
+    return ", ".join([*map(_json, positional), *(f"{name}={_json(value)}" for name, value in named.items())])
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _said(value: Any, role: str, depth: int) -> str:

@@ -7,12 +7,15 @@ are read from the large one, which is never asked for with FINAL.
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
 from typing import Any, Literal
 
 import orjson
 
-from apps.core.clock import MAX_MICROS
+from apps.core.clock import MAX_MICROS, clamp_micros, now_micros
 from apps.core.errors import InvalidRequest
 from apps.telemetry.gate import gate
 from apps.tracing import tables
@@ -25,9 +28,28 @@ FacetField = Literal["environment", "name", "level", "user_id", "session_id", "t
 # Rows of one trace never move to another partition, so each partition is resolved alone.
 _FINAL = " SETTINGS do_not_merge_across_partitions_select_final = 1"
 _MICROS = "toUnixTimestamp64Micro(timestamp)"
+_AT = "fromUnixTimestamp64Micro({at:Int64}, 'UTC')"
+# A page mostly lies in the last day. Looking there first, then wider, reads little of a long history; a
+# page that is full is right whatever lies before.
+_WINDOWS = (MICROS_PER_HOUR * 24, MICROS_PER_HOUR * 24 * 10, MICROS_PER_HOUR * 24 * 100, None)
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
 
 Condition = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class DayUsage:
+    """What one model did on one day."""
+
+    day: date
+    model: str  # empty: observations without a model
+    observations: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    total_cost: Decimal | None  # None: no known cost
+    latency_ms: tuple[float, ...]  # p50, p90, p95, p99; approximate
 
 
 # --- lists ----------------------------------------------------------------------------------------------
@@ -40,18 +62,35 @@ def list_traces(
     if not 1 <= limit <= MAX_PAGE:
         raise InvalidRequest(f"limit must be between 1 and {MAX_PAGE}, not {limit}.")
     where, parameters = _conditions(project_id, filter)
+    newest = now_micros() if filter.to_time is None else filter.to_time
     if cursor is not None:
-        parameters["at"], parameters["after"] = _read_cursor(cursor)
-        where += f" AND ({_MICROS}, id) < ({{at:Int64}}, {{after:String}})"
-    rows = gate().query(
-        f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL WHERE {where}"
-        f" ORDER BY timestamp DESC, id DESC LIMIT {limit + 1}{_FINAL}",
-        parameters,
-        purpose="trace list",
-    )
+        newest, parameters["after"] = _read_cursor(cursor)
+        parameters["at"] = newest
+        where += f" AND timestamp <= {_AT} AND (timestamp, id) < ({_AT}, {{after:String}})"
+    rows: Sequence[Any] = []
+    for window in _WINDOWS:
+        since = None if window is None else newest - window
+        if since is not None and since <= (filter.from_time or 0):
+            since = None
+        rows = _newest(where, parameters, since, limit + 1)
+        if since is None or len(rows) > limit:
+            break
     traces = [tables.summary_from(row) for row in rows[:limit]]
     more = len(rows) > limit
     return TracePage(traces, _write_cursor(traces[-1]) if more else None)
+
+
+def _newest(where: str, parameters: dict[str, Any], since: int | None, limit: int) -> Sequence[Any]:
+    """Rows in the order of the list, none before `since`."""
+    if since is not None:
+        where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
+        parameters = {**parameters, "since": since}
+    return gate().query(
+        f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL WHERE {where}"
+        f" ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}",
+        parameters,
+        purpose="trace list",
+    )
 
 
 def count_traces(project_id: str, filter: TraceFilter) -> int:
@@ -110,6 +149,31 @@ def trace_histogram(project_id: str, filter: TraceFilter, buckets: int = 60) -> 
     )
     counts = {int(bucket): (int(count), int(errors)) for bucket, count, errors in rows}
     return [(first + place * width, *counts.get(place, (0, 0))) for place in range(buckets)]
+
+
+def usage_by_day(project_id: str, first: date, last: date) -> list[DayUsage]:
+    """Observations by day (UTC) and model, `first` to `last`, both included.
+
+    The words are those of the table's daily projection, so a month of millions is read from a few rows.
+    """
+    rows = gate().query(
+        "SELECT toDate(start_time) AS day, model, count(), countIf(level = 'ERROR'), sum(input_tokens),"
+        " sum(output_tokens), sum(total_tokens), sum(total_cost),"
+        " quantilesTDigest(0.5, 0.9, 0.95, 0.99)(latency_ms)"
+        " FROM observations WHERE project_id = {project:String}"
+        " AND toDate(start_time) BETWEEN {first:Date} AND {last:Date}"
+        " GROUP BY day, model ORDER BY day, model",
+        {"project": project_id, "first": first, "last": last},
+        purpose="usage by day",
+    )
+    return [_day_usage(*row) for row in rows]
+
+
+def _day_usage(day: date, model: str, count: int, errors: int, *rest: Any) -> DayUsage:
+    input_tokens, output_tokens, total_tokens, total_cost, latency_ms = rest
+    return DayUsage(
+        day, model, count, errors, input_tokens, output_tokens, total_tokens, total_cost, tuple(latency_ms)
+    )
 
 
 def has_traces(project_id: str) -> bool:
@@ -262,9 +326,13 @@ def _conditions(project_id: str, filter: TraceFilter) -> Condition:
         parameters[name] = value
 
     if filter.from_time is not None:
-        add(f"{_MICROS} >= {{from:Int64}}", "from", filter.from_time)
+        add(
+            "timestamp >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')",
+            "from",
+            clamp_micros(filter.from_time),
+        )
     if filter.to_time is not None:
-        add(f"{_MICROS} < {{to:Int64}}", "to", filter.to_time)
+        add("timestamp < fromUnixTimestamp64Micro({to:Int64}, 'UTC')", "to", clamp_micros(filter.to_time))
     if filter.environments:
         add("environment IN {environments:Array(String)}", "environments", list(filter.environments))
     if filter.names:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from apps.core.clock import to_datetime
 from apps.core.errors import InvalidRequest
 from apps.core.ids import new_id
 from apps.tracing import repository
@@ -187,3 +189,25 @@ def test_content_of_a_trace_without_root(writer: Writer, project: str) -> None:
     assert repository.trace_content(project, "t") == ("question of entry", "answer of entry")
     writer.commit([root(project, "t", output="")])
     assert repository.trace_content(project, "t") == ("question of root", "answer of entry")
+
+
+def test_usage_by_day_is_exact_after_replacements(writer: Writer, project: str) -> None:
+    day = 24 * 60 * MINUTE
+    calls = [
+        span(project, "t", f"s{number}", start_time=START + number % 3 * day, model=f"m{number % 2}")
+        for number in range(12)
+    ]
+    writer.commit([*calls, root(project, "t", model="", usage={}, cost={}, total_cost=None)])
+    for output in ("one", "two"):  # deletes older rows, from the projection too
+        writer.commit([span(project, "t", "s0", input="", output=output, model="m0", level=Level.ERROR)])
+    first = to_datetime(START).date()
+    found = repository.usage_by_day(project, first, first + timedelta(2))
+    assert [(row.model, row.observations, row.total_tokens, row.total_cost) for row in found[:3]] == [
+        ("", 1, 0, None),
+        ("m0", 2, 14, Decimal("0.5")),
+        ("m1", 2, 14, Decimal("0.5")),
+    ]
+    assert [row.errors for row in found[:3]] == [0, 1, 0]
+    assert found[0].latency_ms == (1000, 1000, 1000, 1000)
+    assert sum(row.observations for row in found) == 13
+    assert [row.day for row in repository.usage_by_day(project, first, first)] == [first] * 3

@@ -82,6 +82,7 @@ CREATE TABLE IF NOT EXISTS observations (
 PARTITION BY if(hour BETWEEN 438288 AND 701280, toYYYYMM(start_time), 0)
 ORDER BY (project_id, hour, trace_id, id)
 SETTINGS
+    index_granularity = 1024,
     fsync_after_insert = 1,
     fsync_part_directory = 1,
     merge_selector_base = 12,
@@ -159,11 +160,13 @@ CREATE TABLE IF NOT EXISTS traces (
     INDEX by_trace id TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX by_user user_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX by_session session_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX by_version v TYPE minmax GRANULARITY 1
+    INDEX by_version v TYPE minmax GRANULARITY 1,
+    INDEX by_time timestamp TYPE minmax GRANULARITY 1
 ) ENGINE = ReplacingMergeTree(v)
 PARTITION BY if(hour BETWEEN 438288 AND 701280, toYYYYMM(toDateTime(hour * 3600, 'UTC')), 0)
 ORDER BY (project_id, hour, id)
 SETTINGS
+    index_granularity = 512,
     fsync_after_insert = 1,
     fsync_part_directory = 1,
     merge_selector_base = 12,

@@ -31,6 +31,8 @@ class Command(BaseCommand):
         if options["verbosity"] >= 2 or dry_run:
             for line in describe(difference):
                 self.stdout.write(line)
+        if options["verbosity"] == 0:
+            return
         self.stdout.write(
             f"{library.source()}: {len(models)} prices, {len(difference.added)} added,"
             f" {len(difference.changed)} changed, {len(difference.removed)} removed"
