@@ -23,7 +23,7 @@ from apps.organizations.access import (
     user_of,
 )
 from apps.organizations.connection import connection_of, env_block
-from apps.organizations.forms import KeyForm
+from apps.organizations.forms import KeyForm, OrganizationKeyForm
 from apps.organizations.models import ApiKey, Project
 from apps.organizations.services import NewKey
 
@@ -61,7 +61,7 @@ def revoke_project_key(request: ProjectRequest, project_id: str, key_id: str) ->
 @require_GET
 def organization_keys(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """The organization's own keys."""
-    return _organization_keys(request, KeyForm())
+    return _organization_keys(request, OrganizationKeyForm())
 
 
 @organization_page("organization:CRUD_apiKeys")
@@ -69,9 +69,9 @@ def organization_keys(request: OrganizationRequest, organization_id: str) -> Htt
 @never_cache
 def create_organization_key(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """Make a key of the organization."""
-    form = KeyForm(request.POST)
+    form = OrganizationKeyForm(request.POST)
     new = _create(request, form, None)
-    return _organization_keys(request, form if new is None else KeyForm(), new)
+    return _organization_keys(request, form if new is None else OrganizationKeyForm(), new)
 
 
 @organization_page("organization:CRUD_apiKeys")

@@ -138,6 +138,8 @@ def create_key(
         raise InvalidRequest(
             _("Unknown key scope. Choose one of: %(all)s.") % {"all": ", ".join(KeyScope.values)}
         )
+    if project is None and scope == KeyScope.INGEST:
+        raise InvalidRequest(_("A key of an organization ingests nothing. Make a key of a project."))
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidRequest(_("The expiry has passed already. Choose a later one."))
     key = ApiKey(

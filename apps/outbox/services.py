@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from celery import Task
@@ -16,7 +17,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from apps.core.outgoing import check_url
-from apps.outbox.models import Mail, Webhook
+from apps.outbox.models import Mail, State, Webhook
+
+KEPT = timedelta(days=30)
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,15 @@ def hand_over_due() -> int:
     for pk in webhooks:
         _send("deliver_webhook", pk)
     return len(mails) + len(webhooks)
+
+
+def forget_old() -> int:
+    """Delete parcels that were settled KEPT ago: they were kept to be looked at, not for good."""
+    before = timezone.now() - KEPT
+    return sum(
+        model.objects.filter(created_at__lt=before).exclude(state=State.WAITING).delete()[0]
+        for model in (Mail, Webhook)
+    )
 
 
 def _hurry(task: str, pk: int) -> None:

@@ -184,6 +184,20 @@ def test_refused_keys(organization: Organization, project: Project, form: dict[s
     assert not ApiKey.objects.exists()
 
 
+def test_keys_of_an_organization(organization: Organization) -> None:
+    client = _as(User.objects.get(email="owner@example.org"))
+    path = f"/organization/{organization.id}/settings/api-keys"
+    assert (
+        client.post(f"{path}/create", {"scope": "ingest"}).status_code == 400
+    )  # it has nothing to ingest to
+    page = client.post(f"{path}/create", {"scope": "read", "note": "terraform"})
+    assert page.status_code == 201 and "data-secret-key" in page.content.decode()
+    key = ApiKey.objects.get()
+    assert (key.organization_id, key.project_id, key.scope) == (organization.id, None, "read")
+    assert client.post(f"{path}/{key.id}/revoke").status_code == 302
+    assert "terraform" not in client.get(path).content.decode()
+
+
 def test_a_revoked_key_is_gone(organization: Organization, project: Project) -> None:
     client = _as(User.objects.get(email="owner@example.org"))
     made = factories.key(project)
