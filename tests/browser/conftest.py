@@ -13,9 +13,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.support import needs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium: Playwright brings none of its own."""
+    """Debian's Chromium: Playwright brings none of its own.
+
+    Not of the session: as long as it lives its event loop runs, and no asynchronous test could.
+    """
     path = needs.chromium()
     with sync_playwright() as playwright:
         # Its sandbox refuses root, and small /dev/shm makes it crash.
