@@ -16,7 +16,7 @@ from django.urls import reverse
 from apps.accounts import bootstrap
 from apps.core.errors import ApiError, Unavailable
 from apps.pricing import seed
-from apps.telemetry import gate
+from apps.tracing.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -60,9 +60,9 @@ def fill() -> None:
 
 
 def warm_up() -> None:
-    """Open the telemetry store, which takes a second, before somebody waits for it."""
+    """Open the telemetry store and mend what a crash left, which takes a second, before somebody waits."""
     try:
-        gate.gate()
+        Writer().start()
     except Unavailable as error:
         # Not the end: pages that need no telemetry work, readiness says no, and the next use tries again.
         logger.error("the telemetry store cannot be opened: %s", error.message)
