@@ -176,7 +176,8 @@ def report_store(data: Path, expected: int) -> None:
     verdict = "all there, none doubled" if rows == spans == expected else f"EXPECTED {expected:,}"
     print(f"  store after the restart: {rows:,} rows, {spans:,} spans: {verdict}")
     print(
-        f"  {active / rows:,.0f} B of disk a span, {disk_bytes(data) / rows:,.0f} with parts not cleaned up yet"
+        f"  {active / rows:,.0f} B of disk a span,"
+        f" {disk_bytes(data) / rows:,.0f} with parts not cleaned up yet"
     )
 
 

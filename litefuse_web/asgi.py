@@ -42,6 +42,13 @@ class Application:
             return await pages(scope, receive, send)
         return await sockets(scope, receive, send)
 
+    def open_store(self) -> None:
+        """Open the telemetry store and mend what a crash may have left, before anything is written.
+
+        Raises Unavailable when it cannot be opened; the first commit then tries again.
+        """
+        self.ingestion.run_before_commits(self.writer.start)
+
     def close(self) -> None:
         """Finish what is being stored. For a server that stopped its event loop; safe to call twice."""
         self.ingestion.release()

@@ -12,12 +12,14 @@ import os
 from typing import Any
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 
 # Static: a schedule is part of the program. Seconds, or a crontab (UTC).
 SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
+    "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 
 # Sent whenever a worker starts: what an earlier process left undone.

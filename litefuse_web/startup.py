@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.urls import reverse
+from django.urls import reverse, set_script_prefix
 
 from apps.accounts import bootstrap
 from apps.core.errors import ApiError, Unavailable
 from apps.pricing import seed
-from apps.tracing.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ def fill() -> None:
     call_command("provision", verbosity=0)
 
 
-def warm_up() -> None:
-    """Open the telemetry store and mend what a crash left, which takes a second, before somebody waits."""
+def warm_up(open_store: Callable[[], None]) -> None:
+    """Open the telemetry store, which takes a second, before somebody waits for it."""
     try:
-        Writer().start()
+        open_store()
     except Unavailable as error:
         # Not the end: pages that need no telemetry work, readiness says no, and the next use tries again.
         logger.error("the telemetry store cannot be opened: %s", error.message)
@@ -80,6 +80,7 @@ def load_demo() -> None:
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
+    set_script_prefix(f"{settings.BASE_PATH}/")  # kept by thread, and this one has answered no request
     lines = [
         "",
         f"  Litefuse {settings.VERSION} is ready",

@@ -64,6 +64,10 @@ class Ingestion:
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._asking = ThreadPoolExecutor(2, thread_name_prefix="authenticate")
 
+    def run_before_commits(self, step: Callable[[], None]) -> None:
+        """Run `step` in the committing thread, where it cannot meet a commit; wait for it."""
+        self._group.run(step)
+
     async def close(self) -> None:
         """Store what waits; later requests are refused."""
         await self._group.close()

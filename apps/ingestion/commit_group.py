@@ -63,6 +63,10 @@ class CommitGroup:
         # Shielded: when a client leaves, its rows are stored all the same, in a group with others.
         return await asyncio.shield(future)
 
+    def run(self, step: Callable[[], None]) -> None:
+        """Run `step` between commits, and wait for it; raises what it raised. Not from the event loop."""
+        self._thread.submit(step).result()
+
     async def close(self) -> None:
         """Refuse newcomers and return once all that was waiting is stored."""
         self._closed = True

@@ -203,7 +203,7 @@ def _micros(nanoseconds: int) -> int | None:
 
 
 def _attributes(pairs: Any, depth: int = 0) -> Attributes:
-    return {_text(pair.key): _value(pair.value, depth) for pair in pairs}
+    return {pair.key.decode("utf-8", "replace"): _value(pair.value, depth) for pair in pairs}
 
 
 def _value(raw: bytes, depth: int) -> Any:

@@ -48,7 +48,7 @@ class NewNameForm(NameForm):
 
 
 class KeyForm(forms.Form):
-    """What a new key may do, for how long, and what it is for."""
+    """What a new key of a project may do, for how long, and what it is for."""
 
     note = forms.CharField(
         label=_("Note"),
@@ -68,3 +68,13 @@ class KeyForm(forms.Form):
         """The moment chosen, counted from now."""
         days = self.cleaned_data["expires"]
         return timezone.now() + timedelta(days=int(days)) if days else None
+
+
+class OrganizationKeyForm(KeyForm):
+    """The same for an organization's key, which ingests nothing."""
+
+    scope = forms.ChoiceField(
+        label=_("May do"),
+        choices=[choice for choice in _SCOPES if choice[0] != KeyScope.INGEST],
+        required=False,
+    )

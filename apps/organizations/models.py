@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.core.clock import from_datetime
 from apps.core.ids import new_id
 
 
@@ -115,6 +116,10 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return self.public_key
+
+    def last_used_micros(self) -> int | None:
+        """When it was last used, as pages tell times; None for never."""
+        return from_datetime(self.last_used_at) if self.last_used_at else None
 
     def has_expired(self) -> bool:
         """Whether its time is over."""

@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from celery import Task
@@ -16,7 +17,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from apps.core.outgoing import check_url
-from apps.outbox.models import Mail, Webhook
+from apps.outbox.models import Mail, State, Webhook
+
+KEPT = timedelta(days=30)
 
 log = logging.getLogger(__name__)
 
@@ -72,13 +75,22 @@ def sign(endpoint: str, body: str, timestamp: int) -> str:
 def hand_over_due() -> int:
     """Give every due parcel to Celery: at start and from beat, for retries and for what a stop cut off."""
     now = timezone.now()
-    mails = list(Mail.objects.due(now).values_list("pk", flat=True)[:1000])
-    webhooks = list(Webhook.objects.due(now).values_list("pk", flat=True)[:1000])
+    mails = list(Mail.objects.due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:1000])
+    webhooks = list(Webhook.objects.due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:1000])
     for pk in mails:
         _send("deliver_mail", pk)
     for pk in webhooks:
         _send("deliver_webhook", pk)
     return len(mails) + len(webhooks)
+
+
+def forget_old() -> int:
+    """Delete parcels that were settled KEPT ago: they were kept to be looked at, not for good."""
+    before = timezone.now() - KEPT
+    return sum(
+        model.objects.filter(created_at__lt=before).exclude(state=State.WAITING).delete()[0]
+        for model in (Mail, Webhook)
+    )
 
 
 def _hurry(task: str, pk: int) -> None:

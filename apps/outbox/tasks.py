@@ -23,3 +23,9 @@ def deliver_webhook(pk: int) -> bool:
 def hand_over_due() -> int:
     """Start every parcel whose time has come; beat calls it each half minute and at start."""
     return services.hand_over_due()
+
+
+@shared_task(name="outbox.forget_old")
+def forget_old() -> int:
+    """Delete what was settled long ago; beat calls it each night."""
+    return services.forget_old()

@@ -43,17 +43,22 @@ def is_credential(key: str) -> bool:
 
 def without_credentials(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes with secret texts replaced, at every depth; numbers are no secrets."""
-    return {key: _safe(key, value) for key, value in attributes.items()}
+    safe = dict(attributes)
+    for key, value in attributes.items():
+        if isinstance(value, str):  # nearly all
+            if is_credential(key):
+                safe[key] = REMOVED
+        elif isinstance(value, list | dict):
+            safe[key] = _safe(key, value)
+    return safe
 
 
-def _safe(key: str, value: Any) -> Any:
-    if isinstance(value, str | list) and is_credential(key):
-        return REMOVED
+def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
     if isinstance(value, dict):
         return without_credentials(value)
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [without_credentials(item) if isinstance(item, dict) else item for item in value]
-    return value
+    if is_credential(key):
+        return REMOVED
+    return [without_credentials(item) if isinstance(item, dict) else item for item in value]
 
 
 def system_metadata(received: str) -> dict[str, Any]:

@@ -49,20 +49,6 @@ def test_every_route_declares_a_scope() -> None:
     assert not undeclared, "These routes declare no known scope (see organizations/access.py)"
 
 
-def test_every_telemetry_path_declares_a_scope() -> None:
-    from litefuse_web import asgi
-
-    for path, route in asgi.application.ingestion.routes.items():
-        assert route.scope in scopes.KEY_OPERATIONS, path
-
-
-def test_every_socket_declares_a_scope() -> None:
-    sockets = _socket_scopes()
-    assert sockets
-    undeclared = [route for route, scope in sockets.items() if scope not in scopes.DECLARABLE]
-    assert not undeclared, "These sockets declare no known scope (see live/routing.py)"
-
-
 @pytest.mark.parametrize(
     ("scope", "roles"),
     [

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import smtplib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core import mail as django_mail
 from django.core.mail import send_mail
 from django.core.mail.backends.locmem import EmailBackend as MemoryBackend
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
-from apps.outbox import delivery, services
+from apps.outbox import delivery, services, tasks
 from apps.outbox.models import LEASE, MAX_ATTEMPTS, Mail, State
 
 pytestmark = pytest.mark.django_db
@@ -109,9 +112,57 @@ def test_a_sender_that_died_keeps_the_mail_for_a_while_only() -> None:
     assert Mail.objects.due(timezone.now() + LEASE).exists()
 
 
+def test_a_mail_that_kills_its_sender_dies_in_the_end() -> None:
+    mail = _mail()
+    for _ in range(MAX_ATTEMPTS):
+        assert Mail.objects.claim(mail.pk) is not None  # and dies
+        Mail.objects.update(next_attempt_at=timezone.now())
+    assert Mail.objects.claim(mail.pk) is None
+    mail.refresh_from_db()
+    assert mail.state == State.DEAD and mail.text == ""
+
+
 def test_what_is_due_is_handed_over_again(monkeypatch) -> None:
     mail = _mail()
     handed = []
     monkeypatch.setattr(services, "_send", lambda *what: handed.append(what))
     assert services.hand_over_due() == 1
     assert handed == [("deliver_mail", mail.pk)]
+
+
+def test_old_parcels_are_forgotten_once_settled() -> None:
+    old = timezone.now() - services.KEPT - timedelta(days=1)
+    waiting, sent, fresh = _mail(), _mail(), _mail()
+    delivery.deliver_mail(sent.pk)
+    delivery.deliver_mail(fresh.pk)
+    Mail.objects.filter(pk__in=[waiting.pk, sent.pk]).update(created_at=old)
+    assert services.forget_old() == 1
+    assert set(Mail.objects.values_list("pk", flat=True)) == {waiting.pk, fresh.pk}
+
+
+def test_without_a_broker_a_mail_waits(monkeypatch, django_capture_on_commit_callbacks) -> None:
+    def away(*args: object, **kwargs: object) -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.deliver_mail, "apply_async", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        mail = _mail()
+    assert Mail.objects.due(timezone.now()).filter(pk=mail.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_senders_one_sends() -> None:
+    mail = _mail()
+    together = threading.Barrier(4)
+
+    def send() -> bool:
+        together.wait()
+        try:
+            return delivery.deliver_mail(mail.pk)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as senders:
+        results = [future.result() for future in [senders.submit(send) for _ in range(4)]]
+    assert sorted(results) == [False, False, False, True]
+    assert len(django_mail.outbox) == 1

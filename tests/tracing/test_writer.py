@@ -45,6 +45,12 @@ def test_it_works(writer: Writer, project: str) -> None:
     assert [row.id for row in repository.list_observations(project, "t")] == ["a", "root"]
 
 
+def test_the_model_that_did_most_comes_first(writer: Writer, project: str) -> None:
+    writer.commit([span(project, "t", "a", model="gpt-4o"), span(project, "t", "b", model="error", usage={})])
+    writer.commit([span(project, "t", "c", model="big", usage={"total": 100})])
+    assert stored(project, "t").models == ("big", "gpt-4o", "error")
+
+
 def test_everything_of_an_observation_comes_back(writer: Writer, project: str) -> None:
     sent = {
         "completion_start_time": START + 10, "type": ObservationType.GENERATION, "level": Level.WARNING,

@@ -12,10 +12,12 @@ register = template.Library()
 
 @register.inclusion_tag("_field.html")
 def field(bound: BoundField, **attributes: Any) -> dict[str, Any]:
-    """One field. Keyword arguments become attributes of the control; `label` replaces its label."""
+    """One field. `label` and `help` replace its own; other keyword arguments become attributes of the
+    control."""
     label = attributes.pop("label", bound.label)
+    help_text = attributes.pop("help", bound.help_text)
     described = [f"{bound.id_for_label}_error"] if bound.errors else []
-    if bound.help_text:
+    if help_text:
         described.append(f"{bound.id_for_label}_help")
     widget = bound.field.widget
     extra = {
@@ -32,6 +34,7 @@ def field(bound: BoundField, **attributes: Any) -> dict[str, Any]:
     return {
         "bound": bound,
         "label": label,
+        "help_text": help_text,
         "control": bound.as_widget(attrs=extra),
         "checkbox": isinstance(widget, forms.CheckboxInput),
     }

@@ -14,6 +14,7 @@ from apps.ingestion.otlp import Attributes
 OBSERVATION = "langfuse.observation.metadata"
 TRACE = "langfuse.trace.metadata"
 _SHARED = "langfuse.metadata"
+_OBSERVATION_KEYS, _TRACE_KEYS, _SHARED_KEYS = OBSERVATION + ".", TRACE + ".", _SHARED + "."
 _DIALECTS = "ai.telemetry.metadata."
 _NOT_METADATA = {"userId", "sessionId", "tags", "langfusePrompt"}  # of _DIALECTS; read elsewhere
 
@@ -29,22 +30,30 @@ def user_metadata(attributes: Attributes, *, decode: bool) -> tuple[dict[str, st
     sent = [(key, value) for key, value in attributes.items() if key.startswith(_ANY)]
     if not sent:
         return {}, {}
-    return _collect(sent, OBSERVATION, decode), _collect(sent, TRACE, decode)
-
-
-def _collect(sent: list[tuple[str, Any]], own: str, decode: bool) -> dict[str, str]:
-    """Keys under `own` and under the shared prefixes; the bare object first, dotted keys over it."""
-    found: dict[str, str] = {}
-    bare = dict(sent)
-    whole = json_object(bare.get(own, bare.get(_SHARED)))
-    if whole is not None:
-        found = {key: text(value) for key, value in whole.items()}
+    own, of_trace = _bare(attributes, OBSERVATION), _bare(attributes, TRACE)
     for key, value in sent:
-        for prefix in (own + ".", _SHARED + ".", _DIALECTS):
-            name = key[len(prefix) :]
-            if key.startswith(prefix) and not (prefix == _DIALECTS and name in _NOT_METADATA):
-                found[name] = _decoded(value) if decode else text(value)
-    return found
+        # Longest prefix that can fit; a dotted key goes over what the bare object says.
+        if key.startswith(_OBSERVATION_KEYS):
+            own[key[len(_OBSERVATION_KEYS) :]] = _value(value, decode)
+        elif key.startswith(_TRACE_KEYS):
+            of_trace[key[len(_TRACE_KEYS) :]] = _value(value, decode)
+        elif key.startswith(_SHARED_KEYS):
+            name = key[len(_SHARED_KEYS) :]
+            own[name] = of_trace[name] = _value(value, decode)
+        elif key.startswith(_DIALECTS) and key[len(_DIALECTS) :] not in _NOT_METADATA:
+            name = key[len(_DIALECTS) :]
+            own[name] = of_trace[name] = _value(value, decode)
+    return own, of_trace
+
+
+def _bare(attributes: Attributes, own: str) -> dict[str, str]:
+    """The keys of an object given as one attribute; anything else is no metadata."""
+    whole = json_object(attributes.get(own, attributes.get(_SHARED)))
+    return {} if whole is None else {key: text(value) for key, value in whole.items()}
+
+
+def _value(value: Any, decode: bool) -> str:
+    return _decoded(value) if decode else text(value)
 
 
 def _decoded(value: Any) -> str:

@@ -34,7 +34,6 @@ TAG_KEYS = (
 )
 PUBLIC_KEYS = ("langfuse.trace.public", "langfuse.public")
 MAX_NAME = 1000  # characters of names, users, sessions and tags
-_HINTS = ("langfuse.", "user.", "session.", "gen_ai.conversation.", "ai.telemetry.", "tag.")
 
 
 def short(value: Any) -> str:
@@ -45,8 +44,6 @@ def short(value: Any) -> str:
 def facts(attributes: Attributes) -> TraceFacts:
     """Explicit and propagated trace attributes of one span; empty values say nothing."""
     found = TraceFacts()
-    if not any(key.startswith(_HINTS) for key in attributes):
-        return found
     found.name = short(first(attributes, NAME_KEYS)) or None
     found.user_id = short(_bare(first(attributes, USER_KEYS))) or None
     found.session_id = short(_bare(first(attributes, SESSION_KEYS))) or None

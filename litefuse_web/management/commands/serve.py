@@ -52,7 +52,7 @@ class Command(BaseCommand):
         """Tell the person at the terminal where to go, then do what the first request need not wait for."""
         self.stdout.write("\n".join(startup.banner()) + "\n")
         self.stdout.flush()
-        startup.warm_up()
+        startup.warm_up(application.open_store)
         if tasks is not None:
             tasks.start()
         if demo:
