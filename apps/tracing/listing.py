@@ -167,10 +167,14 @@ def strip(buckets: Sequence[tuple[int, int, int]], end: int) -> Strip:
     )
 
 
+_LABELS = ((1.5, "%H:%M"), (20, "%d %b %H:%M"), (400, "%d %b"))  # up to so many days
+
+
 def _labels(starts: list[int], width: int) -> list[str]:
     if not starts:
         return []
     span = width * len(starts)
-    pattern = "%H:%M" if span <= 36 * 3_600_000_000 else "%d %b" if span < 400 * 86_400_000_000 else "%b %Y"
+    day = 86_400_000_000
+    pattern = next((p for limit, p in _LABELS if span <= limit * day), "%b %Y")
     ticks = 6
     return [to_datetime(starts[0] + span * i // ticks).strftime(pattern) for i in range(ticks + 1)]

@@ -125,7 +125,7 @@ class TraceSummary:
     input_preview: str
     output_preview: str
     status_message: str  # of the latest error or warning, shortened
-    models: tuple[str, ...]
+    models: tuple[str, ...]  # the one with the most tokens first
     observation_count: int
     debug_count: int
     default_count: int

@@ -66,7 +66,7 @@ class Fold:
         self.start = self.end = self.received_at = 0
         self.input_tokens = self.output_tokens = self.total_tokens = 0
         self.cost: int | None = None
-        self.models: set[str] = set()
+        self.models: dict[str, int] = {}  # tokens by model
         self.tags: set[str] = set()
         self.has_root = False
         # (order, value) of the span that speaks; None while no span said anything
@@ -106,7 +106,7 @@ class Fold:
         if stored.cost_units is not None:
             self.cost = (self.cost or 0) + stored.cost_units
         if o.model:
-            self.models.add(o.model)
+            self.models[o.model] = self.models.get(o.model, 0) + stored.total_tokens
         rank = _ROOT if o.is_root else _APP_ROOT if o.is_app_root else _ENTRY if o.is_entry else _ANY
         earliest = (rank, o.start_time, o.id)
         self.has_root = self.has_root or rank <= _APP_ROOT
@@ -185,7 +185,7 @@ class Fold:
             input_preview=self.input.resolve("user") if self.input else "",
             output_preview=self.output.resolve("assistant") if self.output else "",
             status_message=one_line(_value(self.status), STATUS_LENGTH),
-            models=tuple(sorted(self.models)),
+            models=tuple(sorted(self.models, key=lambda model: (-self.models[model], model))),
             observation_count=self.count,
             debug_count=self.counts["DEBUG"],
             default_count=self.counts["DEFAULT"],

@@ -256,7 +256,7 @@ def test_absurd_text_is_harmless_everywhere(page: Page, text: str) -> None:
     seen = re.sub(r'data-id="[^"]*"|<[^>]*>', "", shown) + " ".join(re.findall(r'title="[^"]*"', shown))
     assert "\u202e" not in seen and "\x07" not in seen
     assert shown.count('class="trace-row') == 1
-    link = re.search(r'class="row-link[^"]*" href="([^"]*)"', shown)
+    link = re.search(r'class="trace-link[^"]*" href="([^"]*)"', shown)
     assert link is not None
     opened = page.client.get(unescape(link[1]))
     assert opened.status_code == 200, link[1]

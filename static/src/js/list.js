@@ -64,7 +64,7 @@ function place(row) {
   if (old) {
     const focused = old.contains(document.activeElement);
     old.replaceWith(row);
-    if (focused) row.querySelector(".row-link")?.focus({ preventScroll: true });
+    if (focused) row.querySelector(".trace-link")?.focus({ preventScroll: true });
     return;
   }
   const time = Number(row.dataset.time);
@@ -123,6 +123,7 @@ async function work() {
       if (mine !== state) return;
       if (whole && (!body() || (!paused() && body().children.length > MAX_ROWS))) swapTable(fragment);
       else take(fragment);
+      if (body()?.children.length > MAX_ROWS && !paused()) mine.again = true;
     }
   } catch {
     setTimeout(() => mine === state && work(), 2000);
@@ -252,7 +253,7 @@ document.addEventListener("click", (event) => {
 
 /* Keys */
 function move(step) {
-  const links = [...document.querySelectorAll("#trace-rows .row-link")];
+  const links = [...document.querySelectorAll("#trace-rows .trace-link")];
   const at = links.indexOf(document.activeElement);
   const next = links[at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step];
   next?.focus();
