@@ -376,11 +376,16 @@ function start(root) {
     const opening = missed && !connected;
     connected = true;
     if (opening && root.dataset.recent === undefined) return; // nothing came between the page and the socket
-    clearTimeout(due);
-    due = setTimeout(refresh, Math.max(200, cost * 3));
+    soon();
   });
 
+  /** Refresh once for whatever arrives until then; the timer is never put off, or a busy trace would stand still. */
+  function soon() {
+    due ||= setTimeout(refresh, Math.max(200, cost * 3));
+  }
+
   async function refresh() {
+    due = 0;
     if (busy) return void (again = true);
     busy = true;
     const began = performance.now();
@@ -404,7 +409,7 @@ function start(root) {
       busy = false;
       if (again) {
         again = false;
-        due = setTimeout(refresh, Math.max(200, cost * 3));
+        soon();
       }
     }
   }
