@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from apps.core.clock import to_datetime
+from apps.core import formats
 from apps.tracing.records import ObservationType, TraceSummary
 
 _STATUS = re.compile(r"(?<![\d.,])([45]\d\d)(?![\d.,]*\d)")
@@ -94,11 +94,11 @@ def _state(trace: TraceSummary) -> tuple[str, str]:
 def rows(traces: Sequence[TraceSummary], now: int) -> list[TraceRow]:
     """Rows of a page, in its order."""
     slowest = max((trace.latency_ms for trace in traces), default=0) or 1
-    today = to_datetime(now).date()
+    today = formats.local(now).date()
     out = []
     for trace in traces:
         state, reason = _state(trace)
-        when = to_datetime(trace.timestamp)
+        when = formats.local(trace.timestamp)
         out.append(
             TraceRow(
                 trace=trace,
@@ -177,4 +177,4 @@ def _labels(starts: list[int], width: int) -> list[str]:
     day = 86_400_000_000
     pattern = next((p for limit, p in _LABELS if span <= limit * day), "%b %Y")
     ticks = 6
-    return [to_datetime(starts[0] + span * i // ticks).strftime(pattern) for i in range(ticks + 1)]
+    return [formats.local(starts[0] + span * i // ticks).strftime(pattern) for i in range(ticks + 1)]
