@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.urls import reverse
+from django.urls import reverse, set_script_prefix
 
 from apps.accounts import bootstrap
 from apps.core.errors import ApiError, Unavailable
@@ -80,6 +80,7 @@ def load_demo() -> None:
 
 def banner() -> list[str]:
     """Lines for the person who started the server."""
+    set_script_prefix(f"{settings.BASE_PATH}/")  # kept by thread, and this one has answered no request
     lines = [
         "",
         f"  Litefuse {settings.VERSION} is ready",

@@ -6,12 +6,14 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
 from apps.accounts import bootstrap, services
 from apps.accounts.models import User
 from apps.audit import services as audit
+from apps.core.clients import client_ip
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -23,17 +25,23 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Keep the name, and make the first account the instance's admin."""
-        first = bootstrap.is_empty()
         user.name = form.cleaned_data["name"]
-        user = super().save_user(request, user, form, commit)
-        actor = audit.person(user, ip=self.get_client_ip(request))
-        audit.record(actor, "create", "user", str(user.pk), after={"email": user.email})
+        first = form.first_account and bootstrap.is_empty()
+        with transaction.atomic():  # an account that lost its rights half-way could never get them again
+            user = super().save_user(request, user, form, commit)
+            actor = audit.person(user, ip=client_ip(request))
+            audit.record(actor, "create", "user", str(user.pk), after={"email": user.email})
+            if first:
+                services.make_instance_admin(actor=actor, user=user)
         if first:
-            services.make_instance_admin(actor=actor, user=user)
             # Whoever holds the machine or its token needs no mail to prove themselves, and must not be
             # locked out of a fresh instance whose mail does not work yet.
             self.stash_verified_email(request, user.email)
         return user
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to where the button was."""
+        return reverse("accounts:settings")
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The server has applied X-Forwarded-For already where the peer is a trusted proxy."""

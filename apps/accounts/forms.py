@@ -42,8 +42,8 @@ class SignupForm(allauth_forms.SignupForm):
         super().__init__(*args, **kwargs)
         self.fields["password1"].help_text = _("At least 8 characters, and not a common one.")
         self._request = request
-        self._first = bootstrap.is_empty()
-        if not self._first or request is None or bootstrap.is_from_this_machine(request):
+        self.first_account = bootstrap.is_empty()
+        if not self.first_account or request is None or bootstrap.is_from_this_machine(request):
             del self.fields["token"]
 
     def clean_name(self) -> str:
@@ -53,7 +53,7 @@ class SignupForm(allauth_forms.SignupForm):
     def clean(self) -> dict[str, Any]:
         """The first account asks for more than a password."""
         cleaned: dict[str, Any] = super().clean()
-        if self._first and self._request is not None:
+        if self.first_account and self._request is not None:
             token = cleaned.get("token", "").strip()
             if not bootstrap.may_open_first_account(self._request, token):
                 self.add_error(

@@ -16,6 +16,7 @@ from apps.accounts import bootstrap, services
 from apps.accounts.forms import ProfileForm
 from apps.accounts.guards import signed_in, user_of
 from apps.audit.services import person
+from apps.core.clients import client_ip
 
 
 class SignIn(LoginView):
@@ -54,7 +55,7 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     form = ProfileForm(request.POST or None, initial={"name": user.name})
     if request.method == "POST" and form.is_valid():
-        actor = person(user, ip=request.META.get("REMOTE_ADDR"))
+        actor = person(user, ip=client_ip(request))
         services.rename_user(actor=actor, user=user, name=form.cleaned_data["name"])
         messages.success(request, _("Saved."))
         return redirect("accounts:settings")

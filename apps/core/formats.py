@@ -17,7 +17,8 @@ NONE = "–"
 
 
 def _number(value: float | Decimal, digits: int) -> str:
-    return formats.number_format(value, decimal_pos=digits, use_l10n=True, force_grouping=True)
+    rounded = round(Decimal(value), digits)  # number_format would cut what it leaves out
+    return formats.number_format(rounded, decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 
 def duration(milliseconds: int | float | None) -> str:

@@ -17,6 +17,8 @@ from django.shortcuts import redirect
 
 from apps.accounts.guards import Page, declare, instance_admin, public, signed_in, user_of
 from apps.audit.services import Actor, person
+from apps.core.clients import client_ip
+from apps.core.ids import is_tenant_id
 from apps.organizations.models import Membership, Organization, Project, ProjectMembership, Role
 from apps.organizations.scopes import ORGANIZATION_SCOPES, PROJECT_SCOPES, allows, organization_allows
 
@@ -60,7 +62,7 @@ def project_page(scope: str) -> Callable[[Page], Page]:
         @functools.wraps(view)
         @login_required
         def guarded(request: HttpRequest, project_id: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            project = Project.objects.select_related("organization").filter(id=project_id).first()
+            project = _project(project_id)
             role = project_role(request.user.pk, project) if project else None
             if project is None or role is None:
                 raise Http404
@@ -128,13 +130,15 @@ def actor(request: HttpRequest) -> Actor:
     """Whoever is signed in, as the audit log names them."""
     return person(
         user_of(request),
-        ip=request.META.get("REMOTE_ADDR") or None,
+        ip=client_ip(request),
         request_id=request.headers.get("X-Request-Id", "")[:64],
     )
 
 
 def organization_role(user_id: int | None, organization_id: str) -> str | None:
     """The role of a member, NONE included; None for a stranger."""
+    if not is_tenant_id(organization_id):
+        return None
     membership = Membership.objects.filter(organization=organization_id, user=user_id).first()
     return membership.role if membership is not None else None
 
@@ -150,6 +154,12 @@ def project_role(user_id: int | None, project: Project) -> str | None:
     own = ProjectMembership.objects.filter(project=project, user=user_id).exclude(role=Role.NONE).first()
     role = own.role if own is not None else inherited
     return role if role != Role.NONE else None
+
+
+def _project(project_id: str) -> Project | None:
+    if not is_tenant_id(project_id):
+        return None
+    return Project.objects.select_related("organization").filter(id=project_id).first()
 
 
 def _enter(request: HttpRequest, organization: Organization, role: str, project: Project | None) -> None:

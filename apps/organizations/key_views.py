@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from apps.core.errors import ApiError
+from apps.core.ids import is_tenant_id
 from apps.organizations import queries, services
 from apps.organizations.access import (
     OrganizationRequest,
@@ -51,7 +52,7 @@ def create_project_key(request: ProjectRequest, project_id: str) -> HttpResponse
 @form_of("organizations:api-keys")
 def revoke_project_key(request: ProjectRequest, project_id: str, key_id: str) -> HttpResponse:
     """End one of the project's keys."""
-    key = get_object_or_404(ApiKey, id=key_id, project=request.project)
+    key = get_object_or_404(ApiKey.objects.filter(project=request.project), id=_id(key_id))
     services.revoke_key(actor=actor(request), key=key)
     messages.success(request, _("The key was revoked."))
     return redirect("organizations:api-keys", project_id)
@@ -78,15 +79,18 @@ def create_organization_key(request: OrganizationRequest, organization_id: str) 
 @form_of("organizations:organization-api-keys")
 def revoke_organization_key(request: OrganizationRequest, organization_id: str, key_id: str) -> HttpResponse:
     """End one of the organization's own keys."""
-    key = get_object_or_404(
-        ApiKey,
-        id=key_id,
-        organization=request.organization,
-        project=None,
-    )
+    own = ApiKey.objects.filter(organization=request.organization, project=None)
+    key = get_object_or_404(own, id=_id(key_id))
     services.revoke_key(actor=actor(request), key=key)
     messages.success(request, _("The key was revoked."))
     return redirect("organizations:organization-api-keys", organization_id)
+
+
+def _id(text: str) -> str:
+    """An id out of an address."""
+    if not is_tenant_id(text):
+        raise Http404
+    return text
 
 
 def _create(request: OrganizationRequest, form: KeyForm, project: Project | None) -> NewKey | None:
@@ -108,7 +112,7 @@ def _create(request: OrganizationRequest, form: KeyForm, project: Project | None
         return None
 
 
-def _shown_once(request: HttpRequest, new: NewKey) -> dict[str, object]:
+def _shown_once(request: OrganizationRequest, new: NewKey) -> dict[str, object]:
     """What the one page that shows a secret needs."""
     connection = connection_of(request)
     return {

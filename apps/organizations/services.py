@@ -17,6 +17,7 @@ from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import Conflict, InvalidRequest
+from apps.core.ids import is_tenant_id
 from apps.organizations.authentication import forget_answers, hash_secret
 from apps.organizations.models import ApiKey, KeyScope, Membership, Organization, Project, Role
 
@@ -42,7 +43,7 @@ def create_organization(
     with transaction.atomic():
         organization = Organization(name=name)
         if organization_id:
-            organization.id = organization_id
+            organization.id = _check_id(organization_id)
         organization.save(force_insert=True)
         _record(actor, "create", organization, after={"name": name})
         if owner is not None:
@@ -97,7 +98,7 @@ def create_project(
     _check_project_name_free(organization, name)
     project = Project(organization=organization, name=name)
     if project_id:
-        project.id = project_id
+        project.id = _check_id(project_id)
     with _conflict_as(_taken(name)), transaction.atomic():
         project.save(force_insert=True)
         _record(actor, "create", project, after={"name": name})
@@ -183,6 +184,12 @@ def check_name(name: str) -> str:
     if not name.isprintable():
         raise InvalidRequest(_("A name cannot hold control characters."))
     return name
+
+
+def _check_id(id_: str) -> str:
+    if not is_tenant_id(id_):
+        raise InvalidRequest(_("An id has 1 to 64 letters, digits, hyphens, underscores, dots or colons."))
+    return id_
 
 
 def _check_note(note: str) -> str:

@@ -37,7 +37,13 @@ class ParcelQuerySet(models.QuerySet[M]):
         """
         now = timezone.now()
         taken = self.due(now).filter(pk=pk).update(next_attempt_at=now + LEASE, attempts=F("attempts") + 1)
-        return self.get(pk=pk) if taken else None
+        if not taken:
+            return None
+        parcel = self.get(pk=pk)
+        if parcel.attempts > MAX_ATTEMPTS:
+            parcel.failed("Every attempt ended without a word.", for_good=True)
+            return None
+        return parcel
 
 
 class Parcel(models.Model):

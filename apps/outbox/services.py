@@ -75,8 +75,8 @@ def sign(endpoint: str, body: str, timestamp: int) -> str:
 def hand_over_due() -> int:
     """Give every due parcel to Celery: at start and from beat, for retries and for what a stop cut off."""
     now = timezone.now()
-    mails = list(Mail.objects.due(now).values_list("pk", flat=True)[:1000])
-    webhooks = list(Webhook.objects.due(now).values_list("pk", flat=True)[:1000])
+    mails = list(Mail.objects.due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:1000])
+    webhooks = list(Webhook.objects.due(now).order_by("next_attempt_at").values_list("pk", flat=True)[:1000])
     for pk in mails:
         _send("deliver_mail", pk)
     for pk in webhooks:

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from apps.core.formats import visible
 from apps.tracing import chat
 from apps.tracing.json_lines import Line, NotJson, lay_out, parse, unwrapped
-from apps.tracing.visible import visible
 
 MAX_TEXT = 60_000  # characters of one text
 MAX_TOTAL = 240_000  # characters of one presentation; what comes later is cut to MAX_AFTER
@@ -24,7 +24,7 @@ MAX_TOOLS = 60
 HISTORY = 14  # from so many turns on, the older ones are folded away
 RECENT = 6
 HEAD = {"system": (6, 700)}  # lines and characters before a text is folded
-HEAD_OF_OTHERS = (36, 4_000)
+HEAD_OF_OTHERS = (36, 2_800)
 MAX_IMAGE = 256_000  # characters of a data: URI that is shown
 MAX_IMAGES = 8
 CARD_LINES = 300  # of one call or result
@@ -59,11 +59,22 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message. Thinking and refusals stand in blocks of their own."""
+    """One message."""
 
     role: str  # system, user, assistant, tool, or another as sent
     name: str
     blocks: list[Block]
+
+    @property
+    def voices(self) -> list[tuple[str, list[Block]]]:
+        """The blocks grouped by who speaks: `thinking`, `tool` for a result, else the role."""
+        groups: list[tuple[str, list[Block]]] = []
+        for block in self.blocks:
+            voice = {"thinking": "thinking", "result": "tool"}.get(block.kind, self.role)
+            if not groups or groups[-1][0] != voice:
+                groups.append((voice, []))
+            groups[-1][1].append(block)
+        return groups or [(self.role, [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,7 @@ def layout(text: str) -> list[Line] | Text:
     try:
         return lay_out(parse(text))
     except NotJson:
-        return _cut(text, *HEAD_OF_OTHERS, MAX_TEXT)
+        return cut_text(text, *HEAD_OF_OTHERS, MAX_TEXT)
 
 
 def _only_text(value: Any) -> str | None:
@@ -149,10 +160,10 @@ def _only_text(value: Any) -> str | None:
 
 
 def _plain(text: str, original: str) -> Presentation:
-    return Presentation("text", len(original), text=_cut(text, *HEAD_OF_OTHERS, MAX_TEXT))
+    return Presentation("text", len(original), text=cut_text(text, *HEAD_OF_OTHERS, MAX_TEXT))
 
 
-def _cut(text: str, head_lines: int, head_characters: int, limit: int) -> Text:
+def cut_text(text: str, head_lines: int, head_characters: int, limit: int) -> Text:
     """Fold and cut a text; a little over the head is not worth folding."""
     left_out = max(len(text) - limit, 0)
     text = text[:limit]
@@ -205,7 +216,7 @@ class _Writer:
         return Block(part.kind, text, lines, visible(part.name), visible(part.id), part.failed)
 
     def _text(self, text: str, role: str) -> Text:
-        cut = _cut(text, *HEAD.get(role, HEAD_OF_OTHERS), min(MAX_TEXT, max(self.room, MAX_AFTER)))
+        cut = cut_text(text, *HEAD.get(role, HEAD_OF_OTHERS), min(MAX_TEXT, max(self.room, MAX_AFTER)))
         self.room -= len(cut.head) + len(cut.tail)
         return cut
 

@@ -1,15 +1,38 @@
-"""The page of one trace."""
+"""The page of one trace: whole, or a part of it.
+
+`part=tree` is the drawn tree and the head as JSON, for live updates; `part=observation` the panel of one
+observation or of the trace; `part=raw` a text as it was sent. Without `part` it is the page.
+"""
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+import json
+import re
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.core.clock import now_micros
+from apps.core.errors import Unavailable
+from apps.live.routing import live_path
 from apps.organizations.access import project_page
-from apps.tracing import listing, repository
+from apps.tracing import content, detail, listing, repository
+from apps.tracing.records import RUNNING_FOR, ObservationRow, TraceSummary
+
+TABS = ("preview", "json", "metadata")
+SIDES = ("input", "output", "attributes")
+UNITS = {  # as the script writes times beside the axis
+    "millisecond": _("{n} ms"),
+    "second": _("{n} s"),
+    "minute": _("{n} min"),
+    "hour": _("{n} h"),
+    "day": _("{n} d"),
+}
 
 
 @require_safe
@@ -19,8 +42,103 @@ def trace_detail(request: HttpRequest, project_id: str, trace_id: str) -> HttpRe
     """One trace. Ids that a path cannot carry come as `/traces/_?id=`."""
     if trace_id == "_" and "id" in request.GET:
         trace_id = request.GET["id"]
-    trace = repository.get_trace(project_id, trace_id)
-    if trace is None:
+    part = request.GET.get("part", "")
+    try:
+        if part == "raw":
+            return _raw(request, project_id, trace_id)
+        trace = repository.get_trace(project_id, trace_id)
+        if trace is None:
+            return render(request, "tracing/no_trace.html", {"trace_id": trace_id}, status=404)
+        if part == "observation":
+            return render(request, "tracing/_observation.html", _panel(request, trace))
+        drawn = _head(trace) | _tree(trace)
+        if part == "tree":
+            head = render_to_string("tracing/_trace_head.html", drawn, request)
+            return JsonResponse({"head": head, "tree": drawn["drawing"]})
+        return render(request, "tracing/trace_detail.html", drawn | _panel(request, trace))
+    except Unavailable as error:
+        template = "tracing/_store_down.html" if part else "tracing/trace_down.html"
+        return render(request, template, {"down": error.message}, status=503)
+
+
+def _head(trace: TraceSummary) -> dict[str, Any]:
+    now = now_micros()
+    row = listing.rows([trace], now)[0]
+    return {
+        "trace": trace,
+        "row": row,
+        "base": _base(row.url),
+        "live": live_path(trace.project_id),
+        "units": json.dumps({name: str(words) for name, words in UNITS.items()}),
+        "recent": now - trace.received_at < RUNNING_FOR,
+    }
+
+
+def _base(url: str) -> str:
+    """The trace's address, ready for further parameters."""
+    return url + ("&" if "?" in url else "?")
+
+
+def _tree(trace: TraceSummary) -> dict[str, Any]:
+    rows = repository.list_observations(trace.project_id, trace.id, limit=detail.MAX_ROWS)
+    return {"drawing": detail.drawing(trace, rows, now_micros())}
+
+
+def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
+    """The panel of the observation that the URL names; of the trace itself when it names none."""
+    wanted = request.GET.get("observation", "")
+    tab = request.GET.get("tab", "")
+    found = repository.get_observation(trace.project_id, trace.id, wanted) if wanted else None
+    panel: dict[str, Any] = {
+        "trace": trace,
+        "base": _base(listing.trace_url(trace.project_id, trace.id)),
+        "observation": found,
+        "missing": wanted if wanted and found is None else "",
+        "tab": tab if tab in TABS else TABS[0],
+        "running": trace.is_running(now_micros()),
+    }
+    if found is not None:
+        panel["facts"] = detail.facts(found)
+    if panel["tab"] == "metadata":
+        panel["sections"] = detail.trace_metadata(trace) if found is None else detail.metadata(found)
+    else:
+        panel["sides"] = _sides(trace, found, content.layout if panel["tab"] == "json" else content.present)
+    return panel
+
+
+def _sides(trace: TraceSummary, found: ObservationRow | None, show: Any) -> list[dict[str, Any]]:
+    if found is None:
+        texts = repository.trace_content(trace.project_id, trace.id)
+    else:
+        texts = found.input, found.output
+    return [
+        {"side": side, "shown": shown, "size": len(text), "is_text": isinstance(shown, content.Text)}
+        for side, text in zip(SIDES, texts, strict=False)
+        for shown in [show(text)]
+    ]
+
+
+def _raw(request: HttpRequest, project_id: str, trace_id: str) -> HttpResponse:
+    """Input, output or attributes exactly as stored, as a file."""
+    side, wanted = request.GET.get("side", ""), request.GET.get("observation", "")
+    if side not in SIDES:
         raise Http404
-    rows = listing.rows([trace], now_micros())
-    return render(request, "tracing/trace_detail.html", {"trace": trace, "rows": rows})
+    if wanted:
+        found = repository.get_observation(project_id, trace_id, wanted)
+        if found is None:
+            raise Http404
+        text = str(getattr(found, side))
+    else:
+        if side == "attributes" or repository.get_trace(project_id, trace_id) is None:
+            raise Http404
+        text = dict(zip(SIDES, repository.trace_content(project_id, trace_id), strict=False))[side]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted or trace_id)[:80].strip(".") or "trace"
+    return HttpResponse(
+        text,
+        content_type="text/plain; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}-{side}.txt"',
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        },
+    )

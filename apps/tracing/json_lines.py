@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from apps.tracing.visible import visible
+from apps.core.formats import visible
 
 PARSE_LIMIT = 4_000_000  # characters; longer text is not parsed
 MAX_DEPTH = 40

@@ -253,3 +253,25 @@ def test_names_are_escaped(organization: Organization) -> None:
     client.post("/setup", {"name": "<b>&\"'x"})
     page = client.get("/").content.decode()
     assert "<b>&" not in page and "&lt;b&gt;" in page
+
+
+@pytest.mark.parametrize("odd", ["%00", "%F0%9F%92%A5", "..%2F", "x" * 300, "'"])
+def test_odd_ids_are_nobodys(organization: Organization, project: Project, odd: str) -> None:
+    client = _as(User.objects.get(email="owner@example.org"))
+    for path in (
+        f"/project/{odd}/settings",
+        f"/organization/{odd}/settings",
+        f"/project/{project.id}/settings/api-keys/{odd}/revoke",
+        f"/organization/{organization.id}/settings/api-keys/{odd}/revoke",
+    ):
+        assert client.post(path).status_code in (404, 405)
+        assert client.get(path).status_code in (404, 302)
+
+
+def test_an_odd_address_of_the_client_is_no_error(organization: Organization) -> None:
+    client = _as(User.objects.get(email="owner@example.org"))
+    for number, (given, kept) in enumerate(
+        [("unknown", None), ("", None), ("2001:DB8::1", "2001:db8::1"), ("fe80::1%eth0", "fe80::1")]
+    ):
+        client.post("/setup", {"name": f"from afar {number}"}, REMOTE_ADDR=given)
+        assert AuditEntry.objects.filter(action="create").latest("id").ip == kept

@@ -99,7 +99,14 @@ def test_half_a_wish_is_refused(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"PROJECT_PUBLIC_KEY": "my-key"}, {"PROJECT_SECRET_KEY": "sk-lf-a:b-c-d"}, {"ORG_NAME": "x"}]
+    "changes",
+    [
+        {"PROJECT_PUBLIC_KEY": "my-key"},
+        {"PROJECT_SECRET_KEY": "sk-lf-a:b-c-d"},
+        {"ORG_NAME": "x"},
+        {"ORG_ID": "a/b"},
+        {"PROJECT_ID": "x" * 65},
+    ],
 )
 def test_bad_values_are_refused_whole(changes: dict[str, str]) -> None:
     with pytest.raises(ApiError):

@@ -112,6 +112,16 @@ def test_a_sender_that_died_keeps_the_mail_for_a_while_only() -> None:
     assert Mail.objects.due(timezone.now() + LEASE).exists()
 
 
+def test_a_mail_that_kills_its_sender_dies_in_the_end() -> None:
+    mail = _mail()
+    for _ in range(MAX_ATTEMPTS):
+        assert Mail.objects.claim(mail.pk) is not None  # and dies
+        Mail.objects.update(next_attempt_at=timezone.now())
+    assert Mail.objects.claim(mail.pk) is None
+    mail.refresh_from_db()
+    assert mail.state == State.DEAD and mail.text == ""
+
+
 def test_what_is_due_is_handed_over_again(monkeypatch) -> None:
     mail = _mail()
     handed = []

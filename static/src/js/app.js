@@ -4,6 +4,7 @@ import htmx from "htmx.org";
 import "./setup.js";
 import "./ui.js";
 import "./list.js";
+import "./trace.js";
 import "./live.js";
 
 window.htmx = htmx;

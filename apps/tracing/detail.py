@@ -1,0 +1,391 @@
+"""What the page of one trace shows: the drawn tree as data, and the facts of one observation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from apps.core import formats
+from apps.core.formats import visible
+from apps.tracing import tree
+from apps.tracing.content import Text, cut_text
+from apps.tracing.json_lines import Line, NotJson, Number, lay_out, parse
+from apps.tracing.listing import short_reason, type_key
+from apps.tracing.records import ObservationRow, TraceSummary
+from apps.tracing.stored import tokens
+
+MAX_ROWS = 10_000  # drawn; the rest is said to be there
+MAX_NAME = 300
+MAX_ENTRIES = 400  # of one section of metadata
+MAX_VALUE_LINES = 60
+GENERATIVE = ("GENERATION", "EMBEDDING")
+
+TYPES: dict[str, Any] = {
+    "span": _("Span"),
+    "generation": _("Generation"),
+    "event": _("Event"),
+    "embedding": _("Embedding"),
+    "agent": _("Agent"),
+    "tool": _("Tool"),
+    "chain": _("Chain"),
+    "retriever": _("Retriever"),
+    "guardrail": _("Guardrail"),
+    "evaluator": _("Evaluator"),
+    tree.OTHER: _("Other steps"),
+    tree.GAP: _("Between steps"),
+}
+_LOST: dict[str, Any] = {
+    "missing": _("Its parent has not arrived"),
+    "self": _("It names itself as parent"),
+    "cycle": _("Its parent is below itself"),
+    "repeated": _("Its id was sent more than once"),
+}
+
+
+# --- the tree ------------------------------------------------------------------------------------------
+
+
+def drawing(trace: TraceSummary, rows: Sequence[ObservationRow], now: int) -> dict[str, Any]:
+    """The tree as the page's script draws it: plain JSON, words and figures already in the reader's
+    language. Times are microseconds from `start`; absent keys mean none."""
+    running = trace.is_running(now)
+    built = tree.build(rows[:MAX_ROWS])
+    return {
+        "rows": [_row(line, running) for line in built.lines],
+        "start": built.start,
+        "duration": built.duration,
+        "running": running,
+        "notices": _notices(trace, built, len(rows), running),
+        "path": formats.duration(built.duration / 1000),
+        "shares": [
+            {
+                "type": share.type.lower() if share.type not in (tree.GAP, tree.OTHER) else share.type,
+                "label": str(TYPES[share.type.lower()]),
+                "text": formats.duration(share.micros / 1000),
+                "start": share.start,
+                "width": share.width,
+            }
+            for share in built.shares
+        ],
+    }
+
+
+def _row(line: tree.Line, running: bool) -> dict[str, Any]:
+    row = line.observation
+    level = row.level.lower() if row.level in ("ERROR", "WARNING", "DEBUG") else ""
+    duration = None if line.end is None else (line.end - line.start) / 1000
+    drawn = {
+        "name": visible(row.name[:MAX_NAME]),
+        "type": type_key(row.type),
+        "depth": line.depth,
+        "guides": sum(1 << at for at, goes_on in enumerate(line.guides) if goes_on),
+        "last": line.is_last,
+        "below": line.below,
+        "start": line.start,
+        "end": line.end,
+        "first": line.first,
+        "level": level,
+        "reason": reason(row) if level in ("error", "warning") else "",
+        "took": "" if duration is None else formats.duration(duration),
+        "open": line.end is None and running,
+        "cost": "" if line.cost is None else formats.cost(line.cost),
+        "model": visible(row.model[:MAX_NAME]),
+        "lost": str(_LOST.get(line.lost, "")),
+        "critical": line.critical,
+    }
+    given = {key: value for key, value in drawn.items() if value or type(value) is int}
+    return {"id": row.id} | given
+
+
+def reason(row: ObservationRow) -> str:
+    """Why an observation is marked, in a word or two."""
+    found = short_reason(row.status_message)
+    if found:
+        return found
+    return gettext("error") if row.level == "ERROR" else gettext("warning")
+
+
+def _notices(trace: TraceSummary, built: tree.Tree, count: int, running: bool) -> list[str]:
+    notices = []
+    left_out = max(trace.observation_count, count) - len(built.lines)
+    if left_out > 0:
+        shown, total = formats.count(len(built.lines)), formats.count(len(built.lines) + left_out)
+        notices.append(
+            gettext("The first %(shown)s of %(total)s observations are drawn.")
+            % {"shown": shown, "total": total}
+        )
+    if not trace.has_root and not running:
+        notices.append(gettext("The root of this trace has not arrived."))
+    elif built.lost and not running:
+        text = ngettext(
+            "%(n)s observation stands at the top because its parent is not usable.",
+            "%(n)s observations stand at the top because their parents are not usable.",
+            built.lost,
+        )
+        notices.append(text % {"n": formats.count(built.lost)})
+    return notices
+
+
+# --- one observation -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """One kind of usage and what it cost."""
+
+    label: str
+    units: int | None
+    per_million: Decimal | None
+    cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Figures of one observation."""
+
+    type: str
+    type_label: Any
+    reason: str
+    latency_ms: float | None
+    first_token_ms: float | None
+    speed: str  # output tokens a second
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    usage: list[UsageLine]
+    total: UsageLine | None
+    rule: str  # price definition that made the cost
+    sent_cost: bool  # the cost was sent by the client
+    parameters: list[tuple[str, str]]
+    error: tuple[str, Text] | None  # recorded exception: its kind and message, its stack trace
+
+
+def facts(row: ObservationRow) -> Facts:
+    """What stands in the head of an observation."""
+    sent_in, sent_out, total = tokens(row.usage)
+    latency = None if row.end_time is None else max(row.end_time - row.start_time, 0) / 1000
+    first = row.completion_start_time
+    first_ms = (first - row.start_time) / 1000 if first is not None and first > row.start_time else None
+    lines, sum_line = _usage_lines(row)
+    return Facts(
+        type=type_key(row.type),
+        type_label=TYPES[type_key(row.type)],
+        reason=reason(row) if row.level in ("ERROR", "WARNING") else "",
+        latency_ms=latency,
+        first_token_ms=first_ms,
+        speed=_speed(sent_out, latency, first_ms),
+        input_tokens=sent_in,
+        output_tokens=sent_out,
+        total_tokens=total,
+        usage=lines,
+        total=sum_line,
+        rule=visible((row.price_version or row.model_id)[:MAX_NAME]),
+        sent_cost=bool(row.cost) and not row.price_version,
+        parameters=_parameters(row.model_parameters),
+        error=_exception(row.attributes),
+    )
+
+
+def _speed(output: int, latency: float | None, first: float | None) -> str:
+    """Output tokens a second, from the first token where it is known."""
+    writing = None if latency is None else latency - (first or 0)
+    if not output or not writing or writing <= 0:
+        return ""
+    speed = output * 1000 / writing
+    return number_format(speed, decimal_pos=0 if speed >= 10 else 1, force_grouping=True)
+
+
+_KINDS: dict[str, Any] = {
+    "input": _("Input"),
+    "output": _("Output"),
+    "input_cache_read": _("Input, cache read"),
+    "input_cached_tokens": _("Input, cache read"),
+    "cache_read_input_tokens": _("Input, cache read"),
+    "input_cache_creation": _("Input, cache write"),
+    "cache_creation_input_tokens": _("Input, cache write"),
+    "output_reasoning": _("Output, reasoning"),
+    "output_reasoning_tokens": _("Output, reasoning"),
+    "input_audio": _("Input, audio"),
+    "input_audio_tokens": _("Input, audio"),
+    "output_audio": _("Output, audio"),
+    "output_audio_tokens": _("Output, audio"),
+}
+
+
+def _usage_lines(row: ObservationRow) -> tuple[list[UsageLine], UsageLine | None]:
+    """A line a kind, in the order input, output, others; and their sum."""
+    if not row.usage and not row.cost:
+        return [], None
+    kinds = sorted(
+        {*row.usage, *row.cost} - {"total"},
+        key=lambda kind: (not kind.startswith("input"), not kind.startswith("output"), kind),
+    )
+    lines = [_usage_line(kind, row.usage.get(kind), row.cost.get(kind)) for kind in kinds[:MAX_ENTRIES]]
+    total = UsageLine("", tokens(row.usage)[2] if row.usage else None, None, row.total_cost)
+    return lines, total
+
+
+def _usage_line(kind: str, units: int | None, cost: Decimal | None) -> UsageLine:
+    label = str(_KINDS[kind]) if kind in _KINDS else visible(kind[:MAX_NAME]).replace("_", " ")
+    per_million = cost * 1_000_000 / units if cost is not None and units else None
+    return UsageLine(label, units, per_million, cost)
+
+
+def _parameters(text: str) -> list[tuple[str, str]]:
+    """Model parameters as short pairs, empty ones left out."""
+    try:
+        value = parse(text) if text else None
+    except NotJson:
+        value = None
+    if not isinstance(value, dict):
+        return []
+    return [
+        (visible(name[:60]), shown)
+        for name, item in list(value.items())[:MAX_ENTRIES]
+        if (shown := _short(item)) not in ("", "null")
+    ]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, Number):
+        text = value.text
+    else:
+        text = "".join(piece.text for line in lay_out(value, limit=4) for piece in line.pieces)
+    return visible(" ".join(text[:200].split()))
+
+
+# --- metadata ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key and its value: laid-out JSON, or text."""
+
+    key: str
+    text: Text | None
+    lines: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Entries under one heading."""
+
+    title: Any
+    entries: list[Entry]
+    left_out: int = 0
+
+
+def metadata(row: ObservationRow) -> list[Section]:
+    """Everything known of an observation besides its content, heading by heading; empty ones left out."""
+    received = _received(row.attributes)
+    scope = received.get("scope")
+    events = received.get("events")
+    sections = [
+        _section(_("Metadata"), row.metadata),
+        _section(_("Attributes"), received.get("attributes")),
+        _section(_("Shown as input or output"), received.get("held")),
+        *[_event(event) for event in (events if isinstance(events, list) else [])[:50]],
+        _section(_("Resource"), received.get("resource")),
+        _section(_("Instrumentation scope"), scope),
+        _section(_("Origin"), _origin(row)),
+    ]
+    return [section for section in sections if section.entries]
+
+
+def trace_metadata(trace: TraceSummary) -> list[Section]:
+    """The same of a whole trace."""
+    facts = {
+        gettext("Trace id"): trace.id,
+        gettext("Environment"): trace.environment,
+        gettext("Release"): trace.release,
+        gettext("Version"): trace.version,
+        gettext("Received"): formats.moment(trace.received_at),
+    }
+    sections = [_section(_("Metadata"), trace.metadata), _section(_("Trace"), _given(facts))]
+    return [section for section in sections if section.entries]
+
+
+def _received(attributes: str) -> dict[str, Any]:
+    """The stored attributes; nothing when they are not the object that ingestion writes."""
+    try:
+        value = parse(attributes) if attributes else {}
+    except NotJson:
+        value = {gettext("not readable"): attributes}
+    return value if isinstance(value, dict) else {}
+
+
+def _event(event: Any) -> Section:
+    if not isinstance(event, dict):
+        return Section("", [])
+    name = event.get("name")
+    title = gettext("Event %(name)s") % {"name": visible(str(name)[:MAX_NAME])}
+    inner = event.get("attributes")
+    moment = {gettext("Time"): event.get("time")} if event.get("time") else {}
+    return _section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
+
+
+def _origin(row: ObservationRow) -> dict[str, str]:
+    return _given(
+        {
+            gettext("Observation id"): row.id,
+            gettext("Parent id"): row.parent_id,
+            gettext("Started"): formats.moment(row.start_time),
+            gettext("Ended"): "" if row.end_time is None else formats.moment(row.end_time),
+            gettext("Received"): formats.moment(row.received_at) if row.received_at else "",
+            gettext("Environment"): row.environment,
+            gettext("Release"): row.release,
+            gettext("Version"): row.version,
+            gettext("SDK"): f"{row.sdk_name} {row.sdk_version}".strip(),
+            gettext("Service"): row.service_name,
+            gettext("Host"): row.host_name,
+            gettext("Arrived by"): row.source,
+        }
+    )
+
+
+def _given(values: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in values.items() if value}
+
+
+def _section(title: Any, values: Any) -> Section:
+    if not isinstance(values, Mapping):
+        return Section(title, [])
+    entries = [_entry(str(key), value) for key, value in list(values.items())[:MAX_ENTRIES]]
+    return Section(title, entries, max(len(values) - MAX_ENTRIES, 0))
+
+
+def _entry(key: str, value: Any) -> Entry:
+    shown = visible(key[:MAX_NAME])
+    if isinstance(value, str):
+        try:
+            inner = parse(value) if value.lstrip()[:1] in ("{", "[") else value
+        except NotJson:
+            inner = value
+        value = inner
+    if isinstance(value, str):
+        return Entry(shown, cut_text(value, 12, 1_500, 20_000), [])
+    return Entry(shown, None, lay_out(value, limit=MAX_VALUE_LINES))
+
+
+def _exception(attributes: str) -> tuple[str, Text] | None:
+    """The first exception an observation recorded: `Kind: message`, and its stack trace."""
+    if "exception" not in attributes:
+        return None
+    events = _received(attributes).get("events")
+    for event in events if isinstance(events, list) else []:
+        inner = event.get("attributes") if isinstance(event, dict) else None
+        if isinstance(inner, dict) and event.get("name") == "exception":
+            words = [inner.get(f"exception.{key}") for key in ("type", "message")]
+            title = ": ".join(word for word in words if isinstance(word, str) and word)
+            stack = inner.get("exception.stacktrace")
+            stack = stack if isinstance(stack, str) else ""
+            return visible(title[:2_000]), cut_text(stack, 10_000, 30_000, 30_000)
+    return None
