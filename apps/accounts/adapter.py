@@ -39,6 +39,10 @@ class AccountAdapter(DefaultAccountAdapter):
             self.stash_verified_email(request, user.email)
         return user
 
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        """Back to where the button was."""
+        return reverse("accounts:settings")
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """The server has applied X-Forwarded-For already where the peer is a trusted proxy."""
         return str(request.META.get("REMOTE_ADDR", ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -30,6 +31,8 @@ def create_user(*, actor: Actor, email: str, name: str, password: str) -> User:
         raise Conflict(_("%(email)s has an account already.") % {"email": email})
     with transaction.atomic():
         user = User.objects.create_user(email, password, name=check_person_name(name) if name else "")
+        # Whoever runs the instance vouches for the address.
+        EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         audit.record(actor, "create", "user", str(user.pk), after={"email": user.email})
     return user
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404
+from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
@@ -20,7 +22,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.errors import ApiError, Forbidden, InvalidRequest, MethodNotAllowed, NotFound, TooLarge
+from apps.core.errors import (
+    ApiError,
+    Forbidden,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    Unavailable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +113,7 @@ class PublicView(APIView):
         origin = request.headers.get("Origin")
         if origin is not None:
             response["Access-Control-Allow-Origin"] = origin
-            response["Vary"] = "Origin"
+            patch_vary_headers(response, ["Origin"])
         return response
 
 
@@ -128,7 +138,7 @@ def _as_api_error(error: Exception) -> ApiError | None:
     match error:
         case ApiError():
             return error
-        case Http404():
+        case Http404() | ObjectDoesNotExist():
             return NotFound("There is nothing here.")
         case PermissionDenied() | exceptions.PermissionDenied():
             return Forbidden("These credentials do not allow this.")
@@ -136,6 +146,9 @@ def _as_api_error(error: Exception) -> ApiError | None:
             return InvalidRequest(str(error.detail))
         case exceptions.MethodNotAllowed():
             return MethodNotAllowed(str(error.detail))
+        case OperationalError():
+            logger.error("the database does not answer", exc_info=error)
+            return Unavailable("The database does not answer. Try again.", retry_after=5)
         case RequestDataTooBig():
             return TooLarge("The body is too large for this endpoint.")
     return None

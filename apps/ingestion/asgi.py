@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from django.db import OperationalError
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
 from apps.ingestion import bodies, pipeline
@@ -98,11 +99,13 @@ class Ingestion:
         except Disconnected:
             return None
         except ApiError as error:
-            status, body, extra = error.status, _error_body(error), _error_headers(error)
+            status, body, extra = _refusal(error)
+        except OperationalError:
+            logger.exception("telemetry request failed: the database does not answer")
+            status, body, extra = _refusal(Unavailable("The database does not answer.", retry_after=5))
         except Exception:
             logger.exception("telemetry request failed")
-            status, extra = 500, []
-            body = {"message": "Internal Server Error", "error": "InternalServerError"}
+            status, body, extra = _refusal(ApiError("Internal Server Error"))
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
@@ -195,14 +198,12 @@ def _sender(headers: Headers) -> Sender:
     return Sender(name.lower(), sdk_version, int(version or 0))
 
 
-def _error_body(error: ApiError) -> dict[str, Any]:
-    """On this path a refused body is told as `{error: reason}`, all else has a class and a message."""
-    if error.status == 400:
-        return {"error": error.message}
-    return {"error": error.error, "message": error.message}
-
-
-def _error_headers(error: ApiError) -> list[tuple[bytes, bytes]]:
+def _refusal(error: ApiError) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
+    """Status, body, headers. A body that cannot be read is told as `{error: reason}`, all else has a class
+    and a message."""
+    body = {"error": error.message}
+    if error.status != 400:
+        body = {"error": error.error, "message": error.message}
     extra: list[tuple[bytes, bytes]] = []
     if error.retry_after is not None:
         extra.append((b"retry-after", str(error.retry_after).encode()))
@@ -212,7 +213,7 @@ def _error_headers(error: ApiError) -> list[tuple[bytes, bytes]]:
         extra.append((b"allow", b"POST, OPTIONS"))
     if error.status == 413:
         extra.append((b"connection", b"close"))  # what is still being sent is not read
-    return extra
+    return error.status, body, extra
 
 
 def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:

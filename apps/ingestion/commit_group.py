@@ -116,7 +116,11 @@ class CommitGroup:
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
         except BaseException as error:
-            failure = error if isinstance(error, Exception) else Unavailable("The server is stopping.")
+            failure = (
+                error
+                if isinstance(error, Exception)
+                else Unavailable("The server is stopping.", retry_after=2)
+            )
             for _, future in group:
                 if not future.done():
                     future.set_exception(failure)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.errors import NotFound
+from apps.core.errors import ApiError, NotFound
 from apps.organizations.rest import KeyView, project_id
 from apps.pricing import catalogue
 from apps.tracing import receipts, repository, shapes
+from apps.tracing.records import ObservationRow, TraceSummary
 
 RECEIPT_HEADER = "x-litefuse-min-receipt"
+GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
+MAX_OBSERVATIONS = 20_000  # of a trace in one answer
+
+
+class AnswerTooLarge(ApiError):
+    """422: what was asked for is more than one answer holds."""
+
+    status = 422
+    error = "PayloadTooLargeError"
 
 
 def await_receipt(request: Request) -> None:
@@ -33,14 +45,46 @@ class TraceDetail(KeyView):
         if summary is None:
             raise NotFound(f"There is no trace {trace_id} in this project.")
         groups = _groups(request.query_params.get("fields"))
-        observations = []
-        if groups & {"observations", "io"}:
-            observations = repository.list_observations(project, trace_id, content=True)
-        content = repository.trace_content(project, trace_id) if "io" in groups else ("", "")
-        return Response(shapes.trace(summary, observations, content, groups, catalogue.current()))
+        rows = _observations(summary) if "observations" in groups else None
+        wants_content = "io" in groups
+        shape = shapes.trace(
+            summary,
+            content=repository.trace_content(project, trace_id) if wants_content else None,
+            received=_received(summary, rows) if wants_content else "",
+            observations=rows,
+            metrics="metrics" in groups,
+            catalogue=catalogue.current(),
+        )
+        return Response(shape)
 
 
 def _groups(fields: str | None) -> frozenset[str]:
     """The groups that `fields` names; all when it names none."""
     asked = frozenset(name.strip() for name in (fields or "").split(","))
-    return asked & shapes.GROUPS or shapes.GROUPS
+    return asked & GROUPS or GROUPS
+
+
+def _observations(summary: TraceSummary) -> list[ObservationRow]:
+    """All observations with their content; a trace that has too many for one answer is refused."""
+    if summary.observation_count > MAX_OBSERVATIONS:
+        raise AnswerTooLarge(
+            f"This trace has {summary.observation_count} observations, one answer holds {MAX_OBSERVATIONS}."
+            " Leave 'observations' out of fields."
+        )
+    return repository.list_observations(summary.project_id, summary.id, content=True, limit=MAX_OBSERVATIONS)
+
+
+def _received(summary: TraceSummary, rows: Sequence[ObservationRow] | None) -> str:
+    """The attributes as received of the trace's root; empty while none has arrived."""
+    if rows is not None:
+        return next((row.attributes for row in rows if _is_root(row)), "")
+    narrow = repository.list_observations(summary.project_id, summary.id, limit=MAX_OBSERVATIONS)
+    root = next((row for row in narrow if _is_root(row)), None)
+    if root is None:
+        return ""
+    whole = repository.get_observation(summary.project_id, summary.id, root.id)
+    return "" if whole is None else whole.attributes
+
+
+def _is_root(row: ObservationRow) -> bool:
+    return not row.parent_id or row.is_app_root

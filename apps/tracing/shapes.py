@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -18,23 +19,25 @@ from apps.pricing.catalogue import Catalogue
 from apps.tracing.received import system_metadata
 from apps.tracing.records import ObservationRow, TraceSummary
 
-GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
 NOT_ASKED = -1  # what clients get for a number of a group they did not ask for
 _LONG_NUMBER = re.compile(r"\d{16}")
 _SAFE_INTEGER = 2**53 - 1
+_DEEP = 200  # brackets; with fewer nothing can be nested too deep to be written
 
 
 def parsed(text: str) -> Any:
     """Stored text as JSON when it is JSON, else as text; nothing is None. Integers too large for a
-    client's floating point stay text."""
+    client's floating point stay text, as does what is nested too deep to be written."""
     if not text:
         return None
     try:
         value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        if _LONG_NUMBER.search(text):
+            value = json.loads(text, parse_int=_careful_integer)
+        if text.count("[") + text.count("{") > _DEEP:
+            orjson.dumps([[[[value]]]])  # an answer nests it about as deep again; the writer has a limit
+    except (orjson.JSONDecodeError, RecursionError, TypeError):
         return text
-    if _LONG_NUMBER.search(text):
-        return json.loads(text, parse_int=_careful_integer)
     return value
 
 
@@ -49,12 +52,14 @@ def parsed_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 def trace(
     summary: TraceSummary,
-    observations: Sequence[ObservationRow],
-    content: tuple[str, str],
-    groups: frozenset[str],
+    *,
+    content: tuple[str, str] | None,
+    received: str,
+    observations: Sequence[ObservationRow] | None,
+    metrics: bool,
     catalogue: Catalogue,
 ) -> dict[str, Any]:
-    """A trace with what `groups` ask for. `observations` come with content when they are shown."""
+    """A trace. None for a group that was not asked for; `received` are its root's attributes."""
     shape: dict[str, Any] = {
         "id": summary.id,
         "projectId": summary.project_id,
@@ -69,7 +74,7 @@ def trace(
         "public": summary.public,
         "bookmarked": False,
         "externalId": None,
-        "htmlPath": f"/project/{summary.project_id}/traces/{summary.id}",
+        "htmlPath": f"/project/{summary.project_id}/traces/{quote(summary.id, safe='')}",
         "createdAt": iso_millis(summary.received_at),
         "updatedAt": iso_millis(summary.received_at),
         "metadata": {},
@@ -78,21 +83,15 @@ def trace(
         "latency": NOT_ASKED,
         "totalCost": NOT_ASKED,
     }
-    if "io" in groups:
+    if content is not None:
         shape["input"], shape["output"] = parsed(content[0]), parsed(content[1])
-        shape["metadata"] = _of_root(observations) | parsed_metadata(summary.metadata)
-    if "observations" in groups:
+        shape["metadata"] = system_metadata(received) | parsed_metadata(summary.metadata)
+    if observations is not None:
         shape["observations"] = [observation(row, catalogue) for row in observations]
-    if "metrics" in groups:
+    if metrics:
         shape["latency"] = summary.latency_ms / 1000
         shape["totalCost"] = summary.total_cost or 0
     return shape
-
-
-def _of_root(observations: Sequence[ObservationRow]) -> dict[str, Any]:
-    """Where a trace came from: attributes, resource and scope of its root."""
-    root = next((row for row in observations if not row.parent_id or row.is_app_root), None)
-    return system_metadata(root.attributes) if root is not None else {}
 
 
 def observation(row: ObservationRow, catalogue: Catalogue) -> dict[str, Any]:

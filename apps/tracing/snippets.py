@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from apps.tracing.highlight import highlight
 
 
@@ -12,7 +15,7 @@ class Snippet:
     """One tab of the set-up page."""
 
     id: str
-    label: str
+    label: str | Promise
     install: str  # shell command that comes first; empty for none
     code: str
 
@@ -150,7 +153,7 @@ _NPM = "npm install openai @langfuse/openai @langfuse/otel @opentelemetry/sdk-no
 
 SNIPPETS = (
     Snippet("python", "Python", "pip install langfuse openai", _PYTHON),
-    Snippet("openai", "OpenAI gateway", "pip install langfuse openai", _GATEWAY),
+    Snippet("openai", _("OpenAI gateway"), "pip install langfuse openai", _GATEWAY),
     Snippet("typescript", "TypeScript", _NPM, _TYPESCRIPT),
     Snippet("langchain", "LangChain", "pip install langfuse langchain langchain-openai", _LANGCHAIN),
     Snippet(

@@ -15,9 +15,11 @@ known span merges into a new version of the row.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from apps.core.clock import now_micros
 from apps.core.errors import ApiError, Unavailable
@@ -49,27 +51,32 @@ class CommitResult:
         return receipts.issue(project_id, self.writer_id, self.sequences.get(project_id, 0))
 
 
+@dataclass(slots=True)
+class _State:
+    """What all writers of one process know together: two memories would contradict each other."""
+
+    memory: Memory | None = None  # None until the store was opened and mended
+    last_version: int = 0
+    failed: set[Key] = field(default_factory=set)  # of failed commits, to be mended before the next one
+
+
+_states: WeakKeyDictionary[Gate, _State] = WeakKeyDictionary()
+_turn = threading.RLock()  # commits of one process take turns
+
+
 class Writer:
-    """Writes observations. One a process; commits of one process take turns."""
+    """Writes observations. Safe from any thread; commits of one process take turns."""
 
     def __init__(self, store_gate: Gate | None = None) -> None:
         """Nothing is opened before the first use."""
         self.id = new_id()
         self._given_gate = store_gate
-        self._memory: Memory | None = None
-        self._last_version = 0
-        self._failed: set[Key] = set()  # traces of failed commits, to be repaired before the next one
         self._side = ThreadPoolExecutor(1, thread_name_prefix="writer-content")
 
     def start(self) -> None:
         """Open the store and mend what the last crash may have left. The first commit does it too."""
-        if self._memory is not None:
-            return
-        opened = self._gate()
-        repair_recent(opened)
-        self._last_version = newest_version(opened)
-        # Other processes write to a server too, so nothing may be remembered there.
-        self._memory = Memory(REMEMBERED_SPANS if opened.embedded else 0)
+        with _turn:
+            self._started()
 
     def close(self) -> None:
         """Let the helping thread go. The gate stays open: it is the process's."""
@@ -84,34 +91,46 @@ class Writer:
         arrivals = _group(observations)
         if not arrivals:
             return CommitResult([], self.id, {})
-        self._gate().require_room()
-        self.start()
-        self._mend()
-        with writing(arrivals):
-            try:
-                return self._commit(arrivals)
-            except ApiError:
-                self._failed.update(arrivals)
-                raise
-            except Exception as error:
-                self._failed.update(arrivals)
-                logger.exception("commit of %d observations failed", len(observations))
-                raise Unavailable(
-                    "The observations could not be stored. Try again.", retry_after=5
-                ) from error
+        with _turn:
+            self._gate().require_room()
+            state = self._started()
+            self._mend(state)
+            with writing(arrivals):
+                try:
+                    return self._commit(state, arrivals)
+                except ApiError:
+                    state.failed.update(arrivals)
+                    raise
+                except Exception as error:
+                    state.failed.update(arrivals)
+                    logger.exception("commit of %d observations failed", len(observations))
+                    raise Unavailable(
+                        "The observations could not be stored. Try again.", retry_after=5
+                    ) from error
 
     def _gate(self) -> Gate:
         return self._given_gate or gate()
 
-    def _mend(self) -> None:
+    def _started(self) -> _State:
+        opened = self._gate()
+        state = _states.setdefault(opened, _State())
+        if state.memory is None:
+            repair_recent(opened)
+            state.last_version = newest_version(opened)
+            # Other processes write to a server too, so nothing may be remembered there.
+            state.memory = Memory(REMEMBERED_SPANS if opened.embedded else 0)
+        return state
+
+    def _mend(self, state: _State) -> None:
         """Put right what a failed commit left. Before anything else is written: see `repair`."""
-        for chunk in store.chunks(list(self._failed)):
+        for chunk in store.chunks(list(state.failed)):
             with writing(chunk):
                 repair(self._gate(), chunk)
-            self._failed.difference_update(chunk)
+            state.failed.difference_update(chunk)
 
-    def _commit(self, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
-        traces = self._recall(arrivals)
+    def _commit(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
+        assert state.memory is not None
+        traces = self._recall(state.memory, arrivals)
         fresh: list[Stored] = []
         changed: list[Stored] = []
         for key, spans in arrivals.items():
@@ -123,7 +142,7 @@ class Writer:
                     changed.append(stored)
         older = self._replace(traces, changed) if changed else []
         written = fresh + changed
-        version = self._next_version(traces)
+        version = _next_version(state, traces)
         touched: dict[Key, Known] = {}
         for stored in written:
             key = stored.observation.project_id, stored.observation.trace_id
@@ -133,18 +152,16 @@ class Writer:
         rows = [known.row(key) for key, known in touched.items()]
         if written:
             self._store(written, rows, older)
-        assert self._memory is not None
-        self._memory.put(traces.items())
+        state.memory.put(traces.items())
         sequences = {project_id: version for project_id, _ in touched}
         return CommitResult([row.summary for row in rows], self.id, sequences)
 
-    def _recall(self, arrivals: dict[Key, dict[str, Stored]]) -> dict[Key, Known]:
+    def _recall(self, memory: Memory, arrivals: dict[Key, dict[str, Stored]]) -> dict[Key, Known]:
         """What is known of every trace: from memory, else from the store, else nothing yet."""
-        assert self._memory is not None
         traces: dict[Key, Known] = {}
         unknown: list[Key] = []
         for key in arrivals:
-            known = self._memory.take(key)
+            known = memory.take(key)
             if known is None:
                 unknown.append(key)
             else:
@@ -180,12 +197,6 @@ class Writer:
         content = store.contents(self._gate(), [row]).get(store.version_of(row))
         return tables.fill(row, content) if content else row
 
-    def _next_version(self, traces: dict[Key, Known]) -> int:
-        """Later than every version before, whatever the clock says."""
-        stored = max(known.v for known in traces.values())
-        self._last_version = max(now_micros(), self._last_version + 1, stored + 1)
-        return self._last_version
-
     def _store(self, written: list[Stored], rows: list[tables.SummaryRow], older: list[Stored]) -> None:
         opened = self._gate()
         content: Future[None] = self._side.submit(_store_content, opened, written)
@@ -205,6 +216,19 @@ def _store_content(opened: Gate, written: list[Stored]) -> None:
     opened.insert("observation_io", tables.content_block(written), purpose="writer: content")
     for stored in written:
         stored.input = stored.output = stored.attributes = None
+
+
+def _next_version(state: _State, traces: dict[Key, Known]) -> int:
+    """Later than every version before, whatever the clock says."""
+    stored = max(known.v for known in traces.values())
+    state.last_version = max(now_micros(), state.last_version + 1, stored + 1)
+    return state.last_version
+
+
+def forget() -> None:
+    """Forget everything, as a new process would: the next commit mends and looks up again."""
+    with _turn:
+        _states.clear()
 
 
 def _group(observations: Sequence[Observation]) -> dict[Key, dict[str, Stored]]:

@@ -11,7 +11,9 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
+from apps.accounts.services import create_user
 from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM
 from apps.outbox.models import Mail
 from tests import factories
 
@@ -106,6 +108,13 @@ def test_the_first_admin_is_not_locked_out_by_mail_that_does_not_work(client: Cl
     form = {"name": "Ada", "email": "ada@example.org", "password1": PASSWORD}
     client.post(reverse("account_signup"), form, headers={"host": "localhost"})
     assert client.get("/").status_code == 200
+
+
+def test_an_account_made_by_the_program_needs_no_verification(client: Client, settings) -> None:
+    settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+    create_user(actor=SYSTEM, email="Ada@example.org", name="Ada", password=PASSWORD)
+    assert _sign_in(client).url == "/"
+    assert not Mail.objects.exists()
 
 
 def test_settings_of_a_person(client: Client, ada: User) -> None:

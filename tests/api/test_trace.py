@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
+from django.db import OperationalError
 
 from apps.organizations.models import KeyScope
-from apps.tracing import shapes
+from apps.tracing import api, shapes
 from tests import factories
 from tests.support.otlp import START, recorded, request
 from tests.support.program import TRACES, Sender
@@ -247,6 +249,36 @@ async def test_missing_and_bad_input(sender: Sender):
     assert (await sender.http.get("/api/public/traces/nowhere", headers=headers)).status_code == 400
 
 
+async def test_content_too_deep_for_an_answer_is_text(sender: Sender):
+    deep = "[" * 400 + "]" * 400
+    attributes = {
+        "langfuse.observation.input": deep,
+        "langfuse.observation.model.parameters": f'{{"d":{deep}}}',
+    }
+    await sender.export(request({"trace_id": TRACE, "attributes": attributes}))
+    response = await sender.get(f"traces/{TRACE.hex()}")
+    assert response.status_code == 200
+    assert response.json()["input"] == deep
+
+
+async def test_too_many_observations_for_an_answer(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    await store(sender)
+    monkeypatch.setattr(api, "MAX_OBSERVATIONS", 1)
+    response = await sender.get(f"traces/{TRACE.hex()}")
+    assert (response.status_code, response.json()["error"]) == (422, "PayloadTooLargeError")
+    assert (await sender.get(f"traces/{TRACE.hex()}", fields="core,io,metrics")).status_code == 200
+
+
+async def test_a_database_that_does_not_answer(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    def fail(*arguments: object) -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(api.repository, "get_trace", fail)
+    response = await sender.get("traces/x")
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
+
+
 async def test_origin_is_reflected(sender: Sender):
     origin = {"origin": "https://shop.example"}
     response = await sender.http.options("/api/public/traces/x", headers=origin)
@@ -267,6 +299,9 @@ async def test_origin_is_reflected(sender: Sender):
         ("9007199254740993", "9007199254740993"),
         ("[9007199254740991, 1.5]", [9007199254740991, 1.5]),
         ("{broken", "{broken"),
+        ("[" * 300 + "]" * 300, "[" * 300 + "]" * 300),
+        ("[" * 990 + "9" * 20 + "]" * 990, "[" * 990 + "9" * 20 + "]" * 990),
+        ("[" * 200 + "]" * 200 + " " * 9, orjson.loads("[" * 200 + "]" * 200)),
     ],
 )
 def test_stored_text_is_parsed_with_care(text: str, expected: Any):

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from channels.layers import get_channel_layer
+from django.db import OperationalError
 
 from apps.core.errors import Unavailable
-from apps.ingestion import bodies, otlp
+from apps.ingestion import asgi, bodies, otlp
 from apps.ingestion.bodies import Budget
 from apps.live.publish import group_name
 from apps.organizations.models import KeyScope
@@ -199,6 +200,16 @@ async def test_a_store_that_fails_is_503_and_nothing_is_acknowledged(
     assert {response.status_code for response in responses} == {503}
     assert responses[0].headers["retry-after"] == "5"
     assert "full" in responses[0].json()["message"]
+
+
+async def test_a_database_that_does_not_answer_is_503(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    def fail(authorization: str) -> Any:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(asgi, "authenticate_cached", fail)
+    response = await sender.export(request({}))
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) > 0
 
 
 async def test_odd_spans_are_stored(sender: Sender):

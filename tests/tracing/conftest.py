@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from apps.core.ids import new_id
-from apps.tracing.writer import Writer
+from apps.tracing.writer import Writer, forget
 
 
 @pytest.fixture
 def writer(db: None) -> Iterator[Writer]:
     """A writer that remembers nothing yet. The database is for the locks, when it is PostgreSQL."""
+    forget()
     made = Writer()
     yield made
     made.close()

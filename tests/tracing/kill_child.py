@@ -83,15 +83,16 @@ def look(acked: int) -> None:
 def replay(acked: int) -> None:
     """Sending everything again changes nothing, in memory or from the store."""
     from apps.telemetry.gate import gate
-    from apps.tracing.writer import Writer
+    from apps.tracing.writer import Writer, forget
 
     def totals() -> list[Any]:
         tables = ("observations", "observation_io", "traces")
         return [gate().query(f"SELECT count() FROM {table}", purpose="test")[0][0] for table in tables]
 
     before = totals()
+    writer = Writer()
     for _ in range(2):
-        writer = Writer()
+        forget()
         for number in range(acked + 1):
             assert writer.commit(batch(number)).traces == [], f"replay of {number} changed something"
     assert totals() == before

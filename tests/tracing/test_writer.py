@@ -9,7 +9,7 @@ import pytest
 from apps.telemetry.gate import gate
 from apps.tracing import repository
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts, TraceSummary
-from apps.tracing.writer import Writer
+from apps.tracing.writer import Writer, forget
 from tests.tracing.spans import SECOND, START, root, span
 
 DAY = 24 * 3600 * SECOND
@@ -78,13 +78,14 @@ def test_a_replay_changes_nothing(writer: Writer, project: str, restarted: bool)
 
     writer.commit(body())
     before = counted(project), stored(project, "t")
-    again = Writer() if restarted else writer
+    if restarted:
+        forget()
     later = body()
     for observation in later:  # a day later, by another key, under other prices
         observation.received_at += DAY
         observation.api_key_id = "another"
         observation.total_cost = Decimal(9)
-    assert again.commit(later).traces == []
+    assert writer.commit(later).traces == []
     assert (counted(project), stored(project, "t")) == before
 
 
@@ -97,8 +98,9 @@ def test_a_changed_arrival_merges_and_replaces(writer: Writer, project: str, res
         level=Level.ERROR, status_message="late",
     )  # fmt: skip
     writer.commit([first, span(project, "t", "b")])
-    again = Writer() if restarted else writer
-    (summary,) = again.commit([second]).traces
+    if restarted:
+        forget()
+    (summary,) = writer.commit([second]).traces
     assert counted(project)[:2] == (2, 2)
     row = repository.get_observation(project, "t", "a")
     assert row is not None
@@ -159,7 +161,8 @@ def test_a_late_span_lands_in_its_trace(writer: Writer, project: str) -> None:
         span(project, "t", "days later", start_time=START + 40 * DAY),
         span(project, "t", "before", start_time=START - 40 * DAY),
     ):
-        (summary,) = Writer().commit([late]).traces
+        forget()
+        (summary,) = writer.commit([late]).traces
     assert summary.observation_count == 3 and summary == stored(project, "t")
     assert repository.count_traces(project, repository.TraceFilter()) == 4
     assert [row.id for row in repository.list_observations(project, "t")] == ["before", "root", "days later"]
@@ -208,4 +211,5 @@ def test_odd_data_is_stored(writer: Writer, project: str) -> None:
         assert len(rows) == trace.observation_count
     row = repository.get_observation(project, "0" * 32, "0" * 16)
     assert row is not None and len(row.input) == 1_000_000
-    assert Writer().commit([root(project, "'\\\n\t\0", "it's", start_time=10**30, end_time=0)]).traces == []
+    forget()
+    assert writer.commit([root(project, "'\\\n\t\0", "it's", start_time=10**30, end_time=0)]).traces == []

@@ -1,0 +1,117 @@
+"""Every page as people meet it: light and dark, wide and narrow, English and Chinese, no complaint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Visitor
+from tests.support import otlp
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID
+from tests.support.server import ServerProcess
+
+pytestmark = pytest.mark.browser
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+EMAIL, PASSWORD = "ann@example.org", "correct horse 7 battery"
+STRANGERS_PAGES = ["auth/sign-in", "auth/sign-up", "auth/reset-password"]
+PAGES = [
+    "",
+    "setup",
+    "account/settings",
+    "auth/change-password",
+    "organization/suite/setup",
+    "organization/suite/settings",
+    "organization/suite/settings/members",
+    "organization/suite/settings/api-keys",
+    f"project/{PROJECT_ID}/settings",
+    f"project/{PROJECT_ID}/settings/api-keys",
+    f"project/{PROJECT_ID}/traces",
+    f"project/{PROJECT_ID}/traces?level=ERROR",
+    f"project/{PROJECT_ID}/traces/setup",
+    f"project/{PROJECT_ID}/traces/{TRACE_ID}",
+]
+MISSING = ["nowhere", f"project/{PROJECT_ID}/traces/no-such-trace", "project/another/traces"]
+LOOKS = {
+    "wide-light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", "locale": "en-GB"},
+    "wide-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark", "locale": "en-GB"},
+    "phone-light-zh": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "locale": "zh-CN"},
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One with a person, a project and a trace."""
+    person = {"LITEFUSE_INIT_USER_EMAIL": EMAIL, "LITEFUSE_INIT_USER_PASSWORD": PASSWORD}
+    person["LITEFUSE_INIT_USER_NAME"] = "Ann Example"
+    with ServerProcess(tmp_path_factory.mktemp("pages") / "data", **ENVIRONMENT, **person) as server:
+        trace_id, root = bytes.fromhex(TRACE_ID), b"\1" * 8
+        generation = {
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.model.name": "gpt-4o",
+            "langfuse.observation.input": '[{"role": "user", "content": "Is it raining?"}]',
+            "langfuse.observation.output": '{"role": "assistant", "content": "No."}',
+            "langfuse.observation.usage_details": '{"input": 12, "output": 3}',
+        }
+        body = otlp.request(
+            {"trace_id": trace_id, "span_id": root, "name": "assistant"},
+            {"trace_id": trace_id, "parent": root, "name": "answer", "attributes": generation},
+            {"trace_id": trace_id, "parent": root, "name": "look-up", "status": (2, "timed out")},
+        )
+        answer = httpx.post(
+            f"{server.url}/api/public/otel/v1/traces",
+            content=body,
+            auth=CREDENTIALS,
+            headers={"content-type": "application/x-protobuf"},
+        )
+        assert answer.status_code == 200, answer.text
+        yield server
+
+
+@pytest.fixture(params=LOOKS)
+def guest(request: pytest.FixtureRequest, browser: Browser, pictures) -> Iterator[Visitor]:
+    """Somebody not signed in, with one of the looks."""
+    context = browser.new_context(**LOOKS[request.param])
+    visitor = Visitor(context, pictures / request.param)
+    yield visitor
+    context.close()
+    assert visitor.complaints == []
+
+
+def sign_in(page: Page, url: str) -> None:
+    """With the account made at start."""
+    page.goto(f"{url}/auth/sign-in")
+    page.locator("input[type=email]").fill(EMAIL)
+    page.locator("input[type=password]").fill(PASSWORD)
+    page.locator("form[method=post] .btn-primary").click()
+    page.wait_for_url(lambda address: "/auth/" not in address)
+
+
+def look_at(visitor: Visitor, page: Page, url: str, path: str, status: int = 200) -> None:
+    """Open a page: it answers, and is not wider than the window."""
+    answer = page.goto(f"{url}/{path}")
+    assert answer is not None and answer.status == status, path
+    visitor.picture(page, path or "home")
+    wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wider <= 0, f"{path} is {wider} px wider than the window"
+
+
+def test_pages(server: ServerProcess, guest: Visitor) -> None:
+    page = guest.open(f"{server.url}/")
+    for path in STRANGERS_PAGES:
+        look_at(guest, page, server.url, path)
+    sign_in(page, server.url)
+    for path in PAGES:
+        look_at(guest, page, server.url, path)
+
+
+def test_what_is_not_there(server: ServerProcess, guest: Visitor) -> None:
+    page = guest.open(f"{server.url}/")
+    sign_in(page, server.url)
+    for path in MISSING:
+        look_at(guest, page, server.url, path, status=404)
+    # Chromium itself notes each 404 of a document.
+    guest.complaints = [note for note in guest.complaints if "status of 404" not in note]

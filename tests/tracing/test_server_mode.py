@@ -1,0 +1,137 @@
+"""The same writer and reads with telemetry on a server: over HTTP, and with other writers beside this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+
+from apps.core.errors import ApiError, InvalidRequest
+from apps.telemetry import gate as gate_module
+from apps.telemetry.gate import Gate, QueryFailed
+from apps.tracing import receipts, repository
+from apps.tracing.records import TraceFilter
+from apps.tracing.writer import Writer
+from tests.tracing.spans import root, span
+
+ROOT = Path(__file__).parents[2]
+ODD = ["it's", 'a "b"', "back\\slash", "tab\t", "new\nline", "é😀", "", "\\N", "a&b=c+d%20"]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server's address."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.telemetry.bridge", str(tmp_path_factory.mktemp("server") / "store")],
+        cwd=ROOT,
+        env=dict(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(child.stdout.readline())}/telemetry"
+    finally:
+        child.kill()
+        child.wait()
+
+
+@pytest.fixture
+def server(url: str, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    """A gate to the server, in the place of this process's own."""
+    opened = Gate(url=url)
+    monkeypatch.setattr(django_settings, "CLICKHOUSE_URL", url)
+    monkeypatch.setattr(gate_module, "_gate", opened)
+    yield opened
+    opened.close()
+
+
+def test_it_works(server: Gate, project: str) -> None:
+    assert not server.embedded and server.migrate() == []
+    writer = Writer()
+    result = writer.commit([root(project, "t"), span(project, "t", "a", output="")])
+    assert repository.get_trace(project, "t") == result.traces[0]
+    rows = repository.list_observations(project, "t", content=True)
+    assert [(row.id, row.input) for row in rows] == [("a", "question of a"), ("root", "question of root")]
+    assert writer.commit([root(project, "t")]).traces == []
+    (changed,) = writer.commit([span(project, "t", "a", input="", output="done")]).traces
+    assert changed == repository.get_trace(project, "t")
+    assert repository.count_traces(project, TraceFilter()) == 1
+    assert len(repository.list_observations(project, "t")) == 2
+
+
+def test_values_travel_unharmed(server: Gate, project: str) -> None:
+    for value in ODD:
+        assert server.query("SELECT {v:String}", {"v": value}, purpose="test")[0][0] == value
+    assert server.query("SELECT {v:Array(String)}", {"v": ODD}, purpose="test")[0][0] == ODD
+    Writer().commit([root(project, value or "empty", value) for value in ODD])
+    assert {trace.id for trace in repository.list_traces(project, TraceFilter()).traces} == {
+        value or "empty" for value in ODD
+    }
+
+
+def test_errors_are_the_same(server: Gate) -> None:
+    with pytest.raises(QueryFailed, match="no_such_table"):
+        server.query("SELECT * FROM no_such_table", purpose="test")
+    with pytest.raises(ApiError) as refusal:
+        server.query("SELECT count() FROM numbers(100000000000)", purpose="test", seconds=0.2)
+    assert refusal.value.status == 422
+
+
+def test_a_receipt_waits_for_its_rows(server: Gate, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = Writer().commit([root(project, "t")])
+    receipts.verify(project, result.receipt(project))
+    with pytest.raises(InvalidRequest):
+        receipts.verify(project + "x", result.receipt(project))
+    monkeypatch.setattr(receipts, "WAIT_SECONDS", 0.05)
+    from apps.core.clock import now_micros
+    from apps.core.errors import Unavailable
+
+    with pytest.raises(Unavailable):  # of a writer whose rows this replica has not
+        receipts.verify(project, receipts.issue(project, "elsewhere", now_micros()))
+
+
+def test_writers_beside_each_other_remember_nothing(server: Gate, project: str) -> None:
+    first, second = Writer(), Writer()
+    first.commit([span(project, "t", "a")])
+    second.commit([span(project, "t", "b")])
+    (summary,) = first.commit([root(project, "t")]).traces
+    assert summary.observation_count == 3 and summary == repository.get_trace(project, "t")
+    assert second.commit([span(project, "t", "a"), root(project, "t")]).traces == []
+
+
+WRITER = """
+import sys, django; django.setup()
+from apps.tracing.writer import Writer
+from tests.tracing.spans import span
+project, number = sys.argv[1:]
+writer = Writer()
+for place in range(6):
+    writer.commit([span(project, "t", f"{number}-{place}"), span(project, "t", "shared"),
+                   span(project, "t", "grown", metadata={f"{number}-{place}": "x"})])
+"""
+
+
+def test_writing_processes_take_turns(server: Gate, url: str, postgres_url: str, project: str) -> None:
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "litefuse_web.settings",
+        "DATABASE_URL": postgres_url,
+        "CLICKHOUSE_URL": url,
+    }
+    children = [
+        subprocess.Popen([sys.executable, "-c", WRITER, project, str(number)], cwd=ROOT, env=environment)
+        for number in range(3)
+    ]
+    assert [child.wait() for child in children] == [0, 0, 0]
+    summary = repository.get_trace(project, "t")
+    assert summary is not None and summary.observation_count == 20
+    sql = "SELECT count(), uniqExact(id) FROM observations WHERE project_id = {p:String}"
+    assert tuple(server.query(sql, {"p": project}, purpose="test")[0]) == (20, 20)
+    grown = repository.get_observation(project, "t", "grown")
+    assert grown is not None and len(grown.metadata) == 18  # no process overwrote another's part
