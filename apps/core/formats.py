@@ -104,6 +104,26 @@ def day(micros: int) -> str:
     return formats.date_format(local(micros), "DATE_FORMAT")
 
 
+def month_day(micros: int) -> str:
+    """`21 Nov` in the reader's language."""
+    return formats.date_format(local(micros), "MONTH_DAY_FORMAT")
+
+
+def month_day_time(micros: int) -> str:
+    """`21 Nov 08:52` in the reader's language."""
+    return f"{month_day(micros)} {local(micros):%H:%M}"
+
+
+def year_month(micros: int) -> str:
+    """`Nov 2026` in the reader's language."""
+    return formats.date_format(local(micros), "YEAR_MONTH_FORMAT")
+
+
+def hour_minute(micros: int) -> str:
+    """`08:52`."""
+    return f"{local(micros):%H:%M}"
+
+
 def moment(micros: int) -> str:
     """Date and time with milliseconds, and how far from UTC that is."""
     here = local(micros)

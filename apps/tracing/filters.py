@@ -235,4 +235,4 @@ def _micros(text: str) -> int | None:
 
 
 def _readable(micros: int | None) -> str:
-    return "" if micros is None else formats.local(micros).strftime("%d %b %H:%M")
+    return "" if micros is None else formats.month_day_time(micros)

@@ -36,4 +36,4 @@ def test_a_zone_that_is_none_is_utc(cookie: str) -> None:
 
 def test_days_begin_at_the_readers_midnight() -> None:
     with timezone.override("Asia/Shanghai"):
-        assert formats.day(EVENING + 6 * 3_600_000_000) == "Nov. 22, 2026"
+        assert formats.day(EVENING + 6 * 3_600_000_000) == "22 Nov 2026"

@@ -253,7 +253,7 @@ def url_time(micros: int) -> str:
 @register.filter
 def short_moment(micros: int) -> str:
     """Day, month, hour and minute."""
-    return formats.local(micros).strftime("%d %b %H:%M")
+    return formats.month_day_time(micros)
 
 
 @register.filter
