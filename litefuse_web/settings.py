@@ -153,6 +153,7 @@ TEMPLATES = [
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["litefuse_web.formats"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -98,6 +98,26 @@ def day(micros: int) -> str:
     return formats.date_format(to_datetime(micros), "DATE_FORMAT")
 
 
+def month_day(micros: int) -> str:
+    """`21 Nov` in the reader's language."""
+    return formats.date_format(to_datetime(micros), "MONTH_DAY_FORMAT")
+
+
+def month_day_time(micros: int) -> str:
+    """`21 Nov 08:52` in the reader's language, UTC."""
+    return f"{month_day(micros)} {to_datetime(micros):%H:%M}"
+
+
+def year_month(micros: int) -> str:
+    """`Nov 2026` in the reader's language."""
+    return formats.date_format(to_datetime(micros), "YEAR_MONTH_FORMAT")
+
+
+def hour_minute(micros: int) -> str:
+    """`08:52`, UTC."""
+    return f"{to_datetime(micros):%H:%M}"
+
+
 def moment(micros: int) -> str:
     """Date and time with milliseconds, UTC."""
     time, millis = clock(micros)

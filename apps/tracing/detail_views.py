@@ -102,7 +102,10 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
     if panel["tab"] == "metadata":
         panel["sections"] = detail.trace_metadata(trace) if found is None else detail.metadata(found)
     else:
-        panel["sides"] = _sides(trace, found, content.layout if panel["tab"] == "json" else content.present)
+        sides = _sides(trace, found, content.layout if panel["tab"] == "json" else content.present)
+        panel["sides"] = sides
+        if found is not None and not any(side["size"] for side in sides):
+            panel["sections"] = detail.metadata(found)  # a plain span: its attributes are what there is
     return panel
 
 

@@ -18,6 +18,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.core import formats
 from apps.core.clock import clamp_micros, from_datetime, to_datetime
 from apps.tracing.records import Level, TraceFilter
 
@@ -235,4 +236,4 @@ def _iso(micros: int | None) -> str:
 
 
 def _readable(micros: int | None) -> str:
-    return "" if micros is None else to_datetime(micros).strftime("%d %b %H:%M")
+    return "" if micros is None else formats.month_day_time(micros)

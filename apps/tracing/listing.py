@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from apps.core import formats
 from apps.core.clock import to_datetime
 from apps.tracing.records import ObservationType, TraceSummary
 
@@ -166,7 +167,8 @@ def strip(buckets: Sequence[tuple[int, int, int]], end: int) -> Strip:
     )
 
 
-_LABELS = ((1.5, "%H:%M"), (20, "%d %b %H:%M"), (400, "%d %b"))  # up to so many days
+# Up to so many days.
+_LABELS = ((1.5, formats.hour_minute), (20, formats.month_day_time), (400, formats.month_day))
 
 
 def _labels(starts: list[int], width: int) -> list[str]:
@@ -174,6 +176,6 @@ def _labels(starts: list[int], width: int) -> list[str]:
         return []
     span = width * len(starts)
     day = 86_400_000_000
-    pattern = next((p for limit, p in _LABELS if span <= limit * day), "%b %Y")
+    label = next((label for limit, label in _LABELS if span <= limit * day), formats.year_month)
     ticks = 6
-    return [to_datetime(starts[0] + span * i // ticks).strftime(pattern) for i in range(ticks + 1)]
+    return [label(starts[0] + span * i // ticks) for i in range(ticks + 1)]

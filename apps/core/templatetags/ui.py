@@ -247,7 +247,7 @@ def input_time(micros: int | None) -> str:
 @register.filter
 def short_moment(micros: int) -> str:
     """Day, month, hour and minute, UTC."""
-    return to_datetime(micros).strftime("%d %b %H:%M")
+    return formats.month_day_time(micros)
 
 
 @register.filter

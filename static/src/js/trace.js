@@ -16,7 +16,7 @@ function start(root) {
 
   // --- the address says what is open ----------------------------------------------------------------
   function address(id, wantedTab = tab) {
-    const url = new URL(root.dataset.base, location.href);
+    const url = new URL(root.dataset.base.slice(0, -1), location.href); // without its last ? or &
     if (id) url.searchParams.set("observation", id);
     if (wantedTab !== "preview") url.searchParams.set("tab", wantedTab);
     if (tree.view === "timeline") url.searchParams.set("view", "timeline");
@@ -283,6 +283,7 @@ function start(root) {
   document.addEventListener("keydown", (event) => {
     const at = event.target;
     if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey) return;
+    if (at.closest?.("details.menu")) return; // Escape there closes the menu
     if (at.matches?.("input, select, textarea, [contenteditable]") || document.querySelector("dialog[open], details.menu[open]")) return;
     const inTree = at === document.body || at === tree.box || tree.box.contains(at);
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
