@@ -12,12 +12,15 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import Visitor
 from tests.conftest import Launcher
 from tests.support.clients import run_client
-from tests.support.model_server import ModelServer
+from tests.support.model_server import ModelServer, answer, count_tokens
 
 pytestmark = [pytest.mark.browser, pytest.mark.clients]
 
 TOUR = Path(__file__).resolve().parents[1] / "clients" / "scripts" / "tour.py"
 CLIENTS = ["langfuse-5.0.4", "langfuse-4.18", "langfuse-3.15"]
+QUESTION = "Is it raining in 北京?"
+ASKED = count_tokens("Answer briefly.") + count_tokens(QUESTION)
+MODEL_OF = {"plain": "gpt-4o", "streamed": "gpt-4o", "streamed-without-usage": "kimi-k2-250711"}
 
 
 @pytest.fixture
@@ -49,6 +52,7 @@ def test_from_sign_up_to_live_traces(make_server: Launcher, visitor: Visitor, mo
         if len(shown) == 1:
             expect(page.get_by_text("Your first trace is here")).to_be_visible()
             visitor.picture(page, "first-trace")
+        check_detail(visitor, f"{traces}/{trace_id}", client)
 
     expect(listing.locator("tr[data-id]")).to_have_count(len(CLIENTS))
     visitor.picture(listing, "trace-list")
@@ -78,3 +82,19 @@ def make_project_and_key(page: Page, visitor: Visitor) -> dict[str, str]:
     assert secret.startswith("sk-lf-") and public.startswith("pk-lf-")
     visitor.picture(page, "waiting")
     return {"LANGFUSE_PUBLIC_KEY": public, "LANGFUSE_SECRET_KEY": secret}
+
+
+def check_detail(visitor: Visitor, url: str, client: str) -> None:
+    """The page of one trace shows each generation with model, tokens, input and output."""
+    page = visitor.open(url)
+    expect(page.get_by_role("heading", name="assistant").first).to_be_visible()
+    for name, model in MODEL_OF.items():
+        page.get_by_role("treeitem", name=name, exact=False).first.click()
+        panel = page.locator("[data-panel]")
+        expect(panel).to_contain_text(model)
+        expect(panel).to_contain_text(QUESTION)
+        expect(panel).to_contain_text(answer(model, QUESTION))
+        if name != "streamed-without-usage":
+            expect(panel).to_contain_text(str(ASKED))
+    visitor.picture(page, f"trace-{client}")
+    page.close()

@@ -10,6 +10,8 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
+import httpx
+
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +92,8 @@ class ServerProcess:
         if not self._ready.wait(START_SECONDS) or self._process is None or self._process.poll() is not None:
             self.kill()
             raise ServerFailed(f"the server did not get ready; it printed:\n{self.output}")
+        # Answered once the telemetry store, opened in the background, is there or known not to be.
+        httpx.get(f"{self.url}/api/public/ready", timeout=START_SECONDS)
         return self
 
     def _read(self, process: subprocess.Popen[str]) -> None:

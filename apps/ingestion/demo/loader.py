@@ -9,6 +9,7 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM
+from apps.core import lifecycle
 from apps.core.clock import now_micros
 from apps.ingestion.demo.calendar import DAYS, observations_between
 from apps.ingestion.pipeline import add_prices
@@ -38,6 +39,8 @@ def load_demo(writer: Writer | None = None, now: int | None = None) -> int:
     try:
         count = 0
         for batch in _batches(project.id, since, until):
+            if lifecycle.is_stopping():
+                return count
             own.commit(batch)
             count += len(batch)
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core import lifecycle
 from apps.telemetry import gate
 from litefuse_web import server, startup
 from litefuse_web.asgi import application
@@ -52,8 +53,10 @@ class Command(BaseCommand):
         """Tell the person at the terminal where to go, then do what the first request need not wait for."""
         self.stdout.write("\n".join(startup.banner()) + "\n")
         self.stdout.flush()
-        startup.warm_up(application.open_store)
-        if tasks is not None:
-            tasks.start()
-        if demo:
-            startup.load_demo()
+        steps = [lambda: startup.warm_up(application.open_store)]
+        steps += [tasks.start] if tasks else []
+        steps += [startup.load_demo] if demo else []
+        for step in steps:
+            if lifecycle.is_stopping():  # asked to stop while starting: begin nothing more
+                return
+            step()
