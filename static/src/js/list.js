@@ -38,10 +38,11 @@ function current() {
 
 const rowOf = (id) => body()?.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
 
-/** Whether rows must not move: the pointer is over them, or one has the keyboard. */
+/** Whether rows must not move: the pointer is over them or the pill before them, or one has the keyboard. */
 function paused() {
   const rows = body();
-  return Boolean(rows && (rows.matches(":hover") || rows.contains(document.activeElement)));
+  if (!rows) return false;
+  return Boolean(rows.contains(document.activeElement) || list.querySelector("#trace-rows:hover, .pill:hover"));
 }
 
 async function get(url, target) {
