@@ -74,6 +74,8 @@ function place(row) {
   const below = [...rows.children].find((other) => Number(other.dataset.time) <= time);
   rows.insertBefore(row, below ?? null);
   row.classList.add("is-new");
+  const count = list.querySelector("[data-row-count]");
+  if (count) count.textContent = String(rows.children.length);
 }
 
 /** Rows below the last one belong to older pages: showing them would double them there. */
