@@ -94,7 +94,7 @@ def _newest(where: str, parameters: dict[str, Any], since: int | None, limit: in
 
 
 def changed_traces(project_id: str, filter: TraceFilter, *, since: int) -> list[TraceSummary]:
-    """Of the traces `filter.ids` those that pass the filter and were written at or after `since` (microseconds).
+    """Of the traces `filter.ids` those that pass the filter and were written at or after `since` (micros).
 
     For lists that follow what arrives: the version index leaves only the newest parts to read, where
     `list_traces` would look for the ids in the whole range (measured: a tenth of the time at 60,000 traces).
