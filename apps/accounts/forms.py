@@ -8,6 +8,7 @@ from allauth.account import forms as allauth_forms
 from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from apps.accounts import bootstrap, services
 from apps.core.errors import ApiError
@@ -25,7 +26,7 @@ class SignupForm(allauth_forms.SignupForm):
     """Name, address, password; on an empty instance also the token, where it is needed."""
 
     name = forms.CharField(
-        label=_("Name"),
+        label=pgettext_lazy("of a person", "Name"),
         max_length=services.NAME_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "name", "autofocus": True}),
     )
@@ -66,7 +67,7 @@ class ProfileForm(forms.Form):
     """What people change about themselves."""
 
     name = forms.CharField(
-        label=_("Name"),
+        label=pgettext_lazy("of a person", "Name"),
         max_length=services.NAME_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )

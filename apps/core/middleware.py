@@ -1,20 +1,66 @@
-"""Errors of pages: what a service refused becomes a page that says what happened and what to do.
-
-Answers of the public API are shaped by their own handlers and never come through here.
-"""
+"""Middleware of pages: built files, the reader's time zone, and the errors that services raise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.core.errors import ApiError
 
 
+class StaticFiles(WhiteNoiseMiddleware):
+    """Whitenoise, answering with whole contents.
+
+    Its own file responses are read by a blocking iterator, which Django under ASGI warns about and gathers
+    whole anyway; ours are small.
+    """
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        """The file, or 304, or a range of it."""
+        found = static_file.get_response(request.method, request.META)
+        content = b""
+        if found.file is not None:
+            with found.file as file:
+                content = file.read()
+        response = HttpResponse(content, status=int(found.status))
+        del response["content-type"]
+        for name, value in found.headers:
+            response[name] = value
+        return response
+
+
+class ReaderTimeZone:
+    """Writes a page's times in the zone that the browser named in a cookie (ui.js); UTC until it has."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(_zone(unquote(request.COOKIES.get("time_zone", "")))):
+            return self.get_response(request)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """The zone of that name; None when there is none. ZoneInfo keeps to its own folder by itself."""
+    try:
+        return ZoneInfo(name) if 0 < len(name) <= 64 else None
+    except (KeyError, OSError, ValueError):  # unknown; a folder; a path that leads elsewhere
+        return None
+
+
 class ErrorPages:
-    """Turns an ApiError that left a page's view into an HTML page with its status."""
+    """Turns an ApiError that left a page's view into an HTML page with its status.
+
+    Answers of the public API are shaped by their own handlers and never come through here.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

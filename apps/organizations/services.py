@@ -51,15 +51,16 @@ def create_organization(
     return organization
 
 
-def rename_organization(*, actor: Actor, organization: Organization, name: str) -> None:
+def rename_organization(*, actor: Actor, organization: Organization, name: str) -> Organization:
     """Give the organization another name."""
     name, before = check_name(name), organization.name
     if name == before:
-        return
+        return organization
     with transaction.atomic():
         organization.name = name
         organization.save(update_fields=["name", "updated_at"])
         _record(actor, "update", organization, before={"name": before}, after={"name": name})
+    return organization
 
 
 def add_member(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:
@@ -81,13 +82,15 @@ def add_member(*, actor: Actor, organization: Organization, user: User, role: Ro
     return membership
 
 
-def take_over_ownerless(*, actor: Actor, admin: User) -> None:
-    """Make an instance admin the OWNER of organizations that have no member at all.
+def take_over_ownerless(*, actor: Actor, admin: User) -> bool:
+    """Make an instance admin the OWNER of organizations that have no member at all; True if there were any.
 
     The program makes such ones before anybody has signed up: by provisioning, or as the demo.
     """
-    for organization in Organization.objects.filter(memberships=None):
+    ownerless = list(Organization.objects.filter(memberships=None))
+    for organization in ownerless:
         add_member(actor=actor, organization=organization, user=admin, role=Role.OWNER)
+    return bool(ownerless)
 
 
 def create_project(
@@ -105,16 +108,17 @@ def create_project(
     return project
 
 
-def rename_project(*, actor: Actor, project: Project, name: str) -> None:
+def rename_project(*, actor: Actor, project: Project, name: str) -> Project:
     """Give the project another name; one that the organization has used is a Conflict."""
     name, before = check_name(name), project.name
     if name == before:
-        return
+        return project
     _check_project_name_free(project.organization, name)
     with _conflict_as(_taken(name)), transaction.atomic():
         project.name = name
         project.save(update_fields=["name", "updated_at"])
         _record(actor, "update", project, before={"name": before}, after={"name": name})
+    return project
 
 
 def create_key(

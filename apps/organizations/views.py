@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,6 +27,8 @@ from apps.organizations.access import (
 )
 from apps.organizations.forms import NameForm, NewNameForm
 
+T = TypeVar("T")
+
 
 @signed_in
 @require_safe
@@ -38,18 +43,21 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @signed_in
 def organization_setup(request: HttpRequest) -> HttpResponse:
-    """First step of the wizard: name an organization."""
+    """First step of the wizard: name an organization. Sign-up leads here."""
+    user = user_of(request)
+    if (
+        request.method == "GET"
+        and user.is_superuser
+        and services.take_over_ownerless(actor=actor(request), admin=user)
+    ):
+        return redirect("home")  # the demo, or what was provisioned, waits there
     form = NewNameForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            organization = services.create_organization(
-                actor=actor(request),
-                name=form.cleaned_data["name"],
-                owner=user_of(request),
-            )
-            return redirect("organizations:project-setup", organization.id)
-        except ApiError as error:
-            form.add_error("name", error.message)
+    made = _submitted(
+        form,
+        lambda name: services.create_organization(actor=actor(request), name=name, owner=user_of(request)),
+    )
+    if made is not None:
+        return redirect("organizations:project-setup", made.id)
     return _page(request, "organizations/setup_organization.html", form)
 
 
@@ -57,16 +65,14 @@ def organization_setup(request: HttpRequest) -> HttpResponse:
 def project_setup(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """Second step of the wizard, and how later projects are made."""
     form = NewNameForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            project = services.create_project(
-                actor=actor(request),
-                organization=request.organization,
-                name=form.cleaned_data["name"],
-            )
-            return redirect("tracing:setup", project.id)
-        except ApiError as error:
-            form.add_error("name", error.message)
+    made = _submitted(
+        form,
+        lambda name: services.create_project(
+            actor=actor(request), organization=request.organization, name=name
+        ),
+    )
+    if made is not None:
+        return redirect("tracing:setup", made.id)
     return _page(request, "organizations/setup_project.html", form)
 
 
@@ -82,18 +88,16 @@ def organization_settings(request: OrganizationRequest, organization_id: str) ->
 def rename_organization(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """Give an organization another name."""
     form = NameForm(request.POST)
-    if form.is_valid():
-        try:
-            services.rename_organization(
-                actor=actor(request),
-                organization=request.organization,
-                name=form.cleaned_data["name"],
-            )
-            messages.success(request, _("Saved."))
-            return redirect("organizations:settings", organization_id)
-        except ApiError as error:
-            form.add_error("name", error.message)
-    return _organization_settings(request, form)
+    renamed = _submitted(
+        form,
+        lambda name: services.rename_organization(
+            actor=actor(request), organization=request.organization, name=name
+        ),
+    )
+    if renamed is None:
+        return _organization_settings(request, form)
+    messages.success(request, _("Saved."))
+    return redirect("organizations:settings", organization_id)
 
 
 @organization_page("organizationMembers:read")
@@ -117,18 +121,25 @@ def project_settings(request: ProjectRequest, project_id: str) -> HttpResponse:
 def rename_project(request: ProjectRequest, project_id: str) -> HttpResponse:
     """Give a project another name."""
     form = NameForm(request.POST)
-    if form.is_valid():
-        try:
-            services.rename_project(
-                actor=actor(request),
-                project=request.project,
-                name=form.cleaned_data["name"],
-            )
-            messages.success(request, _("Saved."))
-            return redirect("organizations:project-settings", project_id)
-        except ApiError as error:
-            form.add_error("name", error.message)
-    return _project_settings(request, form)
+    renamed = _submitted(
+        form,
+        lambda name: services.rename_project(actor=actor(request), project=request.project, name=name),
+    )
+    if renamed is None:
+        return _project_settings(request, form)
+    messages.success(request, _("Saved."))
+    return redirect("organizations:project-settings", project_id)
+
+
+def _submitted(form: NameForm, do: Callable[[str], T]) -> T | None:
+    """What `do` made of the name; None, with the form's errors set, when there is none or it was refused."""
+    if not form.is_valid():
+        return None
+    try:
+        return do(form.cleaned_data["name"])
+    except ApiError as error:
+        form.add_error("name", error.message)
+        return None
 
 
 def _organization_settings(request: OrganizationRequest, form: NameForm) -> HttpResponse:

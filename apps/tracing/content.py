@@ -190,7 +190,9 @@ def _line_end(text: str, lines: int) -> int:
 class _Writer:
     """Turns of one conversation, and how much may still be shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, messages: list[chat.Message]) -> None:
+        calls = [part for message in messages for part in message.parts if part.kind == "call"]
+        self.called = {part.id: part.name for part in calls if part.id}  # results often name the call only
         self.room = MAX_TOTAL
         self.images = MAX_IMAGES
 
@@ -213,7 +215,8 @@ class _Writer:
         elif value is not None:
             lines = lay_out(value, limit=CARD_LINES if self.room > 0 else 8)
             self.room -= sum(len(piece.text) for line in lines for piece in line.pieces)
-        return Block(part.kind, text, lines, visible(part.name), visible(part.id), part.failed)
+        name = part.name or (self.called.get(part.id, "") if part.kind == "result" else "")
+        return Block(part.kind, text, lines, visible(name), visible(part.id), part.failed)
 
     def _text(self, text: str, role: str) -> Text:
         cut = cut_text(text, *HEAD.get(role, HEAD_OF_OTHERS), min(MAX_TEXT, max(self.room, MAX_AFTER)))
@@ -242,7 +245,7 @@ def _chat(conversation: chat.Conversation, size: int) -> Presentation:
     left_out = max(len(messages) - MAX_TURNS, 0)
     first = messages[:FIRST_TURNS] if left_out else messages
     last = messages[len(messages) - (MAX_TURNS - FIRST_TURNS) :] if left_out else []
-    writer = _Writer()
+    writer = _Writer(messages)
     late = [writer.turn(message) for message in reversed(last)][::-1]  # the newest have the room
     early = [writer.turn(message) for message in first]
     turns = early + late

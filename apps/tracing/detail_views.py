@@ -89,9 +89,11 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
     wanted = request.GET.get("observation", "")
     tab = request.GET.get("tab", "")
     found = repository.get_observation(trace.project_id, trace.id, wanted) if wanted else None
+    url = listing.trace_url(trace.project_id, trace.id)
     panel: dict[str, Any] = {
         "trace": trace,
-        "base": _base(listing.trace_url(trace.project_id, trace.id)),
+        "url": url,
+        "base": _base(url),
         "observation": found,
         "missing": wanted if wanted and found is None else "",
         "tab": tab if tab in TABS else TABS[0],
@@ -102,7 +104,10 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
     if panel["tab"] == "metadata":
         panel["sections"] = detail.trace_metadata(trace) if found is None else detail.metadata(found)
     else:
-        panel["sides"] = _sides(trace, found, content.layout if panel["tab"] == "json" else content.present)
+        sides = _sides(trace, found, content.layout if panel["tab"] == "json" else content.present)
+        panel["sides"] = sides
+        if found is not None and not any(side["size"] for side in sides):
+            panel["sections"] = detail.metadata(found)  # a plain span: its attributes are what there is
     return panel
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from apps.core.clock import to_datetime
+from apps.core import formats
 from apps.tracing.records import ObservationType, TraceSummary
 
 _STATUS = re.compile(r"(?<![\d.,])([45]\d\d)(?![\d.,]*\d)")
@@ -27,6 +26,7 @@ _REASONS = (
     (re.compile(r"cancel|abort|interrupt", re.I), _("cancelled")),
     (re.compile(r"retr(y|ies|ied)", re.I), _("retries")),
 )
+SLOW = 60_000  # ms that fill the latency bar: fixed, so that rows that arrive later compare
 _OWN_PATHS = {"", "_", "setup", "setup/first-trace"}  # that a trace of this id would collide with
 
 
@@ -40,7 +40,7 @@ class TraceRow:
     running: bool
     state: str  # "error", "warning" or ""
     reason: str  # short text of the level badge
-    bar: float  # latency, 0..100, square root scale against the slowest of the page
+    bar: float  # latency, 0..100 of SLOW on a scale that still shows the quick ones
     other_models: int
     more_tags: int
     date: str  # shown when the trace is not of today
@@ -93,12 +93,11 @@ def _state(trace: TraceSummary) -> tuple[str, str]:
 
 def rows(traces: Sequence[TraceSummary], now: int) -> list[TraceRow]:
     """Rows of a page, in its order."""
-    slowest = max((trace.latency_ms for trace in traces), default=0) or 1
-    today = to_datetime(now).date()
+    today = formats.local(now).date()
     out = []
     for trace in traces:
         state, reason = _state(trace)
-        when = to_datetime(trace.timestamp)
+        when = formats.local(trace.timestamp)
         out.append(
             TraceRow(
                 trace=trace,
@@ -107,7 +106,7 @@ def rows(traces: Sequence[TraceSummary], now: int) -> list[TraceRow]:
                 running=trace.is_running(now),
                 state=state,
                 reason=reason,
-                bar=round(100 * math.sqrt(min(trace.latency_ms / slowest, 1)), 1),
+                bar=round(100 * min(trace.latency_ms / SLOW, 1) ** 0.45, 1),
                 other_models=max(len(trace.models) - 1, 0),
                 more_tags=max(len(trace.tags) - 2, 0),
                 date="" if when.date() == today else when.strftime("%Y-%m-%d"),
@@ -167,7 +166,8 @@ def strip(buckets: Sequence[tuple[int, int, int]], end: int) -> Strip:
     )
 
 
-_LABELS = ((1.5, "%H:%M"), (20, "%d %b %H:%M"), (400, "%d %b"))  # up to so many days
+# Up to so many days.
+_LABELS = ((1.5, formats.hour_minute), (20, formats.month_day_time), (400, formats.month_day))
 
 
 def _labels(starts: list[int], width: int) -> list[str]:
@@ -175,6 +175,6 @@ def _labels(starts: list[int], width: int) -> list[str]:
         return []
     span = width * len(starts)
     day = 86_400_000_000
-    pattern = next((p for limit, p in _LABELS if span <= limit * day), "%b %Y")
+    label = next((label for limit, label in _LABELS if span <= limit * day), formats.year_month)
     ticks = 6
-    return [to_datetime(starts[0] + span * i // ticks).strftime(pattern) for i in range(ticks + 1)]
+    return [label(starts[0] + span * i // ticks) for i in range(ticks + 1)]

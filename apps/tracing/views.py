@@ -57,7 +57,11 @@ class Facet:
 @never_cache
 @project_page("project:read")
 def trace_list(request: HttpRequest, project_id: str) -> HttpResponse:
-    """The list; under htmx its parts, and with `ids` the rows of those traces that pass the filters."""
+    """The list; under htmx its parts, and with `ids` the rows of those traces that pass the filters.
+
+    Counts and facets read every trace of the range, rows only the newest: the page asks for them apart
+    (HX-Target trace-overview), so that rows never wait.
+    """
     state, suggestions = filters.parse(request.GET)
     context: dict[str, Any] = {"state": state, "suggestions": suggestions, "ranges": _ranges(state)}
     template, status = _list_template(request), 200
@@ -69,8 +73,6 @@ def trace_list(request: HttpRequest, project_id: str) -> HttpResponse:
             context |= _overview(project_id, state)
         else:
             context |= _rows(project_id, state, request.GET.get("cursor") or None)
-            if template != "tracing/_trace_table.html":
-                context |= _overview(project_id, state)
             context |= _emptiness(project_id, state, context)
     except Unavailable as error:
         context |= {"down": error.message}

@@ -167,6 +167,7 @@ def test_root(parent, attributes, root, app_root):
 
 def test_entry():
     assert mapped({"gen_ai.is_entry": True}).is_entry
+    assert mapped({"langfuse.observation.metadata.gen_ai.is_entry": "true"}).is_entry
     assert not mapped().is_entry
 
 
@@ -293,6 +294,23 @@ def test_gen_ai_content_on_an_event_wins_over_the_span():
     received = json.loads(observation.attributes)
     assert received["held"]["events.1.gen_ai.output.messages"] == "output"
     assert received["events"][1]["attributes"] == {}
+
+
+def test_gen_ai_messages_as_events():
+    events = [
+        ("gen_ai.system.message", {"content": "S"}),
+        ("noise", {"content": "N"}),
+        ("gen_ai.user.message", {"content": "U", "role": "human"}),
+        ("gen_ai.choice", {"index": 0, "message": "A"}),
+    ]
+    observation = mapped({"gen_ai.input.messages": '["span"]'}, events=events)
+    assert json.loads(observation.input) == [
+        {"role": "system", "content": "S"},
+        {"role": "human", "content": "U"},
+    ]
+    assert json.loads(observation.output) == {"index": 0, "message": "A"}
+    two = mapped(events=[("gen_ai.choice", {"index": 0}), ("gen_ai.choice", {"index": 1})])
+    assert (two.input, json.loads(two.output)) == ("", [{"index": 0}, {"index": 1}])
 
 
 # --- metadata ------------------------------------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_facets_count_under_the_other_filters(page: Page) -> None:
         trace(page, "b", environment="production", level=Level.ERROR),
         trace(page, "c", environment="staging"),
     )
-    text = page.text("?environment=production")
+    text = page.text("?environment=production", HX_Request="true", HX_Target="trace-overview")
     facet = re.search(r'data-facet="environment".*?</details>', text, re.S)
     assert facet is not None
     found = re.findall(r'aria-checked="(\w+)".*?title="(\w+)".*?class="count">(\d+)<', facet[0], re.S)
@@ -191,8 +191,10 @@ def test_parts_for_htmx(page: Page) -> None:
     assert table.lstrip().startswith('<section id="trace-table"')
     assert "<html" not in table
     whole = page.get("", HX_Request="true", HX_Target="traces")
-    assert 'id="trace-facets"' in whole.content.decode() and "<html" not in whole.content.decode()
+    assert 'id="trace-rows"' in whole.content.decode() and "<html" not in whole.content.decode()
     assert "HX-Target" in whole["Vary"] and "no-store" in whole["Cache-Control"]
+    overview = page.text("", HX_Request="true", HX_Target="trace-overview")
+    assert 'id="trace-facets"' in overview and "data-total>1<" in overview
     rows = page.text("?ids=a", HX_Request="true", HX_Target="trace-table")
     assert rows.lstrip().startswith("<tr")
 

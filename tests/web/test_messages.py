@@ -12,8 +12,9 @@ from types import ModuleType
 import polib
 import pytest
 from django.test import Client
-from django.utils.translation import trans_real
+from django.utils.translation import override, trans_real
 
+from apps.core import formats
 from tests import factories
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,11 +92,11 @@ def catalogue() -> polib.POFile:
 def test_the_catalogue_holds_exactly_the_texts_of_the_program(catalogue: polib.POFile) -> None:
     collected = _script("messages").collect()
     held = {(entry.msgctxt or "", entry.msgid) for entry in catalogue if not entry.obsolete}
-    hint = "run `python bin/messages.py`, then translate what it lists"
-    assert not collected.keys() - held, hint
-    assert not held - collected.keys(), hint
-    plurals = {(e.msgctxt or "", e.msgid): e.msgid_plural for e in catalogue}
-    assert all(plurals[key] == text.plural for key, text in collected.items()), hint
+    # If one of these fails: run `python bin/messages.py`, then translate what it lists.
+    assert sorted(collected.keys() - held) == []
+    assert sorted(held - collected.keys()) == []
+    plurals = {(entry.msgctxt or "", entry.msgid): entry.msgid_plural for entry in catalogue}
+    assert plurals == {key: text.plural for key, text in collected.items()}
 
 
 def test_every_text_has_a_translation(catalogue: polib.POFile) -> None:
@@ -177,3 +178,15 @@ def test_pages_speak_the_readers_language(client: Client) -> None:
     english = client.get("/auth/sign-in", HTTP_ACCEPT_LANGUAGE="en").content.decode()
     assert "Sign in" in english
     assert "登录" not in english
+
+
+def test_numbers_and_dates_follow_the_language() -> None:
+    at = 1_795_251_136_000_000  # 2026-11-21 08:52:16 UTC
+    with override("zh-hans"):
+        assert formats.count(1234567) == "1,234,567"
+        assert (formats.day(at), formats.month_day_time(at)) == ("2026-11-21", "11月21日 08:52")
+        assert formats.year_month(at) == "2026年11月"
+    with override("en"):
+        assert formats.count(1234567) == "1,234,567"
+        assert (formats.day(at), formats.month_day_time(at)) == ("21 Nov 2026", "21 Nov 08:52")
+        assert formats.year_month(at) == "Nov 2026"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from apps.ingestion.mapping import gen_ai, generic, langfuse, usage
+from apps.ingestion.mapping import gen_ai, gen_ai_events, generic, langfuse, usage
 from apps.ingestion.mapping.shapes import Content
 from apps.ingestion.otlp import Span
 from apps.tracing.records import ObservationType
@@ -28,6 +28,7 @@ NAME: Sequence[Callable[[Span], str | None]] = (gen_ai.tool_name,)
 CONTENT: Sequence[Callable[[Span], Content | None]] = (
     langfuse.content,
     gen_ai.content_of_event,
+    gen_ai_events.content,
     gen_ai.content,
 )
 MODEL_PARAMETERS: Sequence[Callable[[Span], dict[str, Any] | None]] = (

@@ -108,7 +108,7 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         output=content.output,
         is_root=is_root,
         is_app_root=is_true(attributes.get("langfuse.internal.is_app_root")),
-        is_entry=is_true(attributes.get("gen_ai.is_entry")),
+        is_entry=gen_ai.is_entry(span),
         trace=facts,
         received_at=context.received_at,
         api_key_id=context.api_key_id,

@@ -44,7 +44,7 @@ def voice_class(voice: str) -> str:
 
 
 @register.filter
-def bytes_size(characters: int) -> str:
+def text_size(characters: int) -> str:
     """A size in characters, as people read sizes."""
     if characters < 10_000:
         return ngettext("%(n)s character", "%(n)s characters", characters) % {"n": formats.count(characters)}

@@ -20,8 +20,8 @@ function fresh() {
     again: false, // fetch the whole first page next
     seen: new Set(), // ids counted into the rate
     arrivals: [], // times of new traces, for the rate
-    overviewAt: Date.now(),
-    overviewDue: false,
+    overviewAt: 0, // when counts and facets were last asked for
+    overviewDue: true,
   };
 }
 
@@ -31,16 +31,18 @@ function current() {
   if (here !== list) {
     list = here;
     state = fresh();
+    if (here) refreshOverview();
   }
-  return here?.dataset.live !== undefined ? here : null;
+  return here;
 }
 
 const rowOf = (id) => body()?.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
 
-/** Whether rows must not move: the pointer is over them, or one has the keyboard. */
+/** Whether rows must not move: the pointer is over them or the pill before them, or one has the keyboard. */
 function paused() {
   const rows = body();
-  return Boolean(rows && (rows.matches(":hover") || rows.contains(document.activeElement)));
+  if (!rows) return false;
+  return Boolean(rows.contains(document.activeElement) || list.querySelector("#trace-rows:hover, .pill:hover"));
 }
 
 async function get(url, target) {
@@ -71,6 +73,8 @@ function place(row) {
   const below = [...rows.children].find((other) => Number(other.dataset.time) <= time);
   rows.insertBefore(row, below ?? null);
   row.classList.add("is-new");
+  const count = list.querySelector("[data-row-count]");
+  if (count) count.textContent = String(rows.children.length);
 }
 
 /** Rows below the last one belong to older pages: showing them would double them there. */
@@ -145,9 +149,13 @@ function swapTable(fragment) {
   }
 }
 
+/** Counts, strip and facets: once for each list, then every few seconds while traces arrive. */
 async function refreshOverview() {
-  if (!state.overviewDue || document.hidden || Date.now() - state.overviewAt < OVERVIEW_EVERY) return;
-  if (list.querySelector(".overview:hover, .facets:hover, .facets:focus-within")) return;
+  if (!state.overviewDue || !document.getElementById("trace-overview")) return;
+  if (state.overviewAt) {
+    if (document.hidden || Date.now() - state.overviewAt < OVERVIEW_EVERY) return;
+    if (list.querySelector(".overview:hover, .facets:hover, .facets:focus-within")) return;
+  }
   state.overviewDue = false;
   state.overviewAt = Date.now();
   const mine = state;
@@ -165,8 +173,10 @@ async function refreshOverview() {
   }
 }
 
+document.addEventListener("htmx:afterSettle", current);
+
 document.addEventListener("litefuse:traces", (event) => {
-  if (!current()) return;
+  if (!current()?.dataset.live) return;
   const { traces, missed } = event.detail;
   state.again ||= missed;
   for (const { id } of traces) {
@@ -226,7 +236,7 @@ setInterval(() => {
 if (current()) tick();
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && current()) work();
+  if (!document.hidden && current()?.dataset.live) work();
 });
 
 document.addEventListener("change", (event) => {
@@ -242,6 +252,9 @@ document.addEventListener("click", (event) => {
     document.activeElement?.blur();
     release();
     list.querySelector("[data-scroll]")?.scrollTo({ top: 0 });
+  } else if (at.closest(".facet-row")) {
+    const row = at.closest(".facet-row"); // the answer will say the same; the eye need not wait for it
+    row.setAttribute("aria-checked", String(row.getAttribute("aria-checked") !== "true"));
   } else if (at.closest("[data-toggle-facets]")) {
     root()?.toggleAttribute("data-facets-open");
   } else if (at.closest("[data-toggle-rows]")) {

@@ -54,7 +54,8 @@ export class TreeView {
     this.from = 0;
     this.to = 1;
     this.frame = 0;
-    this.box.addEventListener("scroll", () => this.draw(), { passive: true });
+    this.nodes = new Map(); // rows drawn so far that still look the same
+    this.box.addEventListener("scroll", () => this.draw(false), { passive: true });
     this.box.addEventListener("click", (event) => this.clicked(event));
     new ResizeObserver(() => this.draw()).observe(this.box);
     this.replace(data);
@@ -106,7 +107,9 @@ export class TreeView {
     return parseFloat(getComputedStyle(this.root).getPropertyValue("--tree-row")) || 28;
   }
 
-  draw() {
+  /** Draw in the next frame; `afresh` when rows may look different than before. */
+  draw(afresh = true) {
+    if (afresh) this.nodes.clear();
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.paint());
   }
@@ -117,16 +120,21 @@ export class TreeView {
     const last = Math.min(Math.ceil((this.box.scrollTop + this.box.clientHeight) / height) + SPARE, this.shown.length);
     this.window.style.transform = `translateY(${first * height}px)`;
     const room = this.axis.clientWidth;
-    const nodes = this.shown.slice(first, last).map((at, i) => this.node(at, first + i, room));
-    if (!this.rows.length || (this.query && !this.shown.length)) nodes.push(clone("trace-nothing"));
-    this.window.replaceChildren(...nodes);
+    const old = this.nodes;
+    this.nodes = new Map(this.shown.slice(first, last).map((at, i) => [at, old.get(at) ?? this.node(at, first + i, room)]));
+    const wanted = [...this.nodes.values()];
+    if (!wanted.length) wanted.push(clone("trace-nothing"));
+    const keep = new Set(wanted);
+    for (const node of [...this.window.children]) if (!keep.has(node)) node.remove();
+    wanted.forEach((node, i) => this.window.children[i] !== node && this.window.insertBefore(node, this.window.children[i] ?? null));
     this.box.setAttribute("aria-activedescendant", this.selected && this.window.querySelector("[aria-selected=true]")?.id || "");
-    this.paintAxis(room);
+    if (this.axisOf !== `${this.view} ${room} ${this.span()}`) this.paintAxis(room);
   }
 
   paintAxis(room) {
     const most = this.view === "timeline" ? Math.min(Math.max(Math.floor(room / 120), 2), 9) : Math.min(Math.max(Math.floor(room / 36), 2), 4);
     const [from, to] = this.span();
+    this.axisOf = `${this.view} ${room} ${this.span()}`;
     const lines = [];
     const labels = [];
     let taken = 0; // px up to which labels stand
@@ -226,6 +234,8 @@ export class TreeView {
     const thin = row.below > 0 && row.type !== "generation" && row.type !== "embedding";
     if (thin) bar.classList.add("is-parent");
     if (row.open) bar.classList.add("is-open");
+    const number = new Intl.NumberFormat(this.language, { maximumFractionDigits: 3 });
+    bar.title = [`+${this.words.second.replace("{n}", number.format(row.start / 1e6))}`, row.took, row.cost, row.model].filter(Boolean).join(" · ");
     if (!row.critical && this.view === "timeline") bar.classList.add("is-pale");
     if (row.first !== undefined && !thin) {
       const until = Math.min(Math.max(place(row.first), low), high);
@@ -245,7 +255,7 @@ export class TreeView {
     if (!figures.length) return;
     const needs = (words) => width(words.join(" · ")) + 14;
     const free = thick && !row.level && row.critical ? ((high - from) * room) / 100 : 0;
-    const inside = free > needs(figures);
+    const inside = free > Math.max(needs(figures), 96);
     if (inside && row.model && free > needs([...figures, row.model])) figures.push(row.model);
     const first = document.createElement("b");
     first.textContent = figures[0];
