@@ -89,9 +89,11 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
     wanted = request.GET.get("observation", "")
     tab = request.GET.get("tab", "")
     found = repository.get_observation(trace.project_id, trace.id, wanted) if wanted else None
+    url = listing.trace_url(trace.project_id, trace.id)
     panel: dict[str, Any] = {
         "trace": trace,
-        "base": _base(listing.trace_url(trace.project_id, trace.id)),
+        "url": url,
+        "base": _base(url),
         "observation": found,
         "missing": wanted if wanted and found is None else "",
         "tab": tab if tab in TABS else TABS[0],

@@ -38,10 +38,11 @@ function current() {
 
 const rowOf = (id) => body()?.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
 
-/** Whether rows must not move: the pointer is over them, or one has the keyboard. */
+/** Whether rows must not move: the pointer is over them or the pill before them, or one has the keyboard. */
 function paused() {
   const rows = body();
-  return Boolean(rows && (rows.matches(":hover") || rows.contains(document.activeElement)));
+  if (!rows) return false;
+  return Boolean(rows.contains(document.activeElement) || list.querySelector("#trace-rows:hover, .pill:hover"));
 }
 
 async function get(url, target) {
@@ -72,6 +73,8 @@ function place(row) {
   const below = [...rows.children].find((other) => Number(other.dataset.time) <= time);
   rows.insertBefore(row, below ?? null);
   row.classList.add("is-new");
+  const count = list.querySelector("[data-row-count]");
+  if (count) count.textContent = String(rows.children.length);
 }
 
 /** Rows below the last one belong to older pages: showing them would double them there. */
