@@ -15,7 +15,7 @@ import regex
 from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core.errors import InvalidRequest
-from apps.pricing.models import Tokenizer, Unit
+from apps.pricing.models import PricingTier, Tokenizer, Unit
 from apps.pricing.rules import parse_condition
 from apps.pricing.usage import dollars
 
@@ -35,6 +35,27 @@ class TierDraft:
     priority: int
     conditions: tuple[Mapping[str, Any], ...]
     prices: Mapping[str, Decimal]
+
+    def as_json(self) -> dict[str, Any]:
+        """The tier as revisions keep it: prices as text."""
+        return {
+            "name": self.name,
+            "priority": self.priority,
+            "conditions": [dict(condition) for condition in self.conditions],
+            "prices": {key: format(price, "f") for key, price in self.prices.items()},
+        }
+
+    def row(self, model_id: str) -> PricingTier:
+        """The tier as it is stored with its definition; not saved."""
+        return PricingTier(
+            id=f"{model_id}_tier_{'default' if self.is_default else self.priority}",
+            definition_id=model_id,
+            name=self.name,
+            is_default=self.is_default,
+            priority=self.priority,
+            conditions=[dict(condition) for condition in self.conditions],
+            prices=dict(self.prices),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from apps.audit.services import Actor
 from apps.core.errors import InvalidRequest
 from apps.core.ids import new_id
 from apps.organizations.models import Project
-from apps.pricing.drafts import ModelDraft, TierDraft
+from apps.pricing.drafts import ModelDraft
 from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision, PricingTier
 
 MAX_MODELS = 1000  # a project's own definitions; all their patterns may run for one new name
@@ -71,15 +71,7 @@ def content(draft: ModelDraft) -> dict[str, Any]:
         "unit": draft.unit,
         "tokenizerId": draft.tokenizer_id or None,
         "tokenizerConfig": dict(draft.tokenizer_config),
-        "tiers": [
-            {
-                "name": tier.name,
-                "priority": tier.priority,
-                "conditions": [dict(condition) for condition in tier.conditions],
-                "prices": {key: format(price, "f") for key, price in tier.prices.items()},
-            }
-            for tier in draft.tiers
-        ],
+        "tiers": [tier.as_json() for tier in draft.tiers],
     }
 
 
@@ -95,7 +87,7 @@ def _columns(draft: ModelDraft) -> dict[str, Any]:
 
 
 def _write_tiers(actor: Actor, model: ModelDefinition, draft: ModelDraft) -> None:
-    PricingTier.objects.bulk_create(_tier_row(model.id, tier) for tier in draft.tiers)
+    PricingTier.objects.bulk_create(tier.row(model.id) for tier in draft.tiers)
     PriceRevision.objects.create(
         definition_id=model.id,
         number=model.revision,
@@ -103,18 +95,6 @@ def _write_tiers(actor: Actor, model: ModelDefinition, draft: ModelDraft) -> Non
         origin=(actor.label or actor.kind)[:100],
     )
     _touch()
-
-
-def _tier_row(model_id: str, tier: TierDraft) -> PricingTier:
-    return PricingTier(
-        id=f"{model_id}_tier_{'default' if tier.is_default else tier.priority}",
-        definition_id=model_id,
-        name=tier.name,
-        is_default=tier.is_default,
-        priority=tier.priority,
-        conditions=[dict(condition) for condition in tier.conditions],
-        prices=dict(tier.prices),
-    )
 
 
 def _check_name_free(project_id: str, name: str, *, except_id: str) -> None:
