@@ -32,6 +32,11 @@ def from_datetime(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def iso_seconds(micros: int) -> str:
+    """ISO 8601 with whole seconds and `Z`."""
+    return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def iso_millis(micros: int) -> str:
     """ISO 8601 with milliseconds and `Z`, as every API answer writes times."""
     return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % 1_000_000 // 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""How numbers and times are written for people: short, exact enough, in the reader's language.
+"""How numbers and times are written for people: short, exact enough, in the reader's language and time zone.
 
 Durations are milliseconds, times microseconds since the epoch, costs US dollars. What is missing
 is an en dash.
@@ -6,9 +6,10 @@ is an en dash.
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.translation import gettext, ngettext
 
 from apps.core.clock import to_datetime
@@ -88,40 +89,48 @@ def short_count(value: int | None) -> str:
     return count(value)
 
 
+def local(micros: int) -> datetime:
+    """The moment in the reader's time zone (`middleware.ReaderTimeZone`)."""
+    return timezone.localtime(to_datetime(micros))
+
+
 def clock(micros: int) -> tuple[str, str]:
-    """Time of day to the second, and `.mmm` beside it, UTC."""
-    return to_datetime(micros).strftime("%H:%M:%S"), f".{micros % 1_000_000 // 1000:03d}"
+    """Time of day to the second, and `.mmm` beside it."""
+    return local(micros).strftime("%H:%M:%S"), f".{micros % 1_000_000 // 1000:03d}"
 
 
 def day(micros: int) -> str:
     """`21 Nov 2026` in the reader's language."""
-    return formats.date_format(to_datetime(micros), "DATE_FORMAT")
+    return formats.date_format(local(micros), "DATE_FORMAT")
 
 
 def month_day(micros: int) -> str:
     """`21 Nov` in the reader's language."""
-    return formats.date_format(to_datetime(micros), "MONTH_DAY_FORMAT")
+    return formats.date_format(local(micros), "MONTH_DAY_FORMAT")
 
 
 def month_day_time(micros: int) -> str:
-    """`21 Nov 08:52` in the reader's language, UTC."""
-    return f"{month_day(micros)} {to_datetime(micros):%H:%M}"
+    """`21 Nov 08:52` in the reader's language."""
+    return f"{month_day(micros)} {local(micros):%H:%M}"
 
 
 def year_month(micros: int) -> str:
     """`Nov 2026` in the reader's language."""
-    return formats.date_format(to_datetime(micros), "YEAR_MONTH_FORMAT")
+    return formats.date_format(local(micros), "YEAR_MONTH_FORMAT")
 
 
 def hour_minute(micros: int) -> str:
-    """`08:52`, UTC."""
-    return f"{to_datetime(micros):%H:%M}"
+    """`08:52`."""
+    return f"{local(micros):%H:%M}"
 
 
 def moment(micros: int) -> str:
-    """Date and time with milliseconds, UTC."""
+    """Date and time with milliseconds, and how far from UTC that is."""
+    here = local(micros)
     time, millis = clock(micros)
-    return f"{to_datetime(micros):%Y-%m-%d} {time}{millis} UTC"
+    offset = f"{here:%z}"
+    zone = f"UTC{offset[:3]}:{offset[3:5]}" if here.utcoffset() else "UTC"
+    return f"{here:%Y-%m-%d} {time}{millis} {zone}"
 
 
 def ago(micros: int, now: int) -> str:

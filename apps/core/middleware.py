@@ -1,12 +1,15 @@
-"""Middleware of pages: built files, and the errors that services raise."""
+"""Middleware of pages: built files, the reader's time zone, and the errors that services raise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.core.errors import ApiError
@@ -32,6 +35,25 @@ class StaticFiles(WhiteNoiseMiddleware):
         for name, value in found.headers:
             response[name] = value
         return response
+
+
+class ReaderTimeZone:
+    """Writes a page's times in the zone that the browser named in a cookie (ui.js); UTC until it has."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(_zone(unquote(request.COOKIES.get("time_zone", "")))):
+            return self.get_response(request)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """The zone of that name; None when there is none. ZoneInfo keeps to its own folder by itself."""
+    try:
+        return ZoneInfo(name) if 0 < len(name) <= 64 else None
+    except (KeyError, OSError, ValueError):  # unknown; a folder; a path that leads elsewhere
+        return None
 
 
 class ErrorPages:

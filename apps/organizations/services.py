@@ -82,13 +82,15 @@ def add_member(*, actor: Actor, organization: Organization, user: User, role: Ro
     return membership
 
 
-def take_over_ownerless(*, actor: Actor, admin: User) -> None:
-    """Make an instance admin the OWNER of organizations that have no member at all.
+def take_over_ownerless(*, actor: Actor, admin: User) -> bool:
+    """Make an instance admin the OWNER of organizations that have no member at all; True if there were any.
 
     The program makes such ones before anybody has signed up: by provisioning, or as the demo.
     """
-    for organization in Organization.objects.filter(memberships=None):
+    ownerless = list(Organization.objects.filter(memberships=None))
+    for organization in ownerless:
         add_member(actor=actor, organization=organization, user=admin, role=Role.OWNER)
+    return bool(ownerless)
 
 
 def create_project(

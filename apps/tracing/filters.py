@@ -1,7 +1,8 @@
 """The trace list's state in its URL: query parameters to a TraceFilter and back to links.
 
-Parameters: `range` (a preset) or `from`/`to` (UTC, `2026-11-21T08:30`), `environment`, `name`, `level`, `tag`
-(repeatable), `user`, `session`, `q`, `cursor`. A search typed as `field:value` becomes that field.
+Parameters: `range` (a preset) or `from`/`to` (`2026-11-21T08:30Z`; without Z in the reader's time zone),
+`environment`, `name`, `level`, `tag` (repeatable), `user`, `session`, `q`, `cursor`. A search typed as
+`field:value` becomes that field.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.core import formats
-from apps.core.clock import clamp_micros, from_datetime, to_datetime
+from apps.core.clock import clamp_micros, from_datetime, iso_seconds
 from apps.tracing.records import Level, TraceFilter
 
 MAX_VALUES = 50  # of one repeatable parameter
@@ -84,7 +86,7 @@ class ListState:
         """Query string with `?`; a bare `?` when nothing is asked, which clears the list's filters."""
         pairs: list[tuple[str, str]] = []
         if self.range == "custom":
-            pairs += [(key, _iso(value)) for key, value in self._bounds() if value is not None]
+            pairs += [(key, iso_seconds(value)) for key, value in self._bounds() if value is not None]
         elif self.range != DEFAULT_RANGE:
             pairs.append(("range", self.range))
         for field in MANY:
@@ -226,13 +228,10 @@ def _one(query: QueryDict, name: str) -> str:
 def _micros(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text.strip())
-        return clamp_micros(from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC)))
+        # What a person types is in their own time zone; links of ours say UTC.
+        return clamp_micros(from_datetime(moment if moment.tzinfo else timezone.make_aware(moment)))
     except (ValueError, OverflowError):
         return None
-
-
-def _iso(micros: int | None) -> str:
-    return to_datetime(micros or 0).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _readable(micros: int | None) -> str:

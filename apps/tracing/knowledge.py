@@ -58,6 +58,8 @@ class Memory:
 
     def put(self, traces: Iterable[tuple[Key, Known]]) -> None:
         """Remember these."""
+        if not self._limit:
+            return
         for key, known in traces:
             self._traces[key] = known
             self._spans += len(known.spans)

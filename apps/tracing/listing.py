@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.core import formats
-from apps.core.clock import to_datetime
 from apps.tracing.records import ObservationType, TraceSummary
 
 _STATUS = re.compile(r"(?<![\d.,])([45]\d\d)(?![\d.,]*\d)")
@@ -94,11 +93,11 @@ def _state(trace: TraceSummary) -> tuple[str, str]:
 
 def rows(traces: Sequence[TraceSummary], now: int) -> list[TraceRow]:
     """Rows of a page, in its order."""
-    today = to_datetime(now).date()
+    today = formats.local(now).date()
     out = []
     for trace in traces:
         state, reason = _state(trace)
-        when = to_datetime(trace.timestamp)
+        when = formats.local(trace.timestamp)
         out.append(
             TraceRow(
                 trace=trace,

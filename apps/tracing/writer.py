@@ -183,19 +183,20 @@ class Writer:
         rows = store.rows(self._gate(), store.summaries(self._gate(), keys))
         by_id = {key: {row.observation.id: row for row in newest(rows.get(key, ()))} for key in keys}
         older: list[Stored] = []
+        merging: list[tuple[int, Stored]] = []  # place among the changed, stored row
         for place, stored in enumerate(changed):
             o = stored.observation
             row = by_id[o.project_id, o.trace_id].pop(o.id, None)
             if row is not None:
                 older.append(row)
-                changed[place] = merge(self._with_content(row), stored)
+                merging.append((place, row))
+        contents = store.contents(self._gate(), older)
+        for place, row in merging:
+            content = contents.get(store.version_of(row))
+            changed[place] = merge(tables.fill(row, content) if content else row, changed[place])
         staying = {key: (traces[key].hour, traces[key].v, list(by_id[key].values())) for key in keys}
         traces |= fold(self._gate(), staying)
         return older
-
-    def _with_content(self, row: Stored) -> Stored:
-        content = store.contents(self._gate(), [row]).get(store.version_of(row))
-        return tables.fill(row, content) if content else row
 
     def _store(self, written: list[Stored], rows: list[tables.SummaryRow], older: list[Stored]) -> None:
         opened = self._gate()

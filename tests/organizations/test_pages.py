@@ -43,6 +43,13 @@ def test_an_instance_admin_takes_over_organizations_without_members(organization
     assert not organization.memberships.filter(user=admin).exists()
 
 
+def test_what_was_made_before_the_first_sign_up_comes_before_the_wizard(organization: Organization) -> None:
+    organization.memberships.all().delete()
+    client = _as(factories.user("admin@example.org", admin=True))
+    assert client.get("/setup").url == "/"
+    assert client.get("/setup").status_code == 200
+
+
 def test_from_nothing_to_a_project(organization: Organization) -> None:
     user = factories.user("ada@example.org")
     client = _as(user)

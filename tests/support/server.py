@@ -19,7 +19,7 @@ START_SECONDS = 60  # generous: a hung start must fail the test, a slow machine 
 STOP_SECONDS = 30
 
 # What tests/settings.py and a developer's shell may have set, and a fresh server must not inherit.
-_INHERITED = (
+INHERITED = (
     "LITEFUSE_",
     "LANGFUSE_",
     "DJANGO_",
@@ -57,7 +57,7 @@ class ServerProcess:
 
     def environment(self) -> dict[str, str]:
         """The environment the server gets."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_INHERITED)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(INHERITED)}
         return inherited | {
             "HOST": "127.0.0.1",
             "PORT": str(self.port),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core import formats
 from apps.core.assets import asset_url
-from apps.core.clock import iso_millis, now_micros, to_datetime
+from apps.core.clock import iso_millis, iso_seconds, now_micros
 
 register = template.Library()
 
@@ -240,13 +240,19 @@ def visible(text: Any) -> str:
 
 @register.filter
 def input_time(micros: int | None) -> str:
-    """Value of a datetime-local control, UTC; empty for None."""
-    return "" if micros is None else to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S")
+    """Value of a datetime-local control; empty for None."""
+    return "" if micros is None else formats.local(micros).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@register.filter
+def url_time(micros: int) -> str:
+    """A moment in an address, which may be sent to somebody in another time zone."""
+    return iso_seconds(micros)
 
 
 @register.filter
 def short_moment(micros: int) -> str:
-    """Day, month, hour and minute, UTC."""
+    """Day, month, hour and minute."""
     return formats.month_day_time(micros)
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from apps.ingestion.demo.conversations import CHATS, CHINESE_CHATS, INJECTIONS, QUESTIONS, Turn
+from apps.ingestion.demo.conversations import (
+    AGENT_INSTRUCTIONS,
+    CHAT_INSTRUCTIONS,
+    CHATS,
+    CHINESE_CHATS,
+    CHINESE_INSTRUCTIONS,
+    INJECTIONS,
+    QUESTIONS,
+    TRIAGE_INSTRUCTIONS,
+    Turn,
+)
 from apps.ingestion.demo.stage import (
     GEMINI_FLASH,
     GEMINI_PRO,
@@ -54,7 +64,9 @@ def chinese_chat(stage: Stage) -> None:
 
 def _conversation(stage: Stage, topic: str, turns: tuple[Turn, ...], model: Model, tags: list[str]) -> None:
     user, session = somebody(stage), f"chat-{stage.random.getrandbits(28):07x}"
-    history: list[dict[str, Any]] = []
+    history: list[dict[str, Any]] = [
+        {"role": "system", "content": CHINESE_INSTRUCTIONS if model is KIMI else CHAT_INSTRUCTIONS}
+    ]
     facts = {"user_id": user, "session_id": session, "tags": tags}
     channel = stage.random.choice(("web", "web", "app"))
     for number, (question, answer) in enumerate(turns):
@@ -190,27 +202,38 @@ def order_agent(stage: Stage) -> None:
     request = stage.random.choice(REQUESTS)
     facts = {"user_id": somebody(stage), "session_id": f"agent-{stage.random.getrandbits(28):07x}"}
     with stage.trace("order-agent", Kind.AGENT, request.text, tags=["agent", request.tag], **facts) as root:
-        messages: list[dict[str, Any]] = [{"role": "user", "content": request.text}]
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": AGENT_INSTRUCTIONS},
+            {"role": "user", "content": request.text},
+        ]
         failed = ""
         for number, call in enumerate(request.calls):
             thought = request.thoughts[min(number, len(request.thoughts) - 1)]
-            wanted = {"tool": call.name, "arguments": call.arguments}
+            use = f"toolu_{stage.random.getrandbits(48):012x}"
+            said = [
+                {"type": "thinking", "thinking": thought},
+                {"type": "tool_use", "id": use, "name": call.name, "input": call.arguments},
+            ]
             stage.generate(
                 "decide",
                 SONNET,
                 messages,
-                f"{thought} → {call.name}({as_text(call.arguments)})",
-                instructions=3400,
-                cached=3100 if number else 0,
+                said,
+                instructions=3100,
+                cached=3000 if number else 0,
                 reasoning=stage.random.randint(60, 420),
                 prompt="order-agent",
             )
             failed = _use_tool(stage, call) or failed
+            result = as_text(call.result if call.result is not None else call.error)
             messages += [
-                {"role": "assistant", "content": as_text(wanted)},
-                {"role": "tool", "content": as_text(call.result if call.result is not None else call.error)},
+                {"role": "assistant", "content": said},
+                {
+                    "role": "user",
+                    "content": [{"type": "tool_result", "tool_use_id": use, "content": result}],
+                },
             ]
-        stage.generate("reply", SONNET, messages, request.answer, instructions=3400, cached=3100)
+        stage.generate("reply", SONNET, messages, request.answer, instructions=3100, cached=3000)
         root.output = request.answer
         _mark(root, request, failed)
 
@@ -309,7 +332,7 @@ def triage_email(stage: Stage) -> None:
     """One call that sorts a mail; sometimes what comes back has the wrong shape."""
     text, labels = stage.random.choice(EMAILS)
     with stage.trace("triage-email", Kind.CHAIN, text, tags=["batch", "mail"]) as root:
-        ask = [{"role": "user", "content": text}]
+        ask = [{"role": "system", "content": TRIAGE_INSTRUCTIONS}, {"role": "user", "content": text}]
         broken = stage.chance(0.06)
         answer: Any = {**labels, "priority": "high"} if broken else labels
         call = stage.generate("classify", GPT_4O_MINI, ask, answer, prompt="triage", streamed=False)

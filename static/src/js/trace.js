@@ -15,10 +15,10 @@ function start(root) {
   let wait = 0;
 
   // --- the address says what is open ----------------------------------------------------------------
-  function address(id, wantedTab = tab) {
+  function address(id, shown) {
     const url = new URL(root.dataset.base.slice(0, -1), location.href); // without its last ? or &
-    if (id) url.searchParams.set("observation", id);
-    if (wantedTab !== "preview") url.searchParams.set("tab", wantedTab);
+    if (shown) url.searchParams.set("observation", id); // empty: the trace itself
+    if (tab !== "preview") url.searchParams.set("tab", tab);
     if (tree.view === "timeline") url.searchParams.set("view", "timeline");
     return url;
   }
@@ -26,7 +26,7 @@ function start(root) {
   const wanted = () => new URL(location.href).searchParams;
 
   function note(push) {
-    const url = address(tree.selected);
+    const url = address(tree.selected, root.hasAttribute("data-open"));
     if (url.href === location.href) return;
     if (push) history.pushState({}, "", url);
     else history.replaceState({}, "", url);
@@ -45,7 +45,7 @@ function start(root) {
   async function load(keep = false) {
     asked?.abort();
     const mine = (asked = new AbortController());
-    const url = address(tree.selected);
+    const url = address(tree.selected, true);
     url.searchParams.set("part", "observation");
     const slow = setTimeout(() => panel.setAttribute("aria-busy", "true"), 150);
     try {
@@ -376,11 +376,16 @@ function start(root) {
     const opening = missed && !connected;
     connected = true;
     if (opening && root.dataset.recent === undefined) return; // nothing came between the page and the socket
-    clearTimeout(due);
-    due = setTimeout(refresh, Math.max(200, cost * 3));
+    soon();
   });
 
+  /** Refresh once for whatever arrives until then; the timer is never put off, or a busy trace would stand still. */
+  function soon() {
+    due ||= setTimeout(refresh, Math.max(200, cost * 3));
+  }
+
   async function refresh() {
+    due = 0;
     if (busy) return void (again = true);
     busy = true;
     const began = performance.now();
@@ -404,7 +409,7 @@ function start(root) {
       busy = false;
       if (again) {
         again = false;
-        due = setTimeout(refresh, Math.max(200, cost * 3));
+        soon();
       }
     }
   }
@@ -412,7 +417,7 @@ function start(root) {
   addEventListener("popstate", () => {
     tab = wanted().get("tab") ?? "preview";
     show(wanted().get("view"));
-    open(wanted().get("observation") ?? "");
+    open(wanted().get("observation") ?? "", { shown: wanted().has("observation") });
   });
 
   show(wanted().get("view"));

@@ -5,6 +5,9 @@ export function remember(name, value) {
   document.cookie = `${name}=${encodeURIComponent(value)}; path=/; max-age=31536000; samesite=lax`;
 }
 
+// The server writes times as the reader's clock shows them.
+remember("time_zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+
 /** Show a toast; `text` is plain text from the server's own templates. */
 export function toast(text, kind = "ok") {
   const template = document.getElementById(`toast-${kind}`);
