@@ -44,7 +44,7 @@ class TraceDetail(KeyView):
         summary = repository.get_trace(project, trace_id)
         if summary is None:
             raise NotFound(f"There is no trace {trace_id} in this project.")
-        groups = _groups(request.query_params.get("fields"))
+        groups = _groups(request.query_params.getlist("fields"))
         rows = _observations(summary) if "observations" in groups else None
         wants_content = "io" in groups
         shape = shapes.trace(
@@ -58,9 +58,9 @@ class TraceDetail(KeyView):
         return Response(shape)
 
 
-def _groups(fields: str | None) -> frozenset[str]:
-    """The groups that `fields` names; all when it names none."""
-    asked = frozenset(name.strip() for name in (fields or "").split(","))
+def _groups(fields: Sequence[str]) -> frozenset[str]:
+    """The groups that `fields` names, separated by commas or repeated; all when it names none."""
+    asked = frozenset(name.strip() for name in ",".join(fields).split(","))
     return asked & GROUPS or GROUPS
 
 
