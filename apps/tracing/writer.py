@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Unavailable
+from apps.core.errors import Unavailable
 from apps.core.ids import new_id
 from apps.telemetry.gate import Gate, gate
 from apps.tracing import receipts, store, tables
@@ -92,21 +92,21 @@ class Writer:
         if not arrivals:
             return CommitResult([], self.id, {})
         with _turn:
-            self._gate().require_room()
-            state = self._started()
-            self._mend(state)
-            with writing(arrivals):
-                try:
+            try:
+                self._gate().require_room()
+                state = self._started()
+                self._mend(state)
+                with writing(arrivals):
                     return self._commit(state, arrivals)
-                except ApiError:
-                    state.failed.update(arrivals)
-                    raise
-                except Exception as error:
-                    state.failed.update(arrivals)
-                    logger.exception("commit of %d observations failed", len(observations))
-                    raise Unavailable(
-                        "The observations could not be stored. Try again.", retry_after=5
-                    ) from error
+            except Unavailable:
+                raise
+            except (
+                Exception
+            ) as error:  # a store in trouble; also a query over its limits, which is no refusal
+                logger.exception("commit of %d observations failed", len(observations))
+                raise Unavailable(
+                    "The observations could not be stored. Try again.", retry_after=5
+                ) from error
 
     def _gate(self) -> Gate:
         return self._given_gate or gate()
@@ -129,6 +129,13 @@ class Writer:
             state.failed.difference_update(chunk)
 
     def _commit(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
+        try:
+            return self._write(state, arrivals)
+        except BaseException:
+            state.failed.update(arrivals)
+            raise
+
+    def _write(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
         assert state.memory is not None
         traces = self._recall(state.memory, arrivals)
         fresh: list[Stored] = []

@@ -65,3 +65,17 @@ def test_a_full_disk_refuses_early(writer: Writer, project: str, monkeypatch: py
     monkeypatch.undo()
     assert repository.get_trace(project, "t") is None
     assert writer.commit([root(project, "t")]).traces
+
+
+def test_what_cannot_be_mended_yet_is_a_reason_to_try_again(writer: Writer, project: str) -> None:
+    with refusing("observations", project), pytest.raises(Unavailable):
+        writer.commit([root(project, "t")])
+    gate().execute("RENAME TABLE observation_io TO away", purpose="test")
+    try:
+        with pytest.raises(Unavailable) as refusal:
+            writer.commit([root(project, "other")])
+    finally:
+        gate().execute("RENAME TABLE away TO observation_io", purpose="test")
+    assert refusal.value.retry_after
+    assert repository.get_trace(project, "other") is None
+    assert len(writer.commit([root(project, "t"), root(project, "other")]).traces) == 2
