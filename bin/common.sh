@@ -58,14 +58,14 @@ find_python() {
 make_venv() {
     "$python" -m venv --clear "$venv" && "$venv/bin/python" -m pip --version && return 0
     # No ensurepip (Debian without python3-venv): uv makes environments by itself.
-    rm -rf "$venv" "$state/uv"
-    "$python" -m pip install --quiet --require-hashes --target "$state/uv" -r requirements/bootstrap.txt || return 1
-    "$state/uv/bin/uv" venv --python "$python" "$venv"
+    rm -rf "$venv" "$state/installer"
+    "$python" -m pip install --quiet --require-hashes --target "$state/installer" -r requirements/bootstrap.txt || return 1
+    "$state/installer/bin/uv" venv --python "$python" "$venv"
 }
 
 install_uv() {
-    if [ -x "$state/uv/bin/uv" ]; then
-        "$state/uv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r requirements/bootstrap.txt
+    if [ -x "$state/installer/bin/uv" ]; then
+        "$state/installer/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r requirements/bootstrap.txt
     else
         "$venv/bin/python" -m pip install --require-hashes -r requirements/bootstrap.txt
     fi
@@ -102,12 +102,12 @@ network_advice="Downloads need a way to the package registries: check the networ
 
 # set_up REQUIREMENTS: everything up to a runnable program, with the packages of requirements/REQUIREMENTS.txt.
 set_up() {
-    mkdir -p "$state"
     if [ ! -x "$venv/bin/python" ]; then
-        rm -f "$state"/*
+        rm -rf "$state" # what it says was done is gone
         find_python
         say "Setting up in $(pwd) (first time: about a minute)"
     fi
+    mkdir -p "$state"
     if [ ! -x "$venv/bin/python" ] || [ ! -x "$venv/bin/uv" ]; then
         [ -x "$venv/bin/python" ] || step venv requirements/bootstrap.txt "Virtual environment" \
             "Debian, Ubuntu: apt-get install python3-venv. Elsewhere: a Python that has ensurepip or pip." make_venv
