@@ -108,24 +108,30 @@ set_up() {
         say "Setting up in $(pwd) (first time: about a minute)"
     fi
     mkdir -p "$state"
-    if [ ! -x "$venv/bin/python" ] || [ ! -x "$venv/bin/uv" ]; then
-        [ -x "$venv/bin/python" ] || step venv requirements/bootstrap.txt "Virtual environment" \
+    if [ ! -x "$venv/bin/python" ]; then
+        step venv requirements/bootstrap.txt "Virtual environment" \
             "Debian, Ubuntu: apt-get install python3-venv. Elsewhere: a Python that has ensurepip or pip." make_venv
+    fi
+    if [ ! -x "$venv/bin/uv" ]; then
+        rm -f "$state/uv"
         step uv requirements/bootstrap.txt "uv, the installer" "$network_advice" install_uv
     fi
     step "python-$1" "requirements/$1.txt" "Python packages" "$network_advice" install_packages "requirements/$1.txt"
     if [ -f package.json ]; then
-        if [ ! -d node_modules ]; then rm -f "$state/npm"; fi
-        if [ ! -d static/dist ]; then rm -f "$state/build"; fi
         need_node=$(checksum package.json package-lock.json build.mjs static/src)
         if [ "$(cat "$state/pages" 2>/dev/null)" != "$need_node" ] || [ ! -d static/dist ]; then
             find_node
+            if [ ! -d node_modules ]; then rm -f "$state/npm"; fi
+            if [ ! -d static/dist ]; then rm -f "$state/build"; fi
             step npm "package.json package-lock.json" "npm packages" "$network_advice" install_npm_packages
             step build "package-lock.json build.mjs static/src" "Scripts and styles" \
                 "If files in static/src were changed, the message above says where." build_pages
             printf '%s\n' "$need_node" >"$state/pages"
         fi
     fi
+    for catalogue in locale/*/LC_MESSAGES/*.po; do
+        if [ ! -f "${catalogue%.po}.mo" ]; then rm -f "$state/messages"; fi
+    done
     step messages locale "Translations" "The message above names the file and line." \
         "$venv/bin/python" bin/compile_messages.py
 }
