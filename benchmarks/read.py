@@ -121,8 +121,8 @@ def questions() -> dict[str, Callable[[random.Random], Any]]:
         return repository.list_traces(PROJECT, TraceFilter(from_time=since, **fields))
 
     def opened(trace_id: str) -> Any:
-        repository.get_trace(PROJECT, trace_id)
-        return repository.list_observations(PROJECT, trace_id, content=True)
+        trace = repository.get_trace(PROJECT, trace_id)
+        return repository.list_observations(PROJECT, trace_id, content=True, trace=trace)
 
     today = datetime.now(UTC).date()
     week = TraceFilter(from_time=now - 7 * DAY)

@@ -42,6 +42,7 @@ def _configuration() -> dict[str, Any]:
         "task_serializer": "json",
         "accept_content": ["json"],
         "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
         "worker_enable_remote_control": False,
         "worker_pool": "threads",  # never fork: stores keep threads and locks of their own
         "worker_timer_precision": 0.5,

@@ -12,9 +12,9 @@ import logging
 import threading
 import time
 
-from celery import beat
 from celery.worker import WorkController, state
 
+from litefuse_web import schedule
 from litefuse_web.celery import AT_START, EMBEDDED_THREADS, app
 from litefuse_web.memory_broker import bell
 
@@ -47,7 +47,9 @@ class EmbeddedCelery:
         self._worker.start()
         if not self._ready.wait(READY_SECONDS):
             raise RuntimeError("the embedded task worker did not start; the log says why")
-        self._clock = threading.Thread(target=self._tick, name="celery-beat", daemon=True)
+        self._clock = threading.Thread(
+            target=schedule.keep, args=(self._stopping,), name="celery-beat", daemon=True
+        )
         self._clock.start()
         for task in AT_START:
             app.send_task(task)
@@ -80,14 +82,3 @@ class EmbeddedCelery:
             without_heartbeat=True,
         )
         controller.start()  # until should_stop
-
-    def _tick(self) -> None:
-        scheduler = beat.Scheduler(app=app)
-        while not self._stopping.is_set():
-            try:
-                pause = scheduler.tick()
-            except Exception:
-                logger.exception("a scheduled task could not be started")
-                pause = 1.0
-            self._stopping.wait(pause)
-        scheduler.close()

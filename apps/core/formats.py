@@ -23,11 +23,11 @@ def _number(value: float | Decimal, digits: int) -> str:
 
 
 def duration(milliseconds: int | float | None) -> str:
-    """`310 ms`, `8.41 s`, `2 min 14 s`, `3 h 5 min`; three significant digits below a minute."""
+    """`<1 ms`, `310 ms`, `8.41 s`, `2 min 14 s`, `3 h 5 min`; three significant digits below a minute."""
     if milliseconds is None:
         return NONE
     if milliseconds < 1000:
-        return gettext("%(n)s ms") % {"n": _number(milliseconds, 0)}
+        return gettext("%(n)s ms") % {"n": "<1" if 0 < milliseconds < 1 else _number(milliseconds, 0)}
     seconds = milliseconds / 1000
     if seconds < 60:
         digits = 2 if seconds < 10 else 1

@@ -45,7 +45,7 @@ Reply = tuple[dict[str, Any], list[tuple[bytes, bytes]]]  # JSON body, headers
 class Route:
     """What answers a POST, and the operation a key must be allowed (scopes.KEY_OPERATIONS)."""
 
-    post: Callable[[Headers, Receive, Access], Awaitable[Reply]]
+    post: Callable[[Headers, Receive, Access, str], Awaitable[Reply]]  # … key, project
     scope: str
 
 
@@ -93,8 +93,8 @@ class Ingestion:
             if scope["method"] != "POST":
                 raise MethodNotAllowed("Send telemetry with POST.")
             access = await self._authenticate(headers.get("authorization"))
-            access.require(route.scope)
-            body, extra = await route.post(headers, receive, access)
+            project_id = access.require(route.scope)
+            body, extra = await route.post(headers, receive, access, project_id)
             status = 200
         except Disconnected:
             return None
@@ -116,9 +116,8 @@ class Ingestion:
         ask = functools.partial(authenticate, authorization)
         return await asyncio.get_running_loop().run_in_executor(self._asking, ask)
 
-    async def _traces(self, headers: Headers, receive: Receive, access: Access) -> Reply:
+    async def _traces(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/otel/v1/traces."""
-        project_id = access.require("ingest")
         is_json = _is_json(headers)
         is_gzip = _is_gzip(headers)
         sender = _sender(headers)
@@ -157,7 +156,7 @@ class Ingestion:
             extra.append((RECEIPT_HEADER, receipt.encode()))
         return body, extra
 
-    async def _metrics(self, headers: Headers, receive: Receive, access: Access) -> Reply:
+    async def _metrics(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/otel/v1/metrics: accepted, so that exporters of both signals do not fail; not kept."""
         return {"message": "OK"}, []
 

@@ -8,6 +8,7 @@ There is no queue to lose: a waiting request has not been answered.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from contextlib import contextmanager
 from apps.core.errors import Unavailable
 from apps.tracing.records import Observation
 from apps.tracing.writer import CommitResult
+
+logger = logging.getLogger(__name__)
 
 MAX_WAIT = 0.06  # seconds a commit waits for requests that are being received or decoded
 MAX_ROWS = 4096  # in one commit; a single request may have more
@@ -27,7 +30,7 @@ class CommitGroup:
     """Belongs to one event loop. `commit` runs in a thread of its own, one call at a time."""
 
     def __init__(self, commit: Commit, announce: Announce) -> None:
-        """`announce` hears of every commit, after those who waited for it; it must not raise."""
+        """`announce` hears of every commit, after those who waited for it."""
         self._commit = commit
         self._announce = announce
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -130,4 +133,7 @@ class CommitGroup:
         for _, future in group:
             if not future.done():
                 future.set_result(result)
-        await self._announce(result)
+        try:
+            await self._announce(result)
+        except Exception:  # those who wait for the next commit must not suffer
+            logger.exception("a commit could not be announced")

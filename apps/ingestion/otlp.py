@@ -22,6 +22,8 @@ from apps.core.errors import InvalidRequest, TooLarge
 from apps.ingestion import otlp_messages as messages
 
 MAX_SPANS = 50_000  # in one request; SDKs send 512 or less
+MAX_ITEMS = 1_000_000  # attributes, events and list elements in one request, all together
+COUNTED_FIRST = 1024 * 1024  # bytes of a message from which its attributes are counted before it is parsed
 MAX_DEPTH = 64  # of lists and maps in one attribute
 MAX_ID_LENGTH = 800  # characters; what the batch API allows for ids
 MAX_INTEGER_DIGITS = 20
@@ -33,6 +35,35 @@ Attributes = dict[str, Any]  # str, bool, int, finite float, None, and lists and
 
 class _Unusable(Exception):
     """This span cannot be stored; the text is the reason."""
+
+
+_TOO_MANY_ITEMS = (
+    f"More than {MAX_ITEMS} attributes, events and list elements in one request. Send less at once."
+)
+
+
+class Items:
+    """Counts what a request is made of, which bounds the memory and time it takes."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = MAX_ITEMS
+
+    def check(self, count: int) -> None:
+        """Raise TooLarge when `count` more would be too many."""
+        if count > self.left:
+            raise TooLarge(_TOO_MANY_ITEMS)
+
+    def spend(self, count: int) -> None:
+        """Take `count` more, or raise TooLarge."""
+        self.check(count)
+        self.left -= count
+
+    def of(self, sent: Any) -> Any:
+        """The sequence itself, counted."""
+        self.spend(len(sent))
+        return sent
 
 
 @dataclass(slots=True)
@@ -89,18 +120,18 @@ class Decoded:
 def decode_protobuf(body: bytes, now: int) -> Decoded:
     """Spans of an ExportTraceServiceRequest; `now` (microseconds) dates spans without any time.
 
-    Raises InvalidRequest when the bytes are no such message, TooLarge above MAX_SPANS.
+    Raises InvalidRequest when the bytes are no such message, TooLarge above MAX_SPANS or MAX_ITEMS.
     """
+    decoded, items = Decoded(), Items()
     try:
-        request = messages.Request.FromString(body)
-        decoded = Decoded()
-        for group in request.resource_spans:
-            resource = Resource(_attributes(group.resource.attributes))
-            for scope_group in group.scope_spans:
-                sent = scope_group.scope
-                scope = Scope(_text(sent.name), _text(sent.version), _attributes(sent.attributes))
-                _check_count(len(decoded.spans) + len(decoded.refused) + len(scope_group.spans))
-                _collect(decoded, scope_group.spans, resource, scope, now, _protobuf_span)
+        for raw in items.of(_parse("Request", body, items).resource_spans):
+            group = _parse("ResourceSpans", raw, items)
+            resource = Resource(_attributes(_parse("Resource", group.resource, items).attributes, items))
+            for scope_raw in items.of(group.scope_spans):
+                scope_group = _parse("ScopeSpans", scope_raw, items)
+                sent = _parse("Scope", scope_group.scope, items)
+                scope = Scope(_text(sent.name), _text(sent.version), _attributes(sent.attributes, items))
+                _collect(decoded, scope_group.spans, resource, scope, now, items, _protobuf_span)
     except (DecodeError, _Unusable) as problem:
         raise InvalidRequest(f"The body is not an OTLP trace request in protobuf: {problem}") from None
     return decoded
@@ -108,21 +139,21 @@ def decode_protobuf(body: bytes, now: int) -> Decoded:
 
 def decode_json(body: bytes, now: int) -> Decoded:
     """Spans of an ExportTraceServiceRequest in OTLP's JSON; as `decode_protobuf`."""
+    if body.count(b"{") + body.count(b"[") > 4 * MAX_ITEMS:  # before they become objects in memory
+        raise TooLarge(_TOO_MANY_ITEMS)
     request = _load_json(body)
     if not isinstance(request, dict):
         raise InvalidRequest("The body must be a JSON object with 'resourceSpans'.")
-    decoded = Decoded()
+    decoded, items = Decoded(), Items()
     try:
-        for group in _objects(request, "resourceSpans"):
-            resource = Resource(_json_attributes(_object(group, "resource")))
-            for scope_group in _objects(group, "scopeSpans"):
+        for group in items.of(_objects(request, "resourceSpans")):
+            resource = Resource(_json_attributes(_object(group, "resource"), items))
+            for scope_group in items.of(_objects(group, "scopeSpans")):
                 sent = _object(scope_group, "scope")
-                scope = Scope(
-                    _json_text(sent.get("name")), _json_text(sent.get("version")), _json_attributes(sent)
-                )
+                name, version = _json_text(sent.get("name")), _json_text(sent.get("version"))
+                scope = Scope(name, version, _json_attributes(sent, items))
                 spans = _array(scope_group, "spans")
-                _check_count(len(decoded.spans) + len(decoded.refused) + len(spans))
-                _collect(decoded, spans, resource, scope, now, _json_span)
+                _collect(decoded, spans, resource, scope, now, items, _json_span)
     except _Unusable as problem:
         raise InvalidRequest(f"The body is not an OTLP trace request in JSON: {problem}") from None
     return decoded
@@ -134,19 +165,17 @@ def _collect(
     resource: Resource,
     scope: Scope,
     now: int,
-    read: Callable[[Any, Resource, Scope, int], Span],
+    items: Items,
+    read: Callable[[Any, Resource, Scope, int, Items], Span],
 ) -> None:
     """Read the spans of one scope, keeping the good ones."""
+    if len(decoded.spans) + len(decoded.refused) + len(sent) > MAX_SPANS:
+        raise TooLarge(f"More than {MAX_SPANS} spans in one request. Send smaller batches.")
     for item in sent:
         try:
-            decoded.spans.append(read(item, resource, scope, now))
+            decoded.spans.append(read(item, resource, scope, now, items))
         except _Unusable as problem:
             decoded.refused.append(str(problem))
-
-
-def _check_count(count: int) -> None:
-    if count > MAX_SPANS:
-        raise TooLarge(f"More than {MAX_SPANS} spans in one request. Send smaller batches.")
 
 
 def _check_id(value: str, name: str) -> str:
@@ -167,9 +196,18 @@ def _times(start: int | None, end: int | None, now: int) -> tuple[int, int]:
 # --- protobuf ----------------------------------------------------------------------------------------------
 
 
-def _protobuf_span(raw: bytes, resource: Resource, scope: Scope, now: int) -> Span:
+def _parse(name: str, raw: bytes, items: Items) -> Any:
+    """One message of otlp_messages. A large one is counted first: an empty pair is two bytes here, and
+    fifty in memory."""
+    if len(raw) > COUNTED_FIRST and f"Count{name}" in messages.MESSAGES:
+        items.check(len(messages.MESSAGES[f"Count{name}"].FromString(raw).pairs))
+    return messages.MESSAGES[name].FromString(raw)
+
+
+def _protobuf_span(raw: bytes, resource: Resource, scope: Scope, now: int, items: Items) -> Span:
     try:
-        span = messages.Span.FromString(raw)
+        span = _parse("Span", raw, items)
+        events = [_protobuf_event(event, items) for event in items.of(span.events)]
     except DecodeError:
         raise _Unusable("span is damaged: not a protobuf message") from None
     start, end = _times(_micros(span.start_time_unix_nano), _micros(span.end_time_unix_nano), now)
@@ -183,14 +221,16 @@ def _protobuf_span(raw: bytes, resource: Resource, scope: Scope, now: int) -> Sp
         name=_text(span.name),
         start_time=start,
         end_time=end,
-        attributes=_attributes(span.attributes),
-        events=[
-            SpanEvent(_text(event.name), _micros(event.time_unix_nano), _attributes(event.attributes))
-            for event in span.events
-        ],
+        attributes=_attributes(span.attributes, items),
+        events=events,
         status_code=status.code,
         status_message=_text(status.message),
     )
+
+
+def _protobuf_event(raw: bytes, items: Items) -> SpanEvent:
+    event = _parse("Event", raw, items)
+    return SpanEvent(_text(event.name), _micros(event.time_unix_nano), _attributes(event.attributes, items))
 
 
 def _text(raw: bytes) -> str:
@@ -202,11 +242,12 @@ def _micros(nanoseconds: int) -> int | None:
     return clamp_micros(nanoseconds // 1000) if nanoseconds else None
 
 
-def _attributes(pairs: Any, depth: int = 0) -> Attributes:
-    return {pair.key.decode("utf-8", "replace"): _value(pair.value, depth) for pair in pairs}
+def _attributes(pairs: Any, items: Items, depth: int = 0) -> Attributes:
+    items.spend(len(pairs))
+    return {pair.key.decode("utf-8", "replace"): _value(pair.value, items, depth) for pair in pairs}
 
 
-def _value(raw: bytes, depth: int) -> Any:
+def _value(raw: bytes, items: Items, depth: int) -> Any:
     """One AnyValue. Strings, nearly all values, are cut out by hand: tag byte, length, text."""
     if raw[:1] == b"\n":
         size = len(raw)
@@ -218,9 +259,13 @@ def _value(raw: bytes, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise _Unusable(f"an attribute is nested deeper than {MAX_DEPTH}")
     try:
-        value = messages.AnyValue.FromString(raw)
+        return _other_value(messages.AnyValue.FromString(raw), items, depth)
     except DecodeError:
         raise _Unusable("an attribute is damaged: not a protobuf value") from None
+
+
+def _other_value(value: Any, items: Items, depth: int) -> Any:
+    """An AnyValue that has been parsed."""
     kind = value.WhichOneof("value")
     match kind:
         case None:
@@ -232,9 +277,10 @@ def _value(raw: bytes, depth: int) -> Any:
         case "bytes_value":
             return base64.b64encode(value.bytes_value).decode()
         case "array_value":
-            return [_value(item, depth + 1) for item in value.array_value.values]
+            values = items.of(_parse("ArrayValue", value.array_value, items).values)
+            return [_value(item, items, depth + 1) for item in values]
         case "kvlist_value":
-            return _attributes(value.kvlist_value.values, depth + 1)
+            return _attributes(_parse("KeyValueList", value.kvlist_value, items).values, items, depth + 1)
         case _:
             return getattr(value, kind)
 
@@ -298,7 +344,7 @@ def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
     return value
 
 
-def _json_span(sent: Any, resource: Resource, scope: Scope, now: int) -> Span:
+def _json_span(sent: Any, resource: Resource, scope: Scope, now: int, items: Items) -> Span:
     if not isinstance(sent, dict):
         raise _Unusable("span is not an object")
     start, end = _times(
@@ -314,14 +360,14 @@ def _json_span(sent: Any, resource: Resource, scope: Scope, now: int) -> Span:
         name=_json_text(sent.get("name")),
         start_time=start,
         end_time=end,
-        attributes=_json_attributes(sent),
+        attributes=_json_attributes(sent, items),
         events=[
             SpanEvent(
                 _json_text(event.get("name")),
                 _json_micros(event.get("timeUnixNano")),
-                _json_attributes(event),
+                _json_attributes(event, items),
             )
-            for event in _objects(sent, "events")
+            for event in items.of(_objects(sent, "events"))
         ],
         status_code=STATUS_ERROR if status.get("code") in (STATUS_ERROR, "STATUS_CODE_ERROR") else 0,
         status_message=_json_text(status.get("message")),
@@ -369,15 +415,16 @@ def _json_micros(value: Any) -> int | None:
     return clamp_micros(nanoseconds // 1000) if nanoseconds else None
 
 
-def _json_attributes(parent: dict[str, Any]) -> Attributes:
-    return _json_pairs(_objects(parent, "attributes"), 0)
+def _json_attributes(parent: dict[str, Any], items: Items) -> Attributes:
+    return _json_pairs(_objects(parent, "attributes"), items, 0)
 
 
-def _json_pairs(pairs: list[dict[str, Any]], depth: int) -> Attributes:
-    return {_json_text(pair.get("key")): _json_value(pair.get("value"), depth) for pair in pairs}
+def _json_pairs(pairs: list[dict[str, Any]], items: Items, depth: int) -> Attributes:
+    items.spend(len(pairs))
+    return {_json_text(pair.get("key")): _json_value(pair.get("value"), items, depth) for pair in pairs}
 
 
-def _json_value(value: Any, depth: int) -> Any:
+def _json_value(value: Any, items: Items, depth: int) -> Any:
     """One AnyValue of OTLP's JSON, an object with one key that names the kind."""
     if depth > MAX_DEPTH:
         raise _Unusable(f"an attribute is nested deeper than {MAX_DEPTH}")
@@ -398,10 +445,10 @@ def _json_value(value: Any, depth: int) -> Any:
                 return _json_text(content)
             case "arrayValue":
                 values = _array(content, "values") if isinstance(content, dict) else []
-                return [_json_value(item, depth + 1) for item in values]
+                return [_json_value(item, items, depth + 1) for item in items.of(values)]
             case "kvlistValue":
                 pairs = _objects(content, "values") if isinstance(content, dict) else []
-                return _json_pairs(pairs, depth + 1)
+                return _json_pairs(pairs, items, depth + 1)
     return None
 
 

@@ -1,8 +1,8 @@
 """OTLP trace messages as this program reads them: wire-compatible, but text fields are declared `bytes`.
 
-The official descriptors would refuse a whole request for one string that is not UTF-8. Spans are kept as
-bytes too, so that each is parsed by itself and a damaged one leaves its siblings alone. Field numbers are
-those of opentelemetry-proto 1.x.
+The official descriptors would refuse a whole request for one string that is not UTF-8. Messages inside others
+are kept as bytes too: each is parsed by itself, so that a damaged span leaves its siblings alone, and a large
+one is counted before it is parsed. Field numbers are those of opentelemetry-proto 1.x.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _KINDS = {
 
 # message -> {field: (number, type)}; "[]" marks repeated fields, other names are messages of this table.
 _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
-    "Request": {"resource_spans": (1, "[]ResourceSpans")},
-    "ResourceSpans": {"resource": (1, "Resource"), "scope_spans": (2, "[]ScopeSpans")},
+    "Request": {"resource_spans": (1, "[]bytes")},
+    "ResourceSpans": {"resource": (1, "bytes"), "scope_spans": (2, "[]bytes")},
     "Resource": {"attributes": (1, "[]KeyValue")},
-    "ScopeSpans": {"scope": (1, "Scope"), "spans": (2, "[]bytes")},
+    "ScopeSpans": {"scope": (1, "bytes"), "spans": (2, "[]bytes")},
     "Scope": {"name": (1, "bytes"), "version": (2, "bytes"), "attributes": (3, "[]KeyValue")},
     "Span": {
         "trace_id": (1, "bytes"),
@@ -37,24 +37,30 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "start_time_unix_nano": (7, "fixed64"),
         "end_time_unix_nano": (8, "fixed64"),
         "attributes": (9, "[]KeyValue"),
-        "events": (11, "[]Event"),
+        "events": (11, "[]bytes"),
         "status": (15, "Status"),
     },
     "Event": {"time_unix_nano": (1, "fixed64"), "name": (2, "bytes"), "attributes": (3, "[]KeyValue")},
     "Status": {"message": (2, "bytes"), "code": (3, "int32")},
-    # A value stays bytes: most are strings, which `otlp` cuts out without building a message.
+    # Values are strings nearly always, which `otlp` cuts out without building a message.
     "KeyValue": {"key": (1, "bytes"), "value": (2, "bytes")},
     "AnyValue": {
         "string_value": (1, "bytes"),
         "bool_value": (2, "bool"),
         "int_value": (3, "int64"),
         "double_value": (4, "double"),
-        "array_value": (5, "ArrayValue"),
-        "kvlist_value": (6, "KeyValueList"),
+        "array_value": (5, "bytes"),
+        "kvlist_value": (6, "bytes"),
         "bytes_value": (7, "bytes"),
     },
     "ArrayValue": {"values": (1, "[]bytes")},
     "KeyValueList": {"values": (1, "[]KeyValue")},
+    # The messages with pairs once more, with the pairs as bytes: to count them at little cost.
+    "CountResource": {"pairs": (1, "[]bytes")},
+    "CountScope": {"pairs": (3, "[]bytes")},
+    "CountSpan": {"pairs": (9, "[]bytes")},
+    "CountEvent": {"pairs": (3, "[]bytes")},
+    "CountKeyValueList": {"pairs": (1, "[]bytes")},
 }
 
 
@@ -88,5 +94,5 @@ def _build() -> dict[str, Any]:
     }
 
 
-_classes = _build()
-Request, Span, AnyValue = _classes["Request"], _classes["Span"], _classes["AnyValue"]
+MESSAGES = _build()
+AnyValue = MESSAGES["AnyValue"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import secrets
@@ -14,6 +15,7 @@ from channels.layers import get_channel_layer
 logger = logging.getLogger(__name__)
 
 MAX_LINES = 200  # of one message; browsers told of more fetch the list instead
+SECONDS = 2.0  # a channel layer that hangs holds nobody up for longer
 _COUNTED_PROJECTS = 10_000
 
 # Each publishing process counts for itself: a shared count would cost a round trip a commit. A reader who
@@ -42,7 +44,8 @@ async def publish(project_id: str, traces: Sequence[dict[str, Any]]) -> None:
         "missed": len(traces) > MAX_LINES,
     }
     try:
-        await get_channel_layer().group_send(group_name(project_id), message)
+        async with asyncio.timeout(SECONDS):
+            await get_channel_layer().group_send(group_name(project_id), message)
     except Exception:
         logger.warning("live update of project %s was not sent", project_id, exc_info=True)
 

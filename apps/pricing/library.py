@@ -14,6 +14,8 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
+from apps.pricing.drafts import TierDraft
+
 LIBRARY = "genai-prices"
 READING = 1  # raise when the reading below changes, so that instances seed anew
 
@@ -66,15 +68,6 @@ Prices = Mapping[str, Any]  # price name of the library -> Decimal or tiered pri
 
 
 @dataclass(frozen=True, slots=True)
-class SeedTier:
-    """One tier as it should be stored."""
-
-    name: str
-    conditions: tuple[Mapping[str, Any], ...]
-    prices: Mapping[str, Decimal]
-
-
-@dataclass(frozen=True, slots=True)
 class SeedModel:
     """One managed definition as it should be stored; the first tier is the default one."""
 
@@ -86,7 +79,7 @@ class SeedModel:
     unit: str
     tokenizer_id: str
     rank: int
-    tiers: tuple[SeedTier, ...]
+    tiers: tuple[TierDraft, ...]
 
 
 def source() -> str:
@@ -157,27 +150,25 @@ def _given(prices: Any) -> Prices:
 
 def _tiers(
     standard: Prices, hours: Sequence[tuple[str, Prices]], variants: Sequence[Any], provider: str
-) -> list[SeedTier]:
+) -> list[TierDraft]:
     """The default tier, then the others: more conditions and larger thresholds first."""
     groups: list[tuple[str, tuple[Mapping[str, Any], ...], Prices]] = []
     groups += [(name, (condition,), {**standard, **over}) for name, condition, over in _variants(variants)]
     groups += [(f"Hours {span} UTC", ({"hoursUtc": span},), {**standard, **over}) for span, over in hours]
     groups.append(("", (), standard))
-    tiers: list[SeedTier] = []
+    parts: list[tuple[str, tuple[Mapping[str, Any], ...], dict[str, Decimal]]] = []
     for name, conditions, prices in groups:
         for threshold in sorted(_thresholds(prices), reverse=True):
             large = {"usageDetailPattern": INPUT_SIDE, "operator": "gt", "value": threshold}
-            title = "Large Context" if threshold == 200_000 else f"Large Context (>{threshold // 1000}K)"
-            tiers.append(
-                SeedTier(
-                    f"{name} · {title}" if name else title,
-                    (*conditions, large),
-                    usage_prices(_at(prices, threshold), provider),
-                )
-            )
-        tiers.append(SeedTier(name or "Standard", conditions, usage_prices(_at(prices, 0), provider)))
-    default = tiers.pop()
-    return [default, *tiers]
+            size = "" if threshold == 200_000 else f" (>{round(threshold / 1000)}K)"
+            title = f"{name} · Large Context{size}" if name else f"Large Context{size}"
+            parts.append((title, (*conditions, large), usage_prices(_at(prices, threshold), provider)))
+        parts.append((name or "Standard", conditions, usage_prices(_at(prices, 0), provider)))
+    default = parts.pop()
+    return [
+        TierDraft(name, priority == 0, priority, conditions, prices)
+        for priority, (name, conditions, prices) in enumerate([default, *parts])
+    ]
 
 
 def _variants(variants: Sequence[Any]) -> Iterator[tuple[str, Mapping[str, Any], Prices]]:

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 PATTERN_SECONDS = 0.05  # longest a single pattern may run
 _MAX_REMEMBERED_KEYS = 500  # usage keys whose answer a condition remembers
 
+_HOURS = regex.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 _OPERATORS: dict[str, Callable[[int, float], bool]] = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -122,7 +123,7 @@ def parse_condition(data: Mapping[str, Any]) -> Condition:
     if "usageDetailPattern" in data:
         return _usage_condition(data)
     if "hoursUtc" in data:
-        return HoursCondition(*(_minute(part) for part in str(data["hoursUtc"]).split("-", 1)))
+        return _hours_condition(data["hoursUtc"])
     source, key, values = data.get("source"), data.get("key"), data.get("values")
     if source not in ("model_parameters", "metadata"):
         raise ValueError("source of a condition must be model_parameters or metadata")
@@ -151,9 +152,12 @@ def _usage_condition(data: Mapping[str, Any]) -> UsageCondition:
     return UsageCondition(pattern, _OPERATORS[data["operator"]], value)
 
 
-def _minute(text: str) -> int:
-    hours, minutes = text.split(":")
-    return int(hours) * 60 + int(minutes)
+def _hours_condition(span: object) -> HoursCondition:
+    shape = _HOURS.match(span) if isinstance(span, str) else None
+    if shape is None:
+        raise ValueError("hoursUtc must look like 00:30-16:30")
+    hours = [int(part) for part in shape.groups()]
+    return HoursCondition(hours[0] * 60 + hours[1], hours[2] * 60 + hours[3])
 
 
 @dataclass(frozen=True)

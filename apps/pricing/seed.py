@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Subquery
 
 from apps.pricing import catalogue, library
-from apps.pricing.library import SeedModel, SeedTier
+from apps.pricing.library import SeedModel
 from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision, PricingTier
 
 
@@ -75,7 +75,7 @@ def apply(models: list[SeedModel]) -> Difference:
             batch_size=500,
         )
         PricingTier.objects.bulk_create(
-            [tier for model in written for tier in _tier_rows(model)], batch_size=500
+            [tier.row(model.id) for model in written for tier in model.tiers], batch_size=500
         )
         origin = library.source()
         PriceRevision.objects.bulk_create(
@@ -124,15 +124,7 @@ def content(model: SeedModel) -> dict[str, Any]:
         "unit": model.unit,
         "tokenizerId": model.tokenizer_id or None,
         "rank": model.rank,
-        "tiers": [
-            {
-                "name": tier.name,
-                "priority": priority,
-                "conditions": [dict(condition) for condition in tier.conditions],
-                "prices": {key: format(price, "f") for key, price in tier.prices.items()},
-            }
-            for priority, tier in enumerate(model.tiers)
-        ],
+        "tiers": [tier.as_json() for tier in model.tiers],
     }
 
 
@@ -150,19 +142,3 @@ def _columns(model: SeedModel) -> dict[str, Any]:
         "tokenizer_config": chat if model.tokenizer_id == "openai" else {},
         "rank": model.rank,
     }
-
-
-def _tier_rows(model: SeedModel) -> list[PricingTier]:
-    return [_tier_row(model.id, priority, tier) for priority, tier in enumerate(model.tiers)]
-
-
-def _tier_row(model_id: str, priority: int, tier: SeedTier) -> PricingTier:
-    return PricingTier(
-        id=f"{model_id}_tier_{priority or 'default'}",
-        definition_id=model_id,
-        name=tier.name,
-        is_default=priority == 0,
-        priority=priority,
-        conditions=[dict(condition) for condition in tier.conditions],
-        prices=dict(tier.prices),
-    )

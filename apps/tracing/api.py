@@ -44,7 +44,7 @@ class TraceDetail(KeyView):
         summary = repository.get_trace(project, trace_id)
         if summary is None:
             raise NotFound(f"There is no trace {trace_id} in this project.")
-        groups = _groups(request.query_params.get("fields"))
+        groups = _groups(request.query_params.getlist("fields"))
         rows = _observations(summary) if "observations" in groups else None
         wants_content = "io" in groups
         shape = shapes.trace(
@@ -58,9 +58,9 @@ class TraceDetail(KeyView):
         return Response(shape)
 
 
-def _groups(fields: str | None) -> frozenset[str]:
-    """The groups that `fields` names; all when it names none."""
-    asked = frozenset(name.strip() for name in (fields or "").split(","))
+def _groups(fields: Sequence[str]) -> frozenset[str]:
+    """The groups that `fields` names, separated by commas or repeated; all when it names none."""
+    asked = frozenset(name.strip() for name in ",".join(fields).split(","))
     return asked & GROUPS or GROUPS
 
 
@@ -71,18 +71,22 @@ def _observations(summary: TraceSummary) -> list[ObservationRow]:
             f"This trace has {summary.observation_count} observations, one answer holds {MAX_OBSERVATIONS}."
             " Leave 'observations' out of fields."
         )
-    return repository.list_observations(summary.project_id, summary.id, content=True, limit=MAX_OBSERVATIONS)
+    return repository.list_observations(
+        summary.project_id, summary.id, content=True, limit=MAX_OBSERVATIONS, trace=summary
+    )
 
 
 def _received(summary: TraceSummary, rows: Sequence[ObservationRow] | None) -> str:
     """The attributes as received of the trace's root; empty while none has arrived."""
     if rows is not None:
         return next((row.attributes for row in rows if _is_root(row)), "")
-    narrow = repository.list_observations(summary.project_id, summary.id, limit=MAX_OBSERVATIONS)
+    narrow = repository.list_observations(
+        summary.project_id, summary.id, limit=MAX_OBSERVATIONS, trace=summary
+    )
     root = next((row for row in narrow if _is_root(row)), None)
     if root is None:
         return ""
-    whole = repository.get_observation(summary.project_id, summary.id, root.id)
+    whole = repository.get_observation(summary.project_id, summary.id, root.id, trace=summary)
     return "" if whole is None else whole.attributes
 
 

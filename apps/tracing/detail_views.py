@@ -80,7 +80,7 @@ def _base(url: str) -> str:
 
 
 def _tree(trace: TraceSummary) -> dict[str, Any]:
-    rows = repository.list_observations(trace.project_id, trace.id, limit=detail.MAX_ROWS)
+    rows = repository.list_observations(trace.project_id, trace.id, limit=detail.MAX_ROWS, trace=trace)
     return {"drawing": detail.drawing(trace, rows, now_micros())}
 
 
@@ -88,7 +88,7 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
     """The panel of the observation that the URL names; of the trace itself when it names none."""
     wanted = request.GET.get("observation", "")
     tab = request.GET.get("tab", "")
-    found = repository.get_observation(trace.project_id, trace.id, wanted) if wanted else None
+    found = repository.get_observation(trace.project_id, trace.id, wanted, trace=trace) if wanted else None
     url = listing.trace_url(trace.project_id, trace.id)
     panel: dict[str, Any] = {
         "trace": trace,

@@ -145,6 +145,11 @@ class TraceSummary:
         """From the first start to the last end."""
         return max(self.end_time - self.start_time, 0) // 1000
 
+    @property
+    def exact_latency_ms(self) -> float:
+        """The same with its fraction, as the observations show theirs."""
+        return max(self.end_time - self.start_time, 0) / 1000
+
     def is_running(self, now: int) -> bool:
         """True while neither root nor app-root came and the trace is younger than ten minutes."""
         return not self.has_root and now - self.start_time < RUNNING_FOR

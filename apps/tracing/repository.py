@@ -72,7 +72,7 @@ def list_traces(
         since = None if window is None else newest - window
         if since is not None and since <= (filter.from_time or 0):
             since = None
-        rows = _newest(where, parameters, since, limit + 1)
+        rows = _newest(where, parameters, since, limit + 1, in_one_step=window in _WINDOWS[:2])
         if since is None or len(rows) > limit:
             break
     traces = [tables.summary_from(row) for row in rows[:limit]]
@@ -80,17 +80,52 @@ def list_traces(
     return TracePage(traces, _write_cursor(traces[-1]) if more else None)
 
 
-def _newest(where: str, parameters: dict[str, Any], since: int | None, limit: int) -> Sequence[Any]:
+def _newest(
+    where: str, parameters: dict[str, Any], since: int | None, limit: int, *, in_one_step: bool
+) -> Sequence[Any]:
     """Rows in the order of the list, none before `since`."""
     if since is not None:
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
-    return gate().query(
-        f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL WHERE {where}"
-        f" ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}",
-        parameters,
+    order = f"WHERE {where} ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}"
+    if in_one_step:
+        return gate().query(
+            f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL {order}", parameters, purpose="trace list"
+        )
+    # Of a long time, which rows first and then the rows: whole ones are wide, and FINAL reads every column
+    # it is asked for from every row. Of few days one step is faster (10 ms against 17, CPU).
+    keys = gate().query(f"SELECT hour, id FROM traces FINAL {order}", parameters, purpose="trace list")
+    if not keys:
+        return []
+    hours, ids = zip(*keys, strict=True)
+    place = {id: number for number, id in enumerate(ids)}
+    rows = gate().query(
+        f"SELECT {tables.SUMMARY_SELECT} FROM traces WHERE project_id = {{project:String}}"
+        " AND hour IN {hours:Array(UInt32)} AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
+        {"project": parameters["project"], "hours": sorted(set(hours)), "ids": list(ids)},
         purpose="trace list",
     )
+    return sorted(rows, key=lambda row: place[row[_SUMMARY_ID]])
+
+
+_SUMMARY_ID = [name for name, _ in tables.SUMMARY_COLUMNS].index("id")
+
+
+def changed_traces(project_id: str, filter: TraceFilter, *, since: int) -> list[TraceSummary]:
+    """Of the traces `filter.ids` those that pass the filter and were written at or after `since` (micros).
+
+    For lists that follow what arrives: the version index leaves only the newest parts to read, where
+    `list_traces` would look for the ids in the whole range (measured: a tenth of the time at 60,000 traces).
+    """
+    where, parameters = _conditions(project_id, filter)
+    rows = gate().query(
+        f"SELECT {tables.SUMMARY_SELECT} FROM (SELECT * FROM traces WHERE project_id = {{project:String}}"
+        " AND id IN {ids:Array(String)} AND v >= {since:UInt64} ORDER BY v DESC LIMIT 1 BY id)"
+        f" WHERE {where} ORDER BY timestamp DESC, id DESC",
+        {**parameters, "ids": list(filter.ids), "since": since},
+        purpose="traces that changed",
+    )
+    return [tables.summary_from(row) for row in rows]
 
 
 def count_traces(project_id: str, filter: TraceFilter) -> int:
@@ -204,10 +239,18 @@ def get_trace(project_id: str, trace_id: str) -> TraceSummary | None:
 
 
 def list_observations(
-    project_id: str, trace_id: str, *, content: bool = False, limit: int = 20_000
+    project_id: str,
+    trace_id: str,
+    *,
+    content: bool = False,
+    limit: int = 20_000,
+    trace: TraceSummary | None = None,
 ) -> list[ObservationRow]:
-    """The observations of a trace in order of start, at most `limit`; content only when asked for."""
-    rows = _observations(project_id, trace_id, "", {}, limit)
+    """The observations of a trace in order of start, at most `limit`; content only when asked for.
+
+    Who has just read the summary gives it as `trace`: it says where to look, and need not be read again.
+    """
+    rows = _observations(project_id, trace_id, "", {}, limit, trace)
     contents = _contents(project_id, trace_id) if content and rows else {}
     return [
         tables.observation_row(row, contents.get((row[_ID], version), _NO_CONTENT) if content else None)
@@ -215,10 +258,12 @@ def list_observations(
     ]
 
 
-def get_observation(project_id: str, trace_id: str, observation_id: str) -> ObservationRow | None:
-    """One observation with its content, or None."""
+def get_observation(
+    project_id: str, trace_id: str, observation_id: str, *, trace: TraceSummary | None = None
+) -> ObservationRow | None:
+    """One observation with its content, or None; `trace` as in list_observations."""
     only = {"id": observation_id}
-    rows = _observations(project_id, trace_id, " AND id = {id:String}", only, 1)
+    rows = _observations(project_id, trace_id, " AND id = {id:String}", only, 1, trace)
     if not rows:
         return None
     version, row = rows[0]
@@ -232,10 +277,12 @@ def trace_content(project_id: str, trace_id: str) -> tuple[str, str]:
     if pointers is None:
         return "", ""
     input_id, input_given, output_id, output_given = pointers
-    return (
-        _text(project_id, trace_id, input_id, "trace_input" if input_given else "input"),
-        _text(project_id, trace_id, output_id, "trace_output" if output_given else "output"),
-    )
+    versions = sorted(_texts(project_id, trace_id, input_id, output_id), key=lambda row: row[1])
+    newest = {id: texts for id, _, *texts in versions}  # two versions are there while one replaces another
+    empty = ["", "", "", ""]
+    said = newest.get(input_id, empty)[1 if input_given else 0]
+    answered = newest.get(output_id, empty)[3 if output_given else 2]
+    return said, answered
 
 
 _ID = [name for name, _ in tables.ROW_COLUMNS].index("id")
@@ -254,10 +301,16 @@ def _trace_row(project_id: str, trace_id: str, columns: str) -> Any:
 
 
 def _observations(
-    project_id: str, trace_id: str, condition: str, parameters: dict[str, Any], limit: int
+    project_id: str,
+    trace_id: str,
+    condition: str,
+    parameters: dict[str, Any],
+    limit: int,
+    trace: TraceSummary | None,
 ) -> list[tuple[int, Any]]:
     """(version, row) pairs in order of start, one for each observation."""
-    times = _trace_row(
+    times: tuple[int, int] | None = (trace.start_time, trace.end_time) if trace else None
+    times = times or _trace_row(
         project_id, trace_id, "toUnixTimestamp64Micro(start_time), toUnixTimestamp64Micro(end_time)"
     )
     if times is None:
@@ -301,16 +354,14 @@ def _contents(project_id: str, trace_id: str, id: str | None = None) -> dict[tup
     }
 
 
-def _text(project_id: str, trace_id: str, id: str, column: str) -> str:
-    if not id:
-        return ""
-    rows = gate().query(
-        f"SELECT {column} FROM observation_io WHERE project_id = {{project:String}}"
-        " AND trace_id = {trace:String} AND id = {id:String} ORDER BY event_ts DESC LIMIT 1",
-        {"project": project_id, "trace": trace_id, "id": id},
+def _texts(project_id: str, trace_id: str, *ids: str) -> Sequence[Any]:
+    """(id, version, input, trace_input, output, trace_output) of those observations."""
+    return gate().query(
+        "SELECT id, event_ts, input, trace_input, output, trace_output FROM observation_io"
+        " WHERE project_id = {project:String} AND trace_id = {trace:String} AND id IN {ids:Array(String)}",
+        {"project": project_id, "trace": trace_id, "ids": sorted(set(ids))},
         purpose="content of a trace",
     )
-    return str(rows[0][0]) if rows else ""
 
 
 # --- conditions and cursors -------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ def test_no_template_breaks_the_content_security_policy() -> None:
 @pytest.mark.parametrize(
     ("milliseconds", "written"),
     [
+        (0.4, "<1 ms"),
         (None, "–"),
         (0, "0 ms"),
         (310, "310 ms"),

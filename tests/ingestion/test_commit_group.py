@@ -32,6 +32,7 @@ class Store:
 
     async def announce(self, result: CommitResult) -> None:
         self.announced += 1
+        raise RuntimeError("nobody listens")
 
     def commit(self, observations: Sequence[Observation]) -> CommitResult:
         self.commits.append(len(observations))

@@ -184,6 +184,42 @@ def test_the_number_of_spans_is_bounded(monkeypatch):
         otlp.decode_protobuf(request({}, {}, {}), NOW)
 
 
+@pytest.mark.parametrize("hostile", [b"\x0a\x00" * 500, b"\x0a\xe8\x07" + b"\x12\x00" * 500])
+def test_tiny_groups_are_counted(hostile, monkeypatch):
+    assert otlp.decode_protobuf(hostile, NOW).spans == []
+    monkeypatch.setattr(otlp, "MAX_ITEMS", 100)
+    with pytest.raises(TooLarge):
+        otlp.decode_protobuf(hostile, NOW)
+
+
+@pytest.mark.parametrize("counted_first", [10, 10_000_000])
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"attributes": {str(number): "" for number in range(500)}},
+        {"attributes": {"list": [""] * 500}},
+        {"attributes": {"map": {str(number): "" for number in range(500)}}},
+        {"events": [("", {})] * 500},
+        {"events": [("", {str(number): "" for number in range(500)})]},
+    ],
+)
+def test_tiny_parts_of_a_span_are_counted(span, counted_first, monkeypatch):
+    body = request({"trace_id": TRACE, "span_id": SPAN, **span})
+    monkeypatch.setattr(otlp, "COUNTED_FIRST", counted_first)
+    assert len(otlp.decode_protobuf(body, NOW).spans) == 1
+    monkeypatch.setattr(otlp, "MAX_ITEMS", 400)
+    for decode, sent in ((otlp.decode_protobuf, body), (otlp.decode_json, as_json(body))):
+        with pytest.raises(TooLarge):
+            decode(sent, NOW)
+
+
+def test_a_json_body_of_nothing_but_brackets_is_not_even_parsed(monkeypatch):
+    monkeypatch.setattr(otlp, "MAX_ITEMS", 100)
+    monkeypatch.setattr(otlp, "_load_json", None)
+    with pytest.raises(TooLarge):
+        otlp.decode_json(b'{"resourceSpans":[' + b"{}," * 500 + b"{}]}", NOW)
+
+
 def test_nesting_is_bounded():
     value = json_any(nested(otlp.MAX_DEPTH + 2))
     sent = {"traceId": "t", "spanId": "s", "attributes": [{"key": "k", "value": value}]}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from litefuse_web.celery import app
+from litefuse_web import schedule
 
 
 class Command(BaseCommand):
-    """Celery's own beat with our schedule."""
+    """Keeps the schedule until a signal."""
 
     help = "Start scheduled tasks (needs REDIS_URL; without it `serve` starts them itself)."
 
@@ -21,4 +23,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "a separate beat needs REDIS_URL; without it `manage.py serve` keeps the schedule itself"
             )
-        app.start(["beat", "--loglevel=INFO"])
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        self.stdout.write("Keeping the schedule.")
+        self.stdout.flush()
+        schedule.keep(stopping)

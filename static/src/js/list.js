@@ -18,6 +18,7 @@ function fresh() {
     held: new Map(), // rows fetched while the reader points
     fetching: false,
     again: false, // fetch the whole first page next
+    stale: false, // more is new than one page holds: rows between would be left out, so exchange them all
     seen: new Set(), // ids counted into the rate
     arrivals: [], // times of new traces, for the rate
     overviewAt: 0, // when counts and facets were last asked for
@@ -94,6 +95,10 @@ function take(fragment) {
 }
 
 function release() {
+  if (state.stale) {
+    state.again = true;
+    return work();
+  }
   for (const row of state.held.values()) place(row);
   state.held.clear();
   showPill();
@@ -106,8 +111,9 @@ function release() {
 function showPill() {
   const line = list.querySelector("[data-pill-line]");
   if (!line) return;
-  line.hidden = state.held.size === 0;
-  line.querySelector("[data-pill-count]").textContent = list.dataset.textNew.replace("{n}", state.held.size);
+  line.hidden = state.held.size === 0 && !state.stale;
+  const count = state.stale ? `${MAX_WAITING}+` : state.held.size;
+  line.querySelector("[data-pill-count]").textContent = list.dataset.textNew.replace("{n}", count);
 }
 
 /** Fetch what is due, one request at a time: content never travels over the socket, and access is checked here. */
@@ -125,7 +131,7 @@ async function work() {
       const url = list.dataset.listUrl;
       const fragment = await get(whole ? url : withIds(url, ids), "trace-table");
       if (mine !== state) return;
-      if (whole && (!body() || (!paused() && body().children.length > MAX_ROWS))) swapTable(fragment);
+      if (whole) takePage(fragment);
       else take(fragment);
       if (body()?.children.length > MAX_ROWS && !paused()) mine.again = true;
     }
@@ -137,14 +143,25 @@ async function work() {
   }
 }
 
+/** A first page: merged where it meets the rows already there, else in their place. */
+function takePage(fragment) {
+  const rows = [...fragment.querySelectorAll("tr[data-id]")];
+  const meets = rows.some((row) => rowOf(row.dataset.id) || state.held.has(row.dataset.id));
+  state.stale = Boolean(body() && rows.length && fragment.querySelector('[rel="next"]') && !meets);
+  if (body() && paused()) return state.stale ? showPill() : take(fragment);
+  if (!body() || state.stale || body().children.length > MAX_ROWS) swapTable(fragment);
+  else take(fragment);
+}
+
 function swapTable(fragment) {
   const table = fragment.querySelector("#trace-table");
   const old = document.getElementById("trace-table");
   state.held.clear();
+  state.stale = false;
   if (table && old) {
     old.replaceWith(table);
     htmx.process(table);
-  } else if (!old) {
+  } else if (!old && fragment.querySelector("tr[data-id]")) {
     htmx.ajax("GET", list.dataset.listUrl, { target: "#traces", swap: "outerHTML" });
   }
 }
@@ -180,13 +197,14 @@ document.addEventListener("litefuse:traces", (event) => {
   const { traces, missed } = event.detail;
   state.again ||= missed;
   for (const { id } of traces) {
-    state.waiting.add(id);
+    if (state.waiting.size <= MAX_WAITING) state.waiting.add(id); // one more says: fetch the page
     if (!state.seen.has(id)) {
       state.seen.add(id);
       state.arrivals.push(Date.now());
     }
   }
   if (state.seen.size > 5000) state.seen.clear();
+  if (state.arrivals.length > 5000) state.arrivals.splice(0, 2500);
   if (traces.length) state.overviewDue = true;
   work();
 });
@@ -230,13 +248,15 @@ setInterval(() => {
   if (!current() || document.hidden) return;
   tick();
   showRate();
-  if (state.held.size && !paused()) release();
+  if ((state.held.size || state.stale) && !paused()) release();
   refreshOverview();
 }, 500);
 if (current()) tick();
 
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && current()?.dataset.live) work();
+  if (document.hidden || !current()?.dataset.live) return;
+  state.again ||= state.waiting.size > 0; // told of long ago, perhaps: rows by id are for what is new
+  work();
 });
 
 document.addEventListener("change", (event) => {
@@ -250,6 +270,7 @@ document.addEventListener("click", (event) => {
   if (!(at instanceof Element)) return;
   if (at.closest("[data-pill]")) {
     document.activeElement?.blur();
+    list.querySelector("[data-pill-line]").hidden = true; // or the pointer over the pill would hold it
     release();
     list.querySelector("[data-scroll]")?.scrollTo({ top: 0 });
   } else if (at.closest(".facet-row")) {

@@ -1,0 +1,188 @@
+"""A model definition as somebody wants it: read from the public API's JSON shape and checked. Pure.
+
+Every refusal is an InvalidRequest that names the field and says what it must be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import regex
+from django.utils.dateparse import parse_date, parse_datetime
+
+from apps.core.errors import InvalidRequest
+from apps.pricing.models import PricingTier, Tokenizer, Unit
+from apps.pricing.rules import parse_condition
+from apps.pricing.usage import dollars
+
+MAX_TIERS = 50
+MAX_PRICES = 100
+MAX_PATTERN = 5000
+MAX_NAME = 200
+_FLAT = {"inputPrice": "input", "outputPrice": "output", "totalPrice": "total"}
+
+
+@dataclass(frozen=True, slots=True)
+class TierDraft:
+    """One tier; the default one has priority 0 and no conditions."""
+
+    name: str
+    is_default: bool
+    priority: int
+    conditions: tuple[Mapping[str, Any], ...]
+    prices: Mapping[str, Decimal]
+
+    def as_json(self) -> dict[str, Any]:
+        """The tier as revisions keep it: prices as text."""
+        return {
+            "name": self.name,
+            "priority": self.priority,
+            "conditions": [dict(condition) for condition in self.conditions],
+            "prices": {key: format(price, "f") for key, price in self.prices.items()},
+        }
+
+    def row(self, model_id: str) -> PricingTier:
+        """The tier as it is stored with its definition; not saved."""
+        return PricingTier(
+            id=f"{model_id}_tier_{'default' if self.is_default else self.priority}",
+            definition_id=model_id,
+            name=self.name,
+            is_default=self.is_default,
+            priority=self.priority,
+            conditions=[dict(condition) for condition in self.conditions],
+            prices=dict(self.prices),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDraft:
+    """A whole definition, valid in itself."""
+
+    name: str
+    match_pattern: str
+    unit: str
+    tiers: tuple[TierDraft, ...]
+    start_date: datetime | None = None
+    tokenizer_id: str = ""
+    tokenizer_config: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_draft(data: Mapping[str, Any]) -> ModelDraft:
+    """A definition from `{modelName, matchPattern, unit, …}` with flat prices or `pricingTiers`."""
+    tokenizer = data.get("tokenizerId") or ""
+    if tokenizer and tokenizer not in Tokenizer.values:
+        raise InvalidRequest(f"tokenizerId must be one of {', '.join(Tokenizer.values)}, or null")
+    config = data.get("tokenizerConfig") or {}
+    if not isinstance(config, Mapping):
+        raise InvalidRequest("tokenizerConfig must be an object")
+    unit = data.get("unit") or Unit.TOKENS.value
+    if unit not in Unit.values:
+        raise InvalidRequest(f"unit must be one of {', '.join(Unit.values)}")
+    return ModelDraft(
+        name=_text(data, "modelName", MAX_NAME),
+        match_pattern=_pattern(data),
+        unit=unit,
+        tiers=_tiers(data),
+        start_date=_start_date(data.get("startDate")),
+        tokenizer_id=tokenizer,
+        tokenizer_config=dict(config),
+    )
+
+
+def _text(data: Mapping[str, Any], name: str, longest: int) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not 1 <= len(value.strip()) <= longest:
+        raise InvalidRequest(f"{name} must be a text of 1 to {longest} characters")
+    return value.strip()
+
+
+def _pattern(data: Mapping[str, Any]) -> str:
+    pattern = _text(data, "matchPattern", MAX_PATTERN)
+    try:
+        regex.compile(pattern)
+    except regex.error as error:
+        raise InvalidRequest(f"matchPattern is not a valid regular expression: {error}") from error
+    return pattern
+
+
+def _start_date(value: object) -> datetime | None:
+    if value is None or value == "":
+        return None
+    try:
+        moment = parse_datetime(str(value)) or datetime.fromisoformat(str(parse_date(str(value))))
+    except ValueError:
+        raise InvalidRequest("startDate must be an ISO 8601 date or date and time") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+# --- tiers --------------------------------------------------------------------------------------------------
+
+
+def _tiers(data: Mapping[str, Any]) -> tuple[TierDraft, ...]:
+    flat = {kind: data[name] for name, kind in _FLAT.items() if data.get(name) is not None}
+    given = data.get("pricingTiers")
+    if flat and given:
+        raise InvalidRequest("give either inputPrice, outputPrice and totalPrice, or pricingTiers; not both")
+    if given:
+        return _given_tiers(given)
+    if "total" in flat and len(flat) > 1:
+        raise InvalidRequest("totalPrice cannot stand beside inputPrice or outputPrice")
+    if not flat:
+        raise InvalidRequest("a model needs prices: inputPrice, outputPrice or totalPrice, or pricingTiers")
+    return (TierDraft("Standard", True, 0, (), _prices(flat)),)
+
+
+def _given_tiers(given: object) -> tuple[TierDraft, ...]:
+    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) > MAX_TIERS:
+        raise InvalidRequest(f"pricingTiers must be a list of at most {MAX_TIERS} tiers")
+    tiers = tuple(_tier(tier) for tier in given)
+    if sum(tier.is_default for tier in tiers) != 1:
+        raise InvalidRequest("exactly one of the pricingTiers must be the default")
+    if len({tier.name for tier in tiers}) < len(tiers):
+        raise InvalidRequest("the names of pricingTiers must differ")
+    if len({tier.priority for tier in tiers}) < len(tiers):
+        raise InvalidRequest("the priorities of pricingTiers must differ")
+    return tuple(sorted(tiers, key=lambda tier: tier.priority))
+
+
+def _tier(given: object) -> TierDraft:
+    if not isinstance(given, Mapping):
+        raise InvalidRequest("each of the pricingTiers must be an object")
+    name, default = _text(given, "name", 100), given.get("isDefault", False)
+    priority, conditions = given.get("priority", 0), given.get("conditions") or []
+    if not isinstance(default, bool) or isinstance(priority, bool) or not isinstance(priority, int):
+        raise InvalidRequest(f"tier {name}: isDefault must be true or false, priority a whole number")
+    if not isinstance(conditions, list) or not all(
+        isinstance(condition, Mapping) for condition in conditions
+    ):
+        raise InvalidRequest(f"tier {name}: conditions must be a list of objects")
+    if default and (priority != 0 or conditions):
+        raise InvalidRequest(f"tier {name}: the default tier has priority 0 and no conditions")
+    if not default and (not 1 <= priority <= 999 or not conditions):
+        raise InvalidRequest(f"tier {name}: needs a priority of 1 to 999 and at least one condition")
+    try:
+        for condition in conditions:
+            parse_condition(condition)
+    except (ValueError, TypeError) as error:
+        raise InvalidRequest(f"tier {name}: {error}") from error
+    return TierDraft(
+        name, default, priority, tuple(dict(c) for c in conditions), _prices(given.get("prices"), name)
+    )
+
+
+def _prices(given: object, tier: str = "Standard") -> dict[str, Decimal]:
+    if not isinstance(given, Mapping) or not 1 <= len(given) <= MAX_PRICES:
+        raise InvalidRequest(f"tier {tier}: prices must hold 1 to {MAX_PRICES} usage keys with a price each")
+    prices: dict[str, Decimal] = {}
+    for key, value in given.items():
+        price = dollars(value)
+        if price is None:
+            raise InvalidRequest(f"tier {tier}: the price of {key} must be a number of at least 0")
+        if not isinstance(key, str) or not 1 <= len(key) <= 200:
+            raise InvalidRequest(f"tier {tier}: a usage key must be a text of 1 to 200 characters")
+        prices[key] = price
+    return prices

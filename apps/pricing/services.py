@@ -1,0 +1,135 @@
+"""Everything that changes a project's own model definitions: check, then do, then write it down.
+
+Each change adds a revision, which costs computed under it name; stored costs stay as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max
+
+from apps.audit import services as audit
+from apps.audit.services import Actor
+from apps.core.errors import InvalidRequest
+from apps.core.ids import new_id
+from apps.organizations.models import Project
+from apps.pricing.drafts import ModelDraft
+from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision, PricingTier
+
+MAX_MODELS = 1000  # a project's own definitions; all their patterns may run for one new name
+
+
+def create_model(*, actor: Actor, project: Project, draft: ModelDraft) -> ModelDefinition:
+    """A new definition of a project. InvalidRequest when the name is taken or there are too many."""
+    with transaction.atomic():
+        own = ModelDefinition.objects.select_for_update().filter(project_id=project.id)
+        if own.count() >= MAX_MODELS:
+            raise InvalidRequest(f"a project has at most {MAX_MODELS} models of its own; delete some first")
+        _check_name_free(project.id, draft.name, except_id="")
+        model = ModelDefinition(id=new_id(), project_id=project.id, revision=1, **_columns(draft))
+        model.save(force_insert=True)
+        _write_tiers(actor, model, draft)
+        _record(actor, "create", project, model, after=content(draft))
+    return model
+
+
+def replace_model(*, actor: Actor, project: Project, model: ModelDefinition, draft: ModelDraft) -> None:
+    """Give a project's definition other contents, as a new revision."""
+    before = _content_in_force(model)
+    if before == content(draft):
+        return
+    with transaction.atomic():
+        _check_name_free(project.id, draft.name, except_id=model.id)
+        last = PriceRevision.objects.filter(definition_id=model.id).aggregate(last=Max("number"))["last"] or 0
+        for name, value in _columns(draft).items():
+            setattr(model, name, value)
+        model.revision = last + 1
+        model.save()
+        model.tiers.all().delete()
+        _write_tiers(actor, model, draft)
+        _record(actor, "update", project, model, before=before, after=content(draft))
+
+
+def delete_model(*, actor: Actor, project: Project, model: ModelDefinition) -> None:
+    """Remove a project's definition; its revisions stay, so that old costs can be explained."""
+    with transaction.atomic():
+        before, id_ = _content_in_force(model), model.id
+        model.delete()
+        model.id = id_
+        _touch()
+        _record(actor, "delete", project, model, before=before)
+
+
+def content(draft: ModelDraft) -> dict[str, Any]:
+    """A definition as revisions keep it: JSON with prices as text."""
+    return {
+        "name": draft.name,
+        "matchPattern": draft.match_pattern,
+        "startDate": draft.start_date.isoformat() if draft.start_date else None,
+        "unit": draft.unit,
+        "tokenizerId": draft.tokenizer_id or None,
+        "tokenizerConfig": dict(draft.tokenizer_config),
+        "tiers": [tier.as_json() for tier in draft.tiers],
+    }
+
+
+def _columns(draft: ModelDraft) -> dict[str, Any]:
+    return {
+        "name": draft.name,
+        "match_pattern": draft.match_pattern,
+        "start_date": draft.start_date,
+        "unit": draft.unit,
+        "tokenizer_id": draft.tokenizer_id,
+        "tokenizer_config": dict(draft.tokenizer_config),
+    }
+
+
+def _write_tiers(actor: Actor, model: ModelDefinition, draft: ModelDraft) -> None:
+    PricingTier.objects.bulk_create(tier.row(model.id) for tier in draft.tiers)
+    PriceRevision.objects.create(
+        definition_id=model.id,
+        number=model.revision,
+        content=content(draft),
+        origin=(actor.label or actor.kind)[:100],
+    )
+    _touch()
+
+
+def _check_name_free(project_id: str, name: str, *, except_id: str) -> None:
+    if ModelDefinition.objects.filter(project_id=project_id, name=name).exclude(id=except_id).exists():
+        raise InvalidRequest(
+            f"the project has a model named {name} already; choose another name or change that one"
+        )
+
+
+def _content_in_force(model: ModelDefinition) -> dict[str, Any] | None:
+    revision = PriceRevision.objects.filter(definition_id=model.id, number=model.revision).first()
+    return revision.content if revision else None
+
+
+def _touch() -> None:
+    """Let every process notice within a second."""
+    CatalogueVersion.objects.get_or_create(scope=CatalogueVersion.PROJECTS)
+    CatalogueVersion.objects.filter(scope=CatalogueVersion.PROJECTS).update(number=F("number") + 1)
+
+
+def _record(
+    actor: Actor,
+    action: str,
+    project: Project,
+    model: ModelDefinition,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    audit.record(
+        actor,
+        action,
+        "model",
+        model.id,
+        before=before,
+        after=after,
+        organization_id=project.organization_id,
+        project_id=project.id,
+    )
