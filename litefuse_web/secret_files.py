@@ -6,10 +6,24 @@ import os
 import secrets
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
+
 
 def secret(data_dir: Path, name: str) -> str:
-    """The secret kept under `name`, made on first use. Two processes starting at once agree on one."""
-    path = data_dir / "secrets" / name
+    """The secret kept under `name`, made on first use. Two processes starting at once agree on one.
+
+    Raises ImproperlyConfigured when the data directory cannot be used.
+    """
+    try:
+        return _kept(data_dir / "secrets" / name)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"the data directory {data_dir} cannot be used: {error.strerror} ({error.filename})."
+            " Make it writable, or choose another with LITEFUSE_DATA_DIR."
+        ) from error
+
+
+def _kept(path: Path) -> str:
     try:
         return path.read_text().strip()
     except FileNotFoundError:
