@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-MAX_NAME = 500  # longer names are never matched
+MAX_NAME = 300  # longer names are never matched
+_MAX_PREFIXES = 8  # taken off one name; the longest known path has seven
+_MAX_WORDS = 24  # of a deployment's name
 
 # What a prefix says about who charges; None: a gateway or folder that says nothing.
 PROVIDERS: Mapping[str, str] = {
@@ -97,7 +99,7 @@ def exact_forms(raw: str) -> list[Form]:
     forms = [Form("aws", name)] if _BEDROCK.match(name) else []
     forms.append(Form(None, name))
     rest = name.lstrip("@")
-    while True:
+    for _ in range(_MAX_PREFIXES):
         prefix, separator, remainder = _split_prefix(rest)
         if not separator or not remainder:
             break
@@ -166,6 +168,8 @@ def names_inside(name: str, known: Mapping[str, object]) -> str | None:
     """
     for spelling in dict.fromkeys((name, *_spelled(name))):
         pieces = re.split(r"([-_/:@. ])", spelling)
+        if len(pieces) > 2 * _MAX_WORDS:
+            return None
         words = range(0, len(pieces), 2)
         spans = ((start, end) for start in words for end in words if start <= end)
         for start, end in sorted(spans, key=lambda span: (span[0] - span[1], span[0])):

@@ -72,7 +72,7 @@ def list_traces(
         since = None if window is None else newest - window
         if since is not None and since <= (filter.from_time or 0):
             since = None
-        rows = _newest(where, parameters, since, limit + 1)
+        rows = _newest(where, parameters, since, limit + 1, in_one_step=window in _WINDOWS[:2])
         if since is None or len(rows) > limit:
             break
     traces = [tables.summary_from(row) for row in rows[:limit]]
@@ -80,19 +80,21 @@ def list_traces(
     return TracePage(traces, _write_cursor(traces[-1]) if more else None)
 
 
-def _newest(where: str, parameters: dict[str, Any], since: int | None, limit: int) -> Sequence[Any]:
+def _newest(
+    where: str, parameters: dict[str, Any], since: int | None, limit: int, *, in_one_step: bool
+) -> Sequence[Any]:
     """Rows in the order of the list, none before `since`."""
     if since is not None:
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
-    # Which rows first, then the rows: whole ones are wide, and FINAL reads every column it is asked for
-    # from every row (one user's newest among 125,000 traces: 93 ms in one step).
-    keys = gate().query(
-        f"SELECT hour, id FROM traces FINAL WHERE {where}"
-        f" ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}",
-        parameters,
-        purpose="trace list",
-    )
+    order = f"WHERE {where} ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}"
+    if in_one_step:
+        return gate().query(
+            f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL {order}", parameters, purpose="trace list"
+        )
+    # Of a long time, which rows first and then the rows: whole ones are wide, and FINAL reads every column
+    # it is asked for from every row. Of few days one step is faster (10 ms against 17, CPU).
+    keys = gate().query(f"SELECT hour, id FROM traces FINAL {order}", parameters, purpose="trace list")
     if not keys:
         return []
     hours, ids = zip(*keys, strict=True)

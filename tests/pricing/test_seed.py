@@ -9,6 +9,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.db import OperationalError, connection
 
 from apps.core.clock import from_datetime
 from apps.pricing import catalogue, library, seed
@@ -153,6 +154,23 @@ def test_the_catalogue_notices_a_change_and_keeps_what_did_not_change(models, mo
     assert second.managed is first.managed
     assert price("p", "own", {"input": 3}, {}, "", {}, second).total_cost == Decimal("3e-15")
     assert price("q", "own", {"input": 3}, {}, "", {}, second).model_id == ""
+
+
+def test_a_database_that_fails_later_leaves_the_prices_already_loaded(models, monkeypatch, caplog) -> None:
+    seed.apply([model for model in models if model.provider == "openai"])
+    first = catalogue.current()
+    monkeypatch.setattr(catalogue, "CHECK_SECONDS", 0.0)
+
+    def fail(*_: object) -> None:
+        raise OperationalError("gone")
+
+    with connection.execute_wrapper(fail):
+        assert catalogue.current() is first
+        assert "already loaded" in caplog.text
+        catalogue.forget()
+        with pytest.raises(OperationalError):
+            catalogue.current()
+    assert catalogue.current().managed == first.managed
 
 
 @pytest.mark.django_db(transaction=True)
