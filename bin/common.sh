@@ -58,14 +58,14 @@ find_python() {
 make_venv() {
     "$python" -m venv --clear "$venv" && "$venv/bin/python" -m pip --version && return 0
     # No ensurepip (Debian without python3-venv): uv makes environments by itself.
-    rm -rf "$venv" "$state/uv"
-    "$python" -m pip install --quiet --require-hashes --target "$state/uv" -r requirements/bootstrap.txt || return 1
-    "$state/uv/bin/uv" venv --python "$python" "$venv"
+    rm -rf "$venv" "$state/installer"
+    "$python" -m pip install --quiet --require-hashes --target "$state/installer" -r requirements/bootstrap.txt || return 1
+    "$state/installer/bin/uv" venv --python "$python" "$venv"
 }
 
 install_uv() {
-    if [ -x "$state/uv/bin/uv" ]; then
-        "$state/uv/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r requirements/bootstrap.txt
+    if [ -x "$state/installer/bin/uv" ]; then
+        "$state/installer/bin/uv" pip install --python "$venv/bin/python" --require-hashes -r requirements/bootstrap.txt
     else
         "$venv/bin/python" -m pip install --require-hashes -r requirements/bootstrap.txt
     fi
@@ -102,30 +102,36 @@ network_advice="Downloads need a way to the package registries: check the networ
 
 # set_up REQUIREMENTS: everything up to a runnable program, with the packages of requirements/REQUIREMENTS.txt.
 set_up() {
-    mkdir -p "$state"
     if [ ! -x "$venv/bin/python" ]; then
-        rm -f "$state"/*
+        rm -rf "$state" # what it says was done is gone
         find_python
         say "Setting up in $(pwd) (first time: about a minute)"
     fi
-    if [ ! -x "$venv/bin/python" ] || [ ! -x "$venv/bin/uv" ]; then
-        [ -x "$venv/bin/python" ] || step venv requirements/bootstrap.txt "Virtual environment" \
+    mkdir -p "$state"
+    if [ ! -x "$venv/bin/python" ]; then
+        step venv requirements/bootstrap.txt "Virtual environment" \
             "Debian, Ubuntu: apt-get install python3-venv. Elsewhere: a Python that has ensurepip or pip." make_venv
+    fi
+    if [ ! -x "$venv/bin/uv" ]; then
+        rm -f "$state/uv"
         step uv requirements/bootstrap.txt "uv, the installer" "$network_advice" install_uv
     fi
     step "python-$1" "requirements/$1.txt" "Python packages" "$network_advice" install_packages "requirements/$1.txt"
     if [ -f package.json ]; then
-        if [ ! -d node_modules ]; then rm -f "$state/npm"; fi
-        if [ ! -d static/dist ]; then rm -f "$state/build"; fi
         need_node=$(checksum package.json package-lock.json build.mjs static/src)
         if [ "$(cat "$state/pages" 2>/dev/null)" != "$need_node" ] || [ ! -d static/dist ]; then
             find_node
+            if [ ! -d node_modules ]; then rm -f "$state/npm"; fi
+            if [ ! -d static/dist ]; then rm -f "$state/build"; fi
             step npm "package.json package-lock.json" "npm packages" "$network_advice" install_npm_packages
             step build "package-lock.json build.mjs static/src" "Scripts and styles" \
                 "If files in static/src were changed, the message above says where." build_pages
             printf '%s\n' "$need_node" >"$state/pages"
         fi
     fi
+    for catalogue in locale/*/LC_MESSAGES/*.po; do
+        if [ ! -f "${catalogue%.po}.mo" ]; then rm -f "$state/messages"; fi
+    done
     step messages locale "Translations" "The message above names the file and line." \
         "$venv/bin/python" bin/compile_messages.py
 }

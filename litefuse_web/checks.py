@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -58,6 +59,28 @@ def check_urls(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) ->
                 )
             )
     return problems
+
+
+@register()
+def check_proxies(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Whom to believe about visitors is named by address or network; a host name would be ignored."""
+    return [
+        Error(
+            f"LITEFUSE_TRUSTED_PROXIES holds {name!r}, which is neither an address nor a network.",
+            hint="Give addresses or networks, separated by commas: 127.0.0.1,10.0.0.0/8.",
+            id="litefuse.E004",
+        )
+        for name in settings.TRUSTED_PROXIES
+        if not _is_network(name)
+    ]
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 @register()

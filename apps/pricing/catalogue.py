@@ -228,7 +228,8 @@ _load_lock = threading.Lock()
 def current() -> Catalogue:
     """The catalogue as of at most a second ago. Call once a batch, from a thread (it may query)."""
     global _checked_at
-    if _current is None:
+    snapshot = _current
+    if snapshot is None:
         with _load_lock:
             return _refreshed()
     if time.monotonic() - _checked_at >= CHECK_SECONDS and _load_lock.acquire(blocking=False):
@@ -239,7 +240,7 @@ def current() -> Catalogue:
             _checked_at = time.monotonic()
         finally:
             _load_lock.release()
-    return _current
+    return snapshot
 
 
 def forget() -> None:

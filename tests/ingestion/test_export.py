@@ -16,8 +16,9 @@ from apps.core.errors import Unavailable
 from apps.ingestion import asgi, bodies, otlp
 from apps.ingestion.bodies import Budget
 from apps.live.publish import group_name
-from apps.organizations.models import KeyScope
+from apps.organizations.models import KeyScope, Project
 from apps.tracing import repository
+from litefuse_web.asgi import Application
 from tests import factories
 from tests.support.otlp import RECORDINGS, START, recorded, request
 from tests.support.program import TRACES, Sender
@@ -294,3 +295,20 @@ async def test_open_browsers_are_told(sender: Sender):
     assert message["traces"] == [
         {"id": TRACE.hex(), "name": "ask", "levels": levels, "latency_ms": 1500, "running": False}
     ]
+
+
+async def test_servers_that_speak_lifespan_are_answered(project: Project):
+    application = Application()
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    answers: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        return next(messages)
+
+    async def send(message: dict[str, str]) -> None:
+        answers.append(message["type"])
+
+    await application({"type": "lifespan"}, receive, send)
+    assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    with pytest.raises(Unavailable):
+        await application.ingestion._group.commit([])

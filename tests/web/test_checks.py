@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from litefuse_web.checks import check_stores, check_unknown_names, check_urls
+from litefuse_web.checks import check_proxies, check_stores, check_unknown_names, check_urls
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,14 @@ def test_addresses_we_cannot_use_are_refused(settings: Settings, name: str, valu
     assert problem.is_serious()
     assert name in problem.msg
     assert "hunter2" not in problem.msg
+
+
+@pytest.mark.parametrize("name", ["nginx", "10.0.0.1/8", "*", ""])
+def test_proxies_are_addresses_or_networks(settings: Settings, name: str) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.1", "10.0.0.0/8", "::1", name]
+    [problem] = check_proxies()
+    assert problem.is_serious()
+    assert repr(name) in problem.msg
 
 
 def test_unknown_names_get_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+from pathlib import Path
 
 import httpx
 import pytest
@@ -46,6 +47,14 @@ def test_a_directory_in_use_is_refused_and_names_its_owner(make_server: Launcher
     assert "LITEFUSE_DATA_DIR" in second.output
     assert "Traceback" not in second.output
     assert first.stop() == 0
+
+
+def test_a_directory_that_cannot_be_used_is_refused(make_server: Launcher, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    server = make_server(data_dir=tmp_path / "file").launch()
+    assert server.wait() == 1
+    assert "LITEFUSE_DATA_DIR" in server.output
+    assert "Traceback" not in server.output
 
 
 def test_a_killed_server_leaves_no_lock_behind(make_server: Launcher) -> None:

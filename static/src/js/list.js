@@ -333,11 +333,11 @@ function drawBrush(strip, from, to) {
   brush.style.width = `${(high - low + 1) * unit}px`;
   const n = sum("count");
   label.textContent = label.dataset.text
-    .replace("{from}", chosen[0].dataset.start.slice(11, 16))
-    .replace("{to}", chosen.at(-1).dataset.end.slice(11, 16))
+    .replace("{from}", chosen[0].dataset.from)
+    .replace("{to}", chosen.at(-1).dataset.to)
     .replace("{n}", n)
     .replace("{share}", n ? Math.round((100 * sum("errors")) / n) : 0);
-  label.style.left = `${Math.min(Math.max(((low + high + 1) / 2) * unit, 110), box.width - 110)}px`;
+  label.style.left = `${Math.min(Math.max(((low + high + 1) / 2) * unit, 140), box.width - 140)}px`;
   return { start: chosen[0].dataset.start, end: chosen.at(-1).dataset.end };
 }
 
