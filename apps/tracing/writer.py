@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from apps.core.clock import now_micros
@@ -36,6 +38,8 @@ from apps.tracing.stored import Stored, prepare
 from apps.tracing.summaries import Fold
 
 logger = logging.getLogger(__name__)
+
+TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class _State:
     failed: set[Key] = field(default_factory=set)  # of failed commits, to be mended before the next one
 
 
+@dataclass(slots=True)
+class _Refusal:
+    """When (monotonic) the last commit of this process failed; None when it did not."""
+
+    at: float | None = None
+
+
+_refusal = _Refusal()
 _states: WeakKeyDictionary[Gate, _State] = WeakKeyDictionary()
 _turn = threading.RLock()  # commits of one process take turns
 
@@ -97,12 +109,14 @@ class Writer:
                 state = self._started()
                 self._mend(state)
                 with writing(arrivals):
-                    return self._commit(state, arrivals)
-            except Unavailable:
-                raise
-            except (
-                Exception
-            ) as error:  # a store in trouble; also a query over its limits, which is no refusal
+                    result = self._commit(state, arrivals)
+                _refusal.at = None
+                return result
+            except Exception as error:  # also a query over its limits, which is no fault of the sender's
+                _refusal.at = time.monotonic()
+                self._tidy()
+                if isinstance(error, Unavailable):
+                    raise
                 logger.exception("commit of %d observations failed", len(observations))
                 raise Unavailable(
                     "The observations could not be stored. Try again.", retry_after=5
@@ -127,6 +141,16 @@ class Writer:
             with writing(chunk):
                 repair(self._gate(), chunk)
             state.failed.difference_update(chunk)
+
+    def _tidy(self) -> None:
+        """Put right at once what a failed commit left, if the store can: its summaries tell of spans that
+        are not there."""
+        try:
+            state = _states.get(self._gate())
+            if state is not None:
+                self._mend(state)
+        except Exception as error:
+            logger.warning("a failed commit is not put right yet, the next one will try again: %s", error)
 
     def _commit(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
         try:
@@ -231,6 +255,14 @@ def _next_version(state: _State, traces: dict[Key, Known]) -> int:
     stored = max(known.v for known in traces.values())
     state.last_version = max(now_micros(), state.last_version + 1, stored + 1)
     return state.last_version
+
+
+def write_trouble() -> Literal["", "full", "refused"]:
+    """Why this process cannot store anything just now; empty when nothing speaks against it."""
+    if gate().is_full():
+        return "full"
+    failed_at = _refusal.at
+    return "refused" if failed_at is not None and time.monotonic() - failed_at < TROUBLE_SECONDS else ""
 
 
 def forget() -> None:
