@@ -17,6 +17,7 @@ from django.urls import reverse, set_script_prefix
 from apps.accounts import bootstrap
 from apps.core.errors import ApiError, Unavailable
 from apps.pricing import seed
+from apps.tracing.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +69,12 @@ def warm_up(open_store: Callable[[], None]) -> None:
         logger.error("the telemetry store cannot be opened: %s", error.message)
 
 
-def load_demo() -> None:
+def load_demo(writer: Writer) -> None:
     """Tell the demo organization's story up to now. The server runs on without it when that fails."""
     from apps.ingestion.demo import load_demo as tell  # only who asks for the demo waits for it
 
     try:
-        tell()
+        tell(writer)
     except (ApiError, DatabaseError):
         logger.exception("the demo organization could not be loaded")
 

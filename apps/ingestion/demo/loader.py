@@ -9,7 +9,6 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM
-from apps.core import lifecycle
 from apps.core.clock import now_micros
 from apps.ingestion.demo.calendar import DAYS, observations_between
 from apps.ingestion.pipeline import add_prices
@@ -27,25 +26,19 @@ _BATCH = 1000
 _DAY = 86_400_000_000
 
 
-def load_demo(writer: Writer | None = None, now: int | None = None) -> int:
+def load_demo(writer: Writer, now: int | None = None) -> int:
     """Make the demo organization and tell its story up to now; how many observations were added.
 
     Repeating it adds only what happened since. Cut short, it starts over and stores nothing twice.
+    `writer` is the process's one: a second would mistake the first one's commits for a crash's remains.
     """
     until = now_micros() if now is None else now
     project = _project()
     since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * _DAY)
-    own = writer or Writer()
-    try:
-        count = 0
-        for batch in _batches(project.id, since, until):
-            if lifecycle.is_stopping():
-                return count
-            own.commit(batch)
-            count += len(batch)
-    finally:
-        if writer is None:
-            own.close()
+    count = 0
+    for batch in _batches(project.id, since, until):
+        writer.commit(batch)
+        count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
     logger.info("the demo organization has %d more observations", count)
     return count

@@ -55,7 +55,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         steps = [lambda: startup.warm_up(application.open_store)]
         steps += [tasks.start] if tasks else []
-        steps += [startup.load_demo] if demo else []
+        steps += [lambda: startup.load_demo(application.writer)] if demo else []
         for step in steps:
             if lifecycle.is_stopping():  # asked to stop while starting: begin nothing more
                 return

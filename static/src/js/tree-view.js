@@ -75,6 +75,7 @@ export class TreeView {
       while (path.length && path.at(-1).until < at) path.pop();
       row.parent = path.length ? path.at(-1).at : -1; // by extent, not depth: depth ends at a limit
       if (row.below) path.push({ at, until: at + row.below });
+      if (row.level === "error") for (let up = row.parent; up >= 0 && !this.rows[up].holdsError; up = this.rows[up].parent) this.rows[up].holdsError = true;
     });
     this.lay();
   }
@@ -207,7 +208,7 @@ export class TreeView {
     link.title = row.lost ? `${row.name ?? ""}\n${row.lost}` : (row.name ?? "");
     const text = document.createElement("span");
     text.className = "clip";
-    if (row.name) text.textContent = row.name;
+    if (row.name) text.append(...this.marked(row.name));
     else text.append(clone("trace-unnamed"));
     link.append(text);
     if (row.level) {
@@ -215,7 +216,20 @@ export class TreeView {
       const words = badge.querySelector("span");
       if (words) words.textContent = row.reason ?? "";
       link.append(badge);
+    } else if (row.holdsError && this.folded.has(row.id)) {
+      const dot = document.createElement("i");
+      dot.className = "t-holds";
+      link.append(dot);
     }
+  }
+
+  /** A name with what is searched for marked in it. */
+  marked(name) {
+    const at = this.query ? name.toLowerCase().indexOf(this.query.toLowerCase()) : -1;
+    if (at < 0) return [name];
+    const mark = document.createElement("mark");
+    mark.textContent = name.slice(at, at + this.query.length);
+    return [name.slice(0, at), mark, name.slice(at + this.query.length)];
   }
 
   bar(node, row, room) {
@@ -299,9 +313,14 @@ export class TreeView {
   }
 
   select(id) {
+    const before = this.byId.get(this.selected);
+    const now = this.byId.get(id);
+    const folds = this.folded.size;
     this.selected = id;
-    for (let up = this.rows[this.byId.get(id)]?.parent ?? -1; up >= 0; up = this.rows[up].parent) this.folded.delete(this.rows[up].id);
-    this.lay();
+    for (let up = this.rows[now]?.parent ?? -1; up >= 0; up = this.rows[up].parent) this.folded.delete(this.rows[up].id);
+    if (this.folded.size !== folds) this.lay();
+    for (const at of [before, now]) this.nodes.delete(at); // only these two look different
+    this.draw(false);
     this.reveal();
   }
 
