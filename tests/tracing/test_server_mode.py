@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
-from apps.core.errors import ApiError, InvalidRequest
+from apps.core.clock import now_micros
+from apps.core.errors import ApiError, InvalidRequest, Unavailable
 from apps.telemetry import gate as gate_module
 from apps.telemetry.gate import Gate, QueryFailed
 from apps.tracing import receipts, repository
@@ -90,9 +91,6 @@ def test_a_receipt_waits_for_its_rows(server: Gate, project: str, monkeypatch: p
     with pytest.raises(InvalidRequest):
         receipts.verify(project + "x", result.receipt(project))
     monkeypatch.setattr(receipts, "WAIT_SECONDS", 0.05)
-    from apps.core.clock import now_micros
-    from apps.core.errors import Unavailable
-
     with pytest.raises(Unavailable):  # of a writer whose rows this replica has not
         receipts.verify(project, receipts.issue(project, "elsewhere", now_micros()))
 
