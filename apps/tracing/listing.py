@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.core import formats
+from apps.tracing.norms import Norm
 from apps.tracing.records import ObservationType, TraceSummary
 
 _STATUS = re.compile(r"(?<![\d.,])([45]\d\d)(?![\d.,]*\d)")
@@ -40,6 +41,8 @@ class TraceRow:
     running: bool
     state: str  # "error", "warning" or ""
     reason: str  # short text of the level badge
+    slow: bool  # past what is usual for the name
+    dear: bool
     bar: float  # latency, 0..100 of SLOW on a scale that still shows the quick ones
     other_models: int
     more_tags: int
@@ -91,12 +94,14 @@ def _state(trace: TraceSummary) -> tuple[str, str]:
     return "", ""
 
 
-def rows(traces: Sequence[TraceSummary], now: int) -> list[TraceRow]:
-    """Rows of a page, in its order."""
+def rows(traces: Sequence[TraceSummary], now: int, usual: Mapping[str, Norm] | None = None) -> list[TraceRow]:
+    """Rows of a page, in its order; `usual` by name of trace."""
     today = formats.local(now).date()
     out = []
     for trace in traces:
         state, reason = _state(trace)
+        norm = (usual or {}).get(trace.name)
+        limit = norm.cost if norm else None
         when = formats.local(trace.timestamp)
         out.append(
             TraceRow(
@@ -106,6 +111,8 @@ def rows(traces: Sequence[TraceSummary], now: int) -> list[TraceRow]:
                 running=trace.is_running(now),
                 state=state,
                 reason=reason,
+                slow=norm is not None and trace.latency_ms > norm.latency_ms,
+                dear=limit is not None and trace.total_cost is not None and trace.total_cost > limit,
                 bar=round(100 * min(trace.latency_ms / SLOW, 1) ** 0.45, 1),
                 other_models=max(len(trace.models) - 1, 0),
                 more_tags=max(len(trace.tags) - 2, 0),

@@ -124,7 +124,7 @@ class TraceSummary:
     metadata: dict[str, str]
     input_preview: str
     output_preview: str
-    status_message: str  # of the latest error or warning, shortened
+    status_message: str  # of the latest error, else of the latest warning, shortened
     models: tuple[str, ...]  # the one with the most tokens first
     observation_count: int
     debug_count: int

@@ -15,6 +15,7 @@ from apps.tracing.records import Level, TraceSummary
 from apps.tracing.stored import NOT_GIVEN, OWN_TEXT, Stored, bounded, from_units
 
 STATUS_LENGTH = 200  # characters of a status message in the summary
+_TROUBLE = (Level.ERROR, Level.WARNING)  # an error's reason before a warning's
 
 # Which span speaks for its trace: the root, else the application's root, else the entry, else any.
 _ROOT, _APP_ROOT, _ENTRY, _ANY = 0, 1, 2, 3
@@ -122,8 +123,9 @@ class Fold:
             self.name = _first(self.name, order, o.name)
         if o.environment:
             self.environment = _first(self.environment, order, o.environment)
-        if o.status_message and o.level in (Level.ERROR, Level.WARNING):
-            self.status = _first(self.status, (0, -o.start_time, o.id), o.status_message[: STATUS_LENGTH * 2])
+        if o.status_message and o.level in _TROUBLE:
+            worst = _TROUBLE.index(Level(o.level)), -o.start_time, o.id
+            self.status = _first(self.status, worst, o.status_message[: STATUS_LENGTH * 2])
         if stored.input_length:
             self.input = _first_content(self.input, Content((1, *order), False, o.id, o.input or None))
         if stored.output_length:

@@ -16,9 +16,9 @@ from apps.core.clock import now_micros
 from apps.core.errors import InvalidRequest, Unavailable
 from apps.live.routing import live_path
 from apps.organizations.access import project_page
-from apps.tracing import filters, listing, repository
+from apps.tracing import filters, listing, norms, repository
 from apps.tracing.filters import ListState
-from apps.tracing.records import FacetValue
+from apps.tracing.records import FacetValue, TraceSummary
 
 PAGE_SIZE = 50
 HISTOGRAM_BUCKETS = 96
@@ -101,7 +101,7 @@ def _rows(project_id: str, state: ListState, cursor: str | None) -> dict[str, An
         cursor = None
         page = repository.list_traces(project_id, state.filter(now), limit=PAGE_SIZE)
     return {
-        "rows": listing.rows(page.traces, now),
+        "rows": _with_norms(project_id, page.traces, now),
         "next_cursor": page.next_cursor,
         "cursor": cursor,
         "live": live_path(project_id) if cursor is None and state.is_open() else "",
@@ -109,12 +109,16 @@ def _rows(project_id: str, state: ListState, cursor: str | None) -> dict[str, An
     }
 
 
+def _with_norms(project_id: str, traces: list[TraceSummary], now: int) -> list[listing.TraceRow]:
+    return listing.rows(traces, now, norms.of(project_id, {trace.name for trace in traces}))
+
+
 def _rows_by_id(project_id: str, state: ListState, wanted: tuple[str, ...]) -> dict[str, Any]:
     """Rows of traces a browser was just told of; those it was told of long ago it finds in the whole list."""
     now = now_micros()
     asked = replace(state.filter(now), ids=wanted)
     traces = repository.changed_traces(project_id, asked, since=now - JUST_NOW)
-    return {"rows": listing.rows(traces, now), "now": now}
+    return {"rows": _with_norms(project_id, traces, now), "now": now}
 
 
 def _overview(project_id: str, state: ListState) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tests import factories
 from tests.tracing.spans import SECOND, root, span
 
 MINUTE = 60 * SECOND
+NAMED = TraceFacts(name="chat")
 
 
 @dataclass
@@ -171,6 +172,21 @@ def test_levels_say_why(page: Page) -> None:
 )
 def test_short_reasons(message: str, word: str) -> None:
     assert listing.short_reason(message) == word
+
+
+def test_only_the_unusual_is_coloured(page: Page) -> None:
+    long = trace(page, "long", end_time=now_micros() + 60 * SECOND, total_cost=Decimal(9), trace=NAMED)
+    page.store(long, *(trace(page, f"t{n}", ago=SECOND + n, trace=NAMED) for n in range(40)))
+    text = page.text()
+    assert len(re.findall("c-latency num is-unusual", text)) == 1
+    assert len(re.findall("c-cost num is-unusual", text)) == 1
+    row = re.search(r'data-id="long".*?</tr>', text, re.S)
+    assert row is not None and "Slower than 95" in row[0] and "Dearer than 95" in row[0]
+
+
+def test_few_traces_have_no_norm(page: Page) -> None:
+    page.store(trace(page, "a", trace=NAMED), trace(page, "b", end_time=now_micros() + MINUTE, trace=NAMED))
+    assert "is-unusual" not in page.text()
 
 
 def test_a_trace_without_root_runs(page: Page) -> None:

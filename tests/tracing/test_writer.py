@@ -111,6 +111,17 @@ def test_a_changed_arrival_merges_and_replaces(writer: Writer, project: str, res
     assert summary.status_message == "late"
 
 
+def test_a_trace_tells_the_reason_of_its_error_before_that_of_a_later_warning(
+    writer: Writer, project: str
+) -> None:
+    failed = span(project, "t", "a", level=Level.ERROR, status_message="no room left")
+    retried = span(
+        project, "t", "b", start_time=START + 9, level=Level.WARNING, status_message="retried once"
+    )
+    assert writer.commit([failed]).traces[0].status_message == "no room left"
+    assert writer.commit([retried]).traces[0].status_message == "no room left"
+
+
 def test_both_arrivals_of_a_merged_span_are_known(writer: Writer, project: str) -> None:
     def arrivals() -> tuple[Observation, Observation]:
         return span(project, "t", "a", output=""), span(project, "t", "a", input="", output="done")

@@ -142,7 +142,7 @@ CREATE TABLE IF NOT EXISTS traces (
     output_id String COMMENT 'Observation that holds the output of the trace; empty for none',
     input_given Bool COMMENT 'It stands there in trace_input, not in input',
     output_given Bool COMMENT 'It stands there in trace_output, not in output',
-    status_message String COMMENT 'Of the latest error or warning, shortened',
+    status_message String COMMENT 'Of the latest error, else of the latest warning, shortened',
     models Array(LowCardinality(String)) COMMENT 'Models, that with the most tokens first',
     observation_count UInt32 COMMENT 'Observations; 0 marks a trace that never came to be',
     debug_count UInt32 COMMENT 'Observations of level DEBUG',
