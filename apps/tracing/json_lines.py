@@ -155,7 +155,7 @@ def _inline(value: Any, room: int) -> list[Piece] | None:
     if not isinstance(value, dict | list):
         return [*_scalar(value)]
     if not value:
-        return [Piece("mark", "{}" if isinstance(value, dict) else "[]")]
+        return [_empty(value)]
     pieces: list[Piece] = []
     return pieces if _fits(value, pieces, room) >= 0 else None
 
@@ -168,6 +168,9 @@ def _fits(value: Any, pieces: list[Piece], room: int) -> int:
         found = _scalar(value)
         pieces.extend(found)
         return room - sum(len(piece.text) for piece in found)
+    if not value:
+        pieces.append(_empty(value))
+        return room - 2
     is_object, room = isinstance(value, dict), room - 4
     pieces.append(Piece("mark", "{ " if is_object else "["))
     for done, item in enumerate(value.items() if isinstance(value, dict) else value):
@@ -186,6 +189,10 @@ def _fits(value: Any, pieces: list[Piece], room: int) -> int:
             return -1
     pieces.append(Piece("mark", " }" if is_object else "]"))
     return room
+
+
+def _empty(value: dict[str, Any] | list[Any]) -> Piece:
+    return Piece("mark", "{}" if isinstance(value, dict) else "[]")
 
 
 def _scalar(value: Any) -> Iterator[Piece] | list[Piece]:

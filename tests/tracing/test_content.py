@@ -329,6 +329,12 @@ def test_numbers_keep_their_digits() -> None:
     )
 
 
+def test_empty_containers_are_closed_at_once() -> None:
+    assert written(lay_out(parse('[{"args": ["x"], "kwargs": {}, "none": []}]'))) == (
+        '[{ "args": ["x"], "kwargs": {}, "none": [] }]'
+    )
+
+
 def test_a_vector_stands_side_by_side_and_says_what_is_left() -> None:
     lines = lay_out([Number("0.5")] * 1536)
     assert len(lines) == 1 + content_rows(64) + 1 + 1
