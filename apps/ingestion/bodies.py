@@ -64,11 +64,11 @@ class Share:
 async def read(receive: Receive, *, length: int | None, limit: int, share: Share) -> bytes:
     """The whole body. `length` is what Content-Length says, if anything.
 
-    Raises TooLarge as soon as it is clear that the body is over `limit`, without reading on.
+    Raises TooLarge as soon as it is clear that the body is over `limit`, without reading on. Only what has
+    arrived counts: a few senders that announce much and send nothing must not shut everybody else out.
     """
     if length is not None:
         _check(length, limit)
-        share.take(length)
     pieces: list[bytes] = []
     size = 0
     more = True
@@ -79,8 +79,7 @@ async def read(receive: Receive, *, length: int | None, limit: int, share: Share
         piece = message.get("body", b"")
         size += len(piece)
         _check(size, limit)
-        if length is None:
-            share.take(len(piece))
+        share.take(len(piece))
         pieces.append(piece)
         more = message.get("more_body", False)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

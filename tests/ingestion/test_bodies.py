@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import pytest
@@ -53,3 +54,19 @@ async def test_a_body_without_announced_length_is_counted():
         with pytest.raises(TooLarge):
             await read(receive, length=None, limit=95, share=share)
         assert share.held <= 100
+
+
+async def test_what_is_only_announced_takes_nothing_from_others():
+    budget = Budget(100)
+    begun = asyncio.Event()
+
+    async def receive():
+        begun.set()
+        await asyncio.Event().wait()  # never sends what it announced
+
+    with budget.share() as silent, budget.share() as other:
+        reading = asyncio.create_task(read(receive, length=90, limit=95, share=silent))
+        await begun.wait()
+        other.take(90)
+        reading.cancel()
+        await asyncio.wait([reading])
