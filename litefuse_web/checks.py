@@ -62,6 +62,20 @@ def check_urls(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) ->
 
 
 @register()
+def check_public_path(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A path in the public address would stand twice in links: our own paths begin with BASE_PATH."""
+    if not urlsplit(settings.PUBLIC_URL).path:
+        return []
+    return [
+        Error(
+            "LITEFUSE_PUBLIC_URL has a path.",
+            hint="Give scheme, host and port alone, and the path as LITEFUSE_BASE_PATH.",
+            id="litefuse.E005",
+        )
+    ]
+
+
+@register()
 def check_proxies(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Whom to believe about visitors is named by address or network; a host name would be ignored."""
     return [

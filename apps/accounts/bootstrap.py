@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 from apps.accounts.models import User
@@ -39,13 +41,27 @@ def is_from_this_machine(request: HttpRequest) -> bool:
     """Whether the browser runs on the server's own machine.
 
     The name it asked for must be loopback's too: a tunnel or a proxy that adds no header still asks for
-    a public name, and so does a page that rebinds its own name to 127.0.0.1.
+    a public name, and so does a page that rebinds its own name to 127.0.0.1. nginx, set up with nothing but
+    `proxy_pass`, adds no header and asks for 127.0.0.1: it is known by HTTP/1.0, which no browser speaks, and
+    an instance with a public address trusts no loopback at all.
     """
-    if any(request.META.get(header) for header in _FORWARDED):
+    if any(request.META.get(header) for header in _FORWARDED) or _protocol(request) == "1.0":
         return False
-    host = request.get_host()
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return _is_loopback(request.META.get("REMOTE_ADDR", "")) and (name == "localhost" or _is_loopback(name))
+    public_host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    asked_host = urlsplit(f"//{request.get_host()}").hostname or ""
+    here = request.META.get("REMOTE_ADDR", "")
+    return _is_loopback(here) and _is_loopback_name(asked_host) and _is_loopback_name(public_host)
+
+
+def _protocol(request: HttpRequest) -> str:
+    """The version of HTTP that was spoken."""
+    if isinstance(request, ASGIRequest):
+        return str(request.scope.get("http_version", ""))
+    return str(request.META.get("SERVER_PROTOCOL", "")).removeprefix("HTTP/")
+
+
+def _is_loopback_name(host: str) -> bool:
+    return host == "localhost" or _is_loopback(host)
 
 
 def _is_loopback(address: str) -> bool:

@@ -148,18 +148,23 @@ class Gate:
             )
 
     def require_room(self) -> None:
-        """Raise Unavailable while the disk is nearly full; looks at most once a second."""
-        if self.path is None or time.monotonic() - self._room_checked < 1:
-            return
-        free = shutil.disk_usage(self.path).free
-        if free < self.min_free_bytes:
-            logger.error("disk nearly full: %d bytes free under %s", free, self.path)
+        """Raise Unavailable while the disk is nearly full."""
+        if self.is_full():
+            logger.error("disk nearly full: under %d bytes free at %s", self.min_free_bytes, self.path)
             raise Unavailable(
                 "The disk of the telemetry store is nearly full, so nothing more is accepted."
                 " Free some space, then send again.",
                 retry_after=60,
             )
+
+    def is_full(self) -> bool:
+        """Whether too little room is left to write. Found room is believed for a second."""
+        if self.path is None or time.monotonic() - self._room_checked < 1:
+            return False
+        if shutil.disk_usage(self.path).free < self.min_free_bytes:
+            return True
         self._room_checked = time.monotonic()
+        return False
 
     # --- life ---------------------------------------------------------------------------------------
 

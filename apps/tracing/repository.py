@@ -456,6 +456,6 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
         at, after = orjson.loads(raw)
     except (ValueError, TypeError):
         at, after = None, None
-    if not isinstance(at, int) or not isinstance(after, str) or not 0 <= at <= MAX_MICROS:
+    if type(at) is not int or not isinstance(after, str) or not 0 <= at <= MAX_MICROS:
         raise InvalidRequest("The cursor is not one this list gave out. Start again without it.")
     return at, after

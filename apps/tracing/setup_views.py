@@ -18,6 +18,7 @@ from apps.tracing import repository
 from apps.tracing.listing import trace_url
 from apps.tracing.records import TraceFilter, TraceSummary
 from apps.tracing.snippets import SNIPPETS
+from apps.tracing.writer import write_trouble
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,16 @@ def first_trace(request: ProjectRequest, project_id: str) -> HttpResponse:
 
 def _arrival(project_id: str) -> dict[str, object]:
     """The newest trace, if any. A store that is away is no reason not to show how to send."""
+    trouble = ""
     try:
+        trouble = write_trouble()
         newest: list[TraceSummary] = list(repository.list_traces(project_id, TraceFilter(), limit=1).traces)
     except Unavailable:
         log.warning("the telemetry store is away: cannot say whether project %s has traces", project_id)
         newest = []
     arrived = newest[0] if newest else None
-    return {"arrived": arrived, "arrived_url": arrived and trace_url(project_id, arrived.id)}
+    return {
+        "arrived": arrived,
+        "arrived_url": arrived and trace_url(project_id, arrived.id),
+        "trouble": trouble,
+    }

@@ -132,8 +132,11 @@ def _hash(o: Observation, said_input: bytes, said_output: bytes, attributes: byt
     """64 bits of what the sender said. Not of what we add (prices, times of arrival, key): a body sent
     again tomorrow, by another key and under new prices, is still the same."""
     t = o.trace
+    # A span sent without times is dated by its arrival, which is ours too.
+    start = None if o.start_time == o.received_at else o.start_time
+    end = None if o.end_time == o.received_at else o.end_time
     said = (
-        o.start_time, o.end_time, o.completion_start_time, o.parent_id, str(o.type), o.name, str(o.level),
+        start, end, o.completion_start_time, o.parent_id, str(o.type), o.name, str(o.level),
         o.status_message, o.environment, o.version, o.release, _sorted(o.metadata), o.model,
         o.model_parameters, _sorted(o.usage), _sorted(o.provided_cost), o.prompt_name, o.prompt_version,
         o.is_root, o.is_app_root, o.is_entry, t.name, t.user_id, t.session_id, t.tags, t.public, t.release,

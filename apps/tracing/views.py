@@ -19,6 +19,7 @@ from apps.organizations.access import project_page
 from apps.tracing import filters, listing, norms, repository
 from apps.tracing.filters import ListState
 from apps.tracing.records import FacetValue, TraceSummary
+from apps.tracing.writer import write_trouble
 
 PAGE_SIZE = 50
 HISTOGRAM_BUCKETS = 96
@@ -75,6 +76,7 @@ def trace_list(request: HttpRequest, project_id: str) -> HttpResponse:
         else:
             context |= _rows(project_id, state, request.GET.get("cursor") or None)
             context |= _emptiness(project_id, state, context)
+            context["trouble"] = write_trouble()
     except Unavailable as error:
         context |= {"down": error.message}
         status = 503

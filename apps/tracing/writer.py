@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Unavailable
+from apps.core.errors import Unavailable
 from apps.core.ids import new_id
 from apps.telemetry.gate import Gate, gate
 from apps.tracing import receipts, store, tables
@@ -36,6 +38,8 @@ from apps.tracing.stored import Stored, prepare
 from apps.tracing.summaries import Fold
 
 logger = logging.getLogger(__name__)
+
+TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class _State:
     failed: set[Key] = field(default_factory=set)  # of failed commits, to be mended before the next one
 
 
+@dataclass(slots=True)
+class _Refusal:
+    """When (monotonic) the last commit of this process failed; None when it did not."""
+
+    at: float | None = None
+
+
+_refusal = _Refusal()
 _states: WeakKeyDictionary[Gate, _State] = WeakKeyDictionary()
 _turn = threading.RLock()  # commits of one process take turns
 
@@ -92,21 +104,23 @@ class Writer:
         if not arrivals:
             return CommitResult([], self.id, {})
         with _turn:
-            self._gate().require_room()
-            state = self._started()
-            self._mend(state)
-            with writing(arrivals):
-                try:
-                    return self._commit(state, arrivals)
-                except ApiError:
-                    state.failed.update(arrivals)
+            try:
+                self._gate().require_room()
+                state = self._started()
+                self._mend(state)
+                with writing(arrivals):
+                    result = self._commit(state, arrivals)
+                _refusal.at = None
+                return result
+            except Exception as error:  # also a query over its limits, which is no fault of the sender's
+                _refusal.at = time.monotonic()
+                self._tidy()
+                if isinstance(error, Unavailable):
                     raise
-                except Exception as error:
-                    state.failed.update(arrivals)
-                    logger.exception("commit of %d observations failed", len(observations))
-                    raise Unavailable(
-                        "The observations could not be stored. Try again.", retry_after=5
-                    ) from error
+                logger.exception("commit of %d observations failed", len(observations))
+                raise Unavailable(
+                    "The observations could not be stored. Try again.", retry_after=5
+                ) from error
 
     def _gate(self) -> Gate:
         return self._given_gate or gate()
@@ -128,7 +142,24 @@ class Writer:
                 repair(self._gate(), chunk)
             state.failed.difference_update(chunk)
 
+    def _tidy(self) -> None:
+        """Put right at once what a failed commit left, if the store can: its summaries tell of spans that
+        are not there."""
+        try:
+            state = _states.get(self._gate())
+            if state is not None:
+                self._mend(state)
+        except Exception as error:
+            logger.warning("a failed commit is not put right yet, the next one will try again: %s", error)
+
     def _commit(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
+        try:
+            return self._write(state, arrivals)
+        except BaseException:
+            state.failed.update(arrivals)
+            raise
+
+    def _write(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
         assert state.memory is not None
         traces = self._recall(state.memory, arrivals)
         fresh: list[Stored] = []
@@ -224,6 +255,14 @@ def _next_version(state: _State, traces: dict[Key, Known]) -> int:
     stored = max(known.v for known in traces.values())
     state.last_version = max(now_micros(), state.last_version + 1, stored + 1)
     return state.last_version
+
+
+def write_trouble() -> Literal["", "full", "refused"]:
+    """Why this process cannot store anything just now; empty when nothing speaks against it."""
+    if gate().is_full():
+        return "full"
+    failed_at = _refusal.at
+    return "refused" if failed_at is not None and time.monotonic() - failed_at < TROUBLE_SECONDS else ""
 
 
 def forget() -> None:

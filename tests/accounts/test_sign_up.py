@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from django.core.cache import cache
+from django.core.handlers.asgi import ASGIRequest
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
@@ -80,6 +83,12 @@ def test_later_accounts_are_nobody_special(client: Client) -> None:
         ("127.0.0.1", "localhost", {"HTTP_FORWARDED": "for=203.0.113.9"}, False),
         ("127.0.0.1", "traces.example.org", {}, False),  # a tunnel that says nothing, or a rebound name
         ("127.0.0.1", "127.0.0.1.example.org", {}, False),
+        (
+            "127.0.0.1",
+            "127.0.0.1:3000",
+            {"SERVER_PROTOCOL": "HTTP/1.0"},
+            False,
+        ),  # a bare nginx
         ("203.0.113.9", "localhost", {}, False),
         ("", "localhost", {}, False),
     ],
@@ -87,6 +96,21 @@ def test_later_accounts_are_nobody_special(client: Client) -> None:
 def test_what_counts_as_this_machine(peer: str, host: str, extra: dict, expected: bool) -> None:
     request = RequestFactory().get("/", REMOTE_ADDR=peer, HTTP_HOST=host, **extra)
     assert bootstrap.is_from_this_machine(request) is expected
+
+
+def test_with_a_public_address_nobody_counts_as_this_machine(settings) -> None:
+    request = RequestFactory().get("/", REMOTE_ADDR="127.0.0.1", HTTP_HOST="127.0.0.1:3000")
+    assert bootstrap.is_from_this_machine(request)
+    settings.PUBLIC_URL = "https://traces.example.org"
+    assert not bootstrap.is_from_this_machine(request)
+
+
+def test_the_protocol_of_the_real_server_counts() -> None:
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    scope |= {"client": ("127.0.0.1", 5), "query_string": b""}
+    for version, expected in (("1.1", True), ("1.0", False)):
+        request = ASGIRequest(scope | {"http_version": version}, io.BytesIO())
+        assert bootstrap.is_from_this_machine(request) is expected
 
 
 def test_sign_up_can_be_closed_but_not_for_the_first(client: Client, settings) -> None:

@@ -262,6 +262,15 @@ async def test_a_replay_changes_nothing(sender: Sender):
     assert (summary.observation_count, summary.total_tokens) == (1, 10)
 
 
+async def test_a_replay_of_a_span_without_times_changes_nothing(sender: Sender):
+    body = request({"trace_id": TRACE, "span_id": b"12345678", "start": 0, "end": 0})
+    found = []
+    for _ in range(2):
+        assert (await sender.export(body)).status_code == 200
+        found.append(repository.list_observations(sender.project.id, TRACE.hex()))
+    assert found[0] == found[1]
+
+
 OTLP_RECORDINGS = [name for path in sorted(RECORDINGS.glob("*.jsonl")) if recorded(name := path.stem)]
 
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.test import Client
 
 from apps.core.errors import Unavailable
 from apps.telemetry.gate import gate
 from apps.tracing import repository
 from apps.tracing.records import TraceFilter
-from apps.tracing.writer import Writer
+from apps.tracing.writer import Writer, write_trouble
+from tests import factories
 from tests.tracing.spans import root, span
 
 
@@ -32,6 +34,10 @@ def test_a_refused_insert_acknowledges_nothing(writer: Writer, project: str, tab
     with refusing(table, project), pytest.raises(Unavailable) as refusal:
         writer.commit([span(project, "t", "a"), root(project, "new")])
     assert refusal.value.retry_after
+    assert write_trouble() == "refused"
+    if table != "traces":  # what cannot be written cannot be put right either
+        assert repository.get_trace(project, "t") == before
+        assert repository.get_trace(project, "new") is None
     assert [row.id for row in repository.list_observations(project, "t")] == ["root"]
 
     # Another commit comes first: the summaries of the failed one are put right before it.
@@ -39,6 +45,7 @@ def test_a_refused_insert_acknowledges_nothing(writer: Writer, project: str, tab
     assert repository.get_trace(project, "t") == before
     assert repository.get_trace(project, "new") is None
     assert repository.count_traces(project, TraceFilter()) == 2
+    assert write_trouble() == ""
 
     # The client sends again.
     traces = writer.commit([span(project, "t", "a"), root(project, "new")]).traces
@@ -62,6 +69,33 @@ def test_a_full_disk_refuses_early(writer: Writer, project: str, monkeypatch: py
     monkeypatch.setattr(gate(), "_room_checked", 0.0)
     with pytest.raises(Unavailable, match="nearly full"):
         writer.commit([root(project, "t")])
+    assert write_trouble() == "full"
     monkeypatch.undo()
     assert repository.get_trace(project, "t") is None
     assert writer.commit([root(project, "t")]).traces
+
+
+def test_what_cannot_be_mended_yet_is_a_reason_to_try_again(writer: Writer, project: str) -> None:
+    writer.start()
+    gate().execute("RENAME TABLE observation_io TO away", purpose="test")
+    try:
+        for _ in range(2):  # storing fails, then also mending what that left
+            with pytest.raises(Unavailable) as refusal:
+                writer.commit([root(project, "t")])
+            assert refusal.value.retry_after
+    finally:
+        gate().execute("RENAME TABLE away TO observation_io", purpose="test")
+    assert len(writer.commit([root(project, "t"), root(project, "other")]).traces) == 2
+    assert repository.count_traces(project, TraceFilter()) == 2
+
+
+def test_pages_say_that_nothing_is_stored(client: Client, writer: Writer) -> None:
+    project = factories.project()
+    client.force_login(factories.member(project.organization, "VIEWER"))
+    pages = [f"/project/{project.id}/traces{page}" for page in ("", "/setup/first-trace")]
+    assert not any("write-trouble" in client.get(page).content.decode() for page in pages)
+    with refusing("observations", project.id), pytest.raises(Unavailable):
+        writer.commit([root(project.id, "t")])
+    assert all("write-trouble" in client.get(page).content.decode() for page in pages)
+    writer.commit([root(project.id, "t")])
+    assert not any("write-trouble" in client.get(page).content.decode() for page in pages)

@@ -147,7 +147,8 @@ def test_another_project_sees_nothing(traces: list[TraceSummary], project: str) 
 @pytest.mark.parametrize(
     "cursor",
     ["", "x", "é", "****", base64.urlsafe_b64encode(b"[1]").decode(), base64.b64encode(b'["a",1]').decode(),
-     base64.b64encode(b"[-1,\"a\"]").decode(), base64.b64encode(b"{}").decode(), "A" * 5000],
+     base64.b64encode(b"[-1,\"a\"]").decode(), base64.b64encode(b"{}").decode(), "A" * 5000,
+     base64.b64encode(b'[true,"a"]').decode()],
 )  # fmt: skip
 def test_a_bad_cursor_is_refused(project: str, cursor: str) -> None:
     with pytest.raises(InvalidRequest):

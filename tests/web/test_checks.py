@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
-from litefuse_web.checks import check_proxies, check_stores, check_unknown_names, check_urls
+from litefuse_web.checks import (
+    check_proxies,
+    check_public_path,
+    check_stores,
+    check_unknown_names,
+    check_urls,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +56,14 @@ def test_addresses_we_cannot_use_are_refused(settings: Settings, name: str, valu
     assert problem.is_serious()
     assert name in problem.msg
     assert "hunter2" not in problem.msg
+
+
+def test_the_path_has_a_setting_of_its_own(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://example.org"
+    assert check_public_path() == []
+    settings.PUBLIC_URL = "https://example.org/litefuse"
+    [problem] = check_public_path()
+    assert problem.is_serious() and "LITEFUSE_BASE_PATH" in str(problem.hint)
 
 
 @pytest.mark.parametrize("name", ["nginx", "10.0.0.1/8", "*", ""])
