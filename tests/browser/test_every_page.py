@@ -10,13 +10,12 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Visitor
 from tests.support import otlp
-from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID
+from tests.support.provisioned import CREDENTIALS, EMAIL, ENVIRONMENT, PASSWORD, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.browser
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
-EMAIL, PASSWORD = "ann@example.org", "correct horse 7 battery"
 STRANGERS_PAGES = ["auth/sign-in", "auth/sign-up", "auth/reset-password"]
 PAGES = [
     "",
@@ -45,9 +44,7 @@ LOOKS = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One with a person, a project and a trace."""
-    person = {"LITEFUSE_INIT_USER_EMAIL": EMAIL, "LITEFUSE_INIT_USER_PASSWORD": PASSWORD}
-    person["LITEFUSE_INIT_USER_NAME"] = "Ann Example"
-    with ServerProcess(tmp_path_factory.mktemp("pages") / "data", **ENVIRONMENT, **person) as server:
+    with ServerProcess(tmp_path_factory.mktemp("pages") / "data", **ENVIRONMENT, **PERSON) as server:
         trace_id, root = bytes.fromhex(TRACE_ID), b"\1" * 8
         generation = {
             "langfuse.observation.type": "generation",

@@ -1,4 +1,4 @@
-"""A project and its key that a server makes at start, for tests that begin where a client begins."""
+"""What a server makes at start for tests that begin where a client begins: project, key, person."""
 
 from __future__ import annotations
 
@@ -14,4 +14,11 @@ ENVIRONMENT = {
     "LITEFUSE_INIT_PROJECT_NAME": "Suite",
     "LITEFUSE_INIT_PROJECT_PUBLIC_KEY": PUBLIC_KEY,
     "LITEFUSE_INIT_PROJECT_SECRET_KEY": SECRET_KEY,
+}
+
+EMAIL, PASSWORD = "ann@example.org", "correct horse 7 battery"
+PERSON = {
+    "LITEFUSE_INIT_USER_EMAIL": EMAIL,
+    "LITEFUSE_INIT_USER_NAME": "Ann Example",
+    "LITEFUSE_INIT_USER_PASSWORD": PASSWORD,
 }

@@ -1,12 +1,15 @@
-"""kill -9 in a stream of accepted requests: what was acknowledged is there afterwards, once."""
+"""kill -9, or a stop, in a stream of requests: what was acknowledged is there afterwards, once."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import httpx
@@ -97,28 +100,43 @@ class Stream:
             assert self.progress.wait_for(lambda: len(self.acknowledged) >= target, timeout=60), self.refusals
 
 
-def test_nothing_acknowledged_is_lost_or_doubled(make_server: Launcher) -> None:
-    server = make_server(**ENVIRONMENT).start()
+@contextlib.contextmanager
+def sending(server: ServerProcess) -> Iterator[Stream]:
+    """A stream of exports; what was acknowledged is checked, and sent again, at the end."""
     stream = Stream(server.url)
     senders = [threading.Thread(target=stream.run, daemon=True) for _ in range(SENDERS)]
     for sender in senders:
         sender.start()
-    for _ in range(KILLS):
-        stream.wait_for(random.randint(3, 25))
-        time.sleep(random.uniform(0, 0.05))  # any moment of a commit
-        server.kill()
-        server.start()
+    yield stream
     stream.wait_for(5)
     stream.done.set()
     for sender in senders:
         sender.join()
-
     assert stream.refusals == []
     check(server, stream.acknowledged)
     with httpx.Client(auth=CREDENTIALS, timeout=20) as client:
         for export in stream.acknowledged[-10:]:  # arriving again changes nothing
             assert stream.send(client, export)
     check(server, stream.acknowledged)
+
+
+def test_nothing_acknowledged_is_lost_or_doubled(make_server: Launcher) -> None:
+    server = make_server(**ENVIRONMENT).start()
+    with sending(server) as stream:
+        for _ in range(KILLS):
+            stream.wait_for(random.randint(3, 25))
+            time.sleep(random.uniform(0, 0.05))  # any moment of a commit
+            server.kill()
+            server.start()
+
+
+def test_a_stop_in_the_middle_answers_or_refuses(make_server: Launcher) -> None:
+    server = make_server(**ENVIRONMENT).start()
+    with sending(server) as stream:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            stream.wait_for(20)
+            assert server.stop(number) == 0, server.output
+            server.start()
 
 
 def check(server: ServerProcess, exports: list[Export]) -> None:

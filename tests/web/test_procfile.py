@@ -15,14 +15,13 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
 from tests.support import otlp
 from tests.support.ports import free_port
-from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID
+from tests.support.provisioned import CREDENTIALS, EMAIL, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import INHERITED, ROOT, STOP_SECONDS
+from tests.support.sessions import live_socket, sign_in, submit
 
-EMAIL, PASSWORD = "ann@example.org", "correct horse 7 battery"
 PROCFILE = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
@@ -123,31 +122,12 @@ def house(postgres_url: str, redis_url: str, clickhouse_url: str, tmp_path: Path
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(INHERITED)}
     servers = {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "CLICKHOUSE_URL": clickhouse_url}
     secrets = dict.fromkeys(("SECRET_KEY", "KEY_HASH_SECRET", "ENCRYPTION_KEY"), "0123456789" * 5)
-    person = {"LITEFUSE_INIT_USER_EMAIL": EMAIL, "LITEFUSE_INIT_USER_PASSWORD": PASSWORD}
     rest = {"HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", "LITEFUSE_DRAIN_SECONDS": "0"}
-    house = House(inherited | servers | secrets | ENVIRONMENT | person | rest, tmp_path / "machines")
+    house = House(inherited | servers | secrets | ENVIRONMENT | PERSON | rest, tmp_path / "machines")
     yield house
     for process in house.processes:
         process.kill()
         print(process.output)  # pytest shows it when the test failed
-
-
-def sign_in(url: str) -> httpx.Client:
-    """A browser's session."""
-    client = httpx.Client(base_url=url, follow_redirects=True, timeout=30)
-    submit(client, "/auth/sign-in", login=EMAIL, password=PASSWORD)
-    assert "litefuse_session" in client.cookies
-    return client
-
-
-def submit(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
-    """Fill in the form of a page."""
-    client.get(path)
-    token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
-    # The public address of the configuration is not this process's own: a form names where it comes from.
-    answer = client.post(path, data=fields | token, headers={"origin": str(client.base_url).rstrip("/")})
-    assert answer.status_code == 200, answer.text
-    return answer
 
 
 def test_web_worker_and_beat_work_together(house: House) -> None:
@@ -163,9 +143,7 @@ def test_web_worker_and_beat_work_together(house: House) -> None:
     worker, beat = house.start("worker"), house.start("beat")
 
     with contextlib.closing(sign_in(second_url)) as client:
-        cookie = f"litefuse_session={client.cookies['litefuse_session']}"
-        live = f"{second_url.replace('http', 'ws')}/project/{PROJECT_ID}/live"
-        with connect(live, origin=second_url, additional_headers={"cookie": cookie}) as socket:  # type: ignore[arg-type]
+        with live_socket(client, PROJECT_ID) as socket:
             assert json.loads(socket.recv(timeout=30))["type"] == "hello"
             send_span(first_url)
             assert [line["id"] for line in told(socket)] == [TRACE_ID]
@@ -177,7 +155,7 @@ def test_web_worker_and_beat_work_together(house: House) -> None:
     with httpx.Client(base_url=first_url, follow_redirects=True, timeout=30) as guest:
         submit(guest, "/auth/reset-password", email=EMAIL)
     worker.wait_for(f"To: {EMAIL}")
-    beat.wait_for("beat .* is starting")
+    beat.wait_for("Keeping the schedule")
 
     for process in (first, second, worker, beat):
         assert process.stop() == 0, process.output

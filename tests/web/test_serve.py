@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.conftest import Launcher
 from tests.support.ports import free_port
+from tests.support.provisioned import ENVIRONMENT, PERSON, PROJECT_ID
+from tests.support.sessions import live_socket, sign_in
 
 
 def test_it_works(make_server: Launcher) -> None:
@@ -25,6 +29,16 @@ def test_a_signal_ends_it_cleanly(make_server: Launcher, number: int) -> None:
     with httpx.Client(base_url=server.url) as client:
         client.get("/")  # a connection kept alive must not hold the stop up
         assert server.stop(number) == 0
+    assert "Traceback" not in server.output
+
+
+def test_open_pages_do_not_hold_a_stop_up(make_server: Launcher) -> None:
+    server = make_server(**ENVIRONMENT, **PERSON).start()
+    with contextlib.closing(sign_in(server.url)) as client, live_socket(client, PROJECT_ID) as socket:
+        assert "hello" in str(socket.recv(timeout=30))
+        assert server.stop() == 0, server.output
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=30)
     assert "Traceback" not in server.output
 
 
