@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from apps.core.errors import ApiError, Unavailable
 from apps.telemetry import migrations
@@ -133,7 +134,7 @@ class Gate:
         except Exception as error:
             logger.error("insert into %s failed (%d rows, %s): %s", table, block.rows, purpose, error)
             raise Unavailable(
-                "The telemetry store did not take the data. Try again.", retry_after=5
+                _("The telemetry store did not take the data. Try again."), retry_after=5
             ) from error
 
     def _insert_embedded(self, table: str, block: Block, purpose: str) -> None:
@@ -152,8 +153,10 @@ class Gate:
         if self.is_full():
             logger.error("disk nearly full: under %d bytes free at %s", self.min_free_bytes, self.path)
             raise Unavailable(
-                "The disk of the telemetry store is nearly full, so nothing more is accepted."
-                " Free some space, then send again.",
+                _(
+                    "The disk of the telemetry store is nearly full, so nothing more is accepted."
+                    " Free some space, then send again."
+                ),
                 retry_after=60,
             )
 
@@ -240,7 +243,7 @@ class Gate:
     def _borrow(self, pool: LifoQueue[Any], open_new: Any) -> Iterator[Any]:
         """One client for one caller: queries of one client would wait for each other."""
         if self._closed:
-            raise Unavailable("The telemetry store is closed.", retry_after=5)
+            raise Unavailable(_("The telemetry store is closed."), retry_after=5)
         try:
             client = pool.get_nowait()
         except Empty:
@@ -268,7 +271,7 @@ class Gate:
             yield
         except exceptions.OperationalError as error:
             logger.error("telemetry store unreachable (%s): %s", purpose, error)
-            raise Unavailable("The telemetry store does not answer. Try again.", retry_after=5) from error
+            raise Unavailable(_("The telemetry store does not answer. Try again."), retry_after=5) from error
         except exceptions.Error as error:
             code = getattr(error, "code", None)
             if code in _TOO_HEAVY:
@@ -303,8 +306,10 @@ class TooHeavy(ApiError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The query took too long or needed too much memory. Ask for less: a shorter time range,"
-            " more filters or a smaller page."
+            _(
+                "The query took too long or needed too much memory. Ask for less: a shorter time range,"
+                " more filters or a smaller page."
+            )
         )
 
 
