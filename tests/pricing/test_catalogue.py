@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from apps.pricing import catalogue as module
@@ -106,9 +104,7 @@ def test_a_runaway_pattern_is_cut_off_and_the_next_one_still_matches() -> None:
     bad = definition("bad", "(a|aa)+$", project_id="p")
     name = "a" * 250 + "!gpt-4o"
     good = definition("good", "gpt-4o$", project_id="p")
-    started = time.monotonic()
-    assert resolved(name, bad, good) == ("good", "exact")
-    assert time.monotonic() - started < 60  # it came back; unbounded it never would
+    assert resolved(name, bad, good) == ("good", "exact")  # unbounded, it would never come back
 
 
 def test_an_invalid_stored_pattern_is_left_out() -> None:
