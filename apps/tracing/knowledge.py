@@ -40,32 +40,51 @@ class Known:
         return row
 
 
-class Memory:
-    """Recently written traces, the least recently used forgotten first."""
+class _Shelf:
+    """Traces of at most `limit` spans together, the least recently written forgotten first."""
 
-    def __init__(self, limit: int = REMEMBERED_SPANS) -> None:
-        """`limit` in spans; 0 remembers nothing, for when other processes write too."""
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._traces: OrderedDict[Key, Known] = OrderedDict()
         self._spans = 0
 
     def take(self, key: Key) -> Known | None:
-        """What is remembered; it leaves the memory, to be put back once it is stored."""
         known = self._traces.pop(key, None)
         if known is not None:
             self._spans -= len(known.spans)
         return known
 
-    def put(self, traces: Iterable[tuple[Key, Known]]) -> None:
-        """Remember these."""
-        if not self._limit:
-            return
-        for key, known in traces:
-            self._traces[key] = known
-            self._spans += len(known.spans)
+    def put(self, key: Key, known: Known) -> None:
+        self._traces[key] = known
+        self._spans += len(known.spans)
         while self._spans > self._limit:
             _, oldest = self._traces.popitem(last=False)
             self._spans -= len(oldest.spans)
+
+
+class Memory:
+    """Recently written traces.
+
+    Long ones are kept apart: a program that never ends its trace makes one of hundreds of thousands of
+    spans, and were it pushed out by the others, each of its commits would read all its rows again (8 s for
+    250,000 spans, measured) while everybody waits.
+    """
+
+    def __init__(self, limit: int = REMEMBERED_SPANS) -> None:
+        """`limit` in spans, of ordinary traces together; five times as many of long ones, those of more
+        than a quarter of it. 0 remembers nothing, for when other processes write too."""
+        self._limit = limit
+        self._ordinary, self._long = _Shelf(limit), _Shelf(5 * limit)
+
+    def take(self, key: Key) -> Known | None:
+        """What is remembered; it leaves the memory, to be put back once it is stored."""
+        return self._ordinary.take(key) or self._long.take(key)
+
+    def put(self, traces: Iterable[tuple[Key, Known]]) -> None:
+        """Remember these."""
+        for key, known in traces:
+            shelf = self._ordinary if 4 * len(known.spans) <= self._limit else self._long
+            shelf.put(key, known)
 
 
 def look_up(gate: Gate, keys: Collection[Key]) -> dict[Key, Known]:
