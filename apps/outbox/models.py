@@ -78,8 +78,7 @@ class Parcel(models.Model):
         self.save()
 
     def forget_content(self) -> None:
-        """Empty what nobody needs once it is over."""
-        raise NotImplementedError
+        """Empty what nobody needs once it is over: nothing, unless a kind says so."""
 
 
 class Mail(Parcel):
@@ -108,6 +107,7 @@ class Webhook(Parcel):
     endpoint = models.CharField(max_length=64, help_text="Id of what it is configured in; names the secret.")
     url = models.CharField(max_length=2000)
     event = models.CharField(max_length=60)
+    # Kept once it is over: it is the customer's own event, and shown with its delivery.
     body = models.TextField(help_text="JSON, exactly as it is signed and sent.")
     status = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="HTTP status of the last answer."
@@ -117,6 +117,3 @@ class Webhook(Parcel):
 
     def __str__(self) -> str:
         return f"webhook {self.pk}"
-
-    def forget_content(self) -> None:
-        """Keep the body: it is the customer's own event, and shown with its delivery."""
