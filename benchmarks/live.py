@@ -20,10 +20,10 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.machine import describe, percentile
 from tests.support import needs, otlp
-from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID
+from tests.support.browsing import sign_in
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
 
-EMAIL, PASSWORD = "ann@example.org", "correct horse 7 battery"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 # Notes when each row came into the document, in milliseconds since the epoch.
 WATCH = """() => {
@@ -54,10 +54,7 @@ def send(server: ServerProcess, client: httpx.Client) -> tuple[str, float]:
 
 def open_list(page: Page, server: ServerProcess) -> None:
     """Sign in and wait until the list listens."""
-    page.goto(f"{server.url}/auth/sign-in?next=/project/{PROJECT_ID}/traces")
-    page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    sign_in(page, server.url, f"/project/{PROJECT_ID}/traces")
     page.locator("html[data-socket=open]").wait_for(state="attached")
     page.mouse.move(2, 2)
 
@@ -82,11 +79,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--traces", type=int, default=60)
     options = parser.parse_args()
-    person = {"LITEFUSE_INIT_USER_EMAIL": EMAIL, "LITEFUSE_INIT_USER_PASSWORD": PASSWORD}
     print(describe())
     with (
         tempfile.TemporaryDirectory(prefix="litefuse-benchmark-", ignore_cleanup_errors=True) as directory,
-        ServerProcess(Path(directory) / "data", **ENVIRONMENT, **person) as server,
+        ServerProcess(Path(directory) / "data", **ENVIRONMENT, **PERSON) as server,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=needs.chromium(), args=FLAGS)

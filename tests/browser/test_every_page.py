@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Visitor
 from tests.support import otlp
-from tests.support.provisioned import CREDENTIALS, EMAIL, ENVIRONMENT, PASSWORD, PERSON, PROJECT_ID
+from tests.support.browsing import sign_in
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -76,15 +77,6 @@ def guest(request: pytest.FixtureRequest, browser: Browser, pictures) -> Iterato
     yield visitor
     context.close()
     assert visitor.complaints == []
-
-
-def sign_in(page: Page, url: str) -> None:
-    """With the account made at start."""
-    page.goto(f"{url}/auth/sign-in")
-    page.locator("input[type=email]").fill(EMAIL)
-    page.locator("input[type=password]").fill(PASSWORD)
-    page.locator("form[method=post] .btn-primary").click()
-    page.wait_for_url(lambda address: "/auth/" not in address)
 
 
 def look_at(visitor: Visitor, page: Page, url: str, path: str, status: int = 200) -> None:

@@ -13,29 +13,26 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.support import otlp
-from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID
+from tests.support.browsing import sign_in
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.browser
 
-EMAIL, PASSWORD = "ann@example.org", "correct horse 7 battery"
 ROWS = "#trace-rows tr"
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    person = {"LITEFUSE_INIT_USER_EMAIL": EMAIL, "LITEFUSE_INIT_USER_PASSWORD": PASSWORD}
-    with ServerProcess(tmp_path_factory.mktemp("live") / "data", **ENVIRONMENT, **person) as server:
+    with ServerProcess(tmp_path_factory.mktemp("live") / "data", **ENVIRONMENT, **PERSON) as server:
         yield server
 
 
 @pytest.fixture
 def page(server: ServerProcess, visitor: Visitor) -> Page:
     """The list, listening."""
-    page = visitor.open(f"{server.url}/auth/sign-in?next=/project/{PROJECT_ID}/traces")
-    page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+    page = visitor.open(f"{server.url}/auth/sign-in")
+    sign_in(page, server.url, f"/project/{PROJECT_ID}/traces")
     expect(page.locator("html[data-socket=open]")).to_be_attached()
     page.mouse.move(2, 2)
     return page

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.test_every_page import EMAIL, PASSWORD, sign_in
 from tests.support import otlp
-from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID
+from tests.support.browsing import sign_in
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
 
 pytestmark = pytest.mark.browser
@@ -24,8 +24,7 @@ HOSTILE = "<img src=x onerror=\"document.title='broken'\">\u202e"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with a person and a project."""
-    person = {"LITEFUSE_INIT_USER_EMAIL": EMAIL, "LITEFUSE_INIT_USER_PASSWORD": PASSWORD}
-    with ServerProcess(tmp_path_factory.mktemp("trace") / "data", **ENVIRONMENT, **person) as server:
+    with ServerProcess(tmp_path_factory.mktemp("trace") / "data", **ENVIRONMENT, **PERSON) as server:
         yield server
 
 
