@@ -41,6 +41,7 @@ def merge(older: Stored, newer: Stored) -> Stored:
         is_root=_is_root(first, second),
         is_app_root=first.is_app_root or second.is_app_root,
         is_entry=first.is_entry or second.is_entry,
+        is_infrastructure=second.is_infrastructure,
         trace=_merge_facts(first.trace, second.trace),
         received_at=first.received_at,
     )

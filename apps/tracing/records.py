@@ -57,7 +57,11 @@ class TraceFacts:
 
 @dataclass(slots=True)
 class Observation:
-    """One span, whole, as mapped from the wire and priced; the writer's only input."""
+    """One arrival, as mapped from the wire and priced: a whole span, or a piece of one.
+
+    An empty `id` is the trace's own record: what was said of the trace itself and of no observation of it.
+    Only its `trace` facts, times and origin count; it is never shown, counted or priced as an observation.
+    """
 
     project_id: str
     trace_id: str
@@ -93,6 +97,13 @@ class Observation:
     is_root: bool = False  # no parent, or langfuse.internal.as_root
     is_app_root: bool = False  # langfuse.internal.is_app_root
     is_entry: bool = False  # gen_ai.is_entry
+    is_infrastructure: bool = False  # HTTP, database, queue: kept, folded in the tree, no model work
+    # A piece of a span: it fills what the whole span leaves open, whichever of the two arrives first.
+    is_partial: bool = False
+    # Which event said which field, for senders that tell a span in events: field (`metadata.<key>` for one
+    # key of a map) -> 2 * microseconds of the event + 1 for an update. The greatest speaks, whatever the
+    # order of arrival. Empty for whole spans: there a later arrival speaks.
+    said: dict[str, int] = field(default_factory=dict)
     trace: TraceFacts = field(default_factory=TraceFacts)
     # where it came from
     received_at: int = 0
@@ -103,6 +114,44 @@ class Observation:
     service_name: str = ""
     host_name: str = ""
     attributes: str = ""  # JSON text: attributes, resource and scope as received; content by reference
+
+
+class ScoreType(StrEnum):
+    """What kind of value a score has; values as on the wire."""
+
+    NUMERIC = "NUMERIC"
+    BOOLEAN = "BOOLEAN"
+    CATEGORICAL = "CATEGORICAL"
+    TEXT = "TEXT"
+    CORRECTION = "CORRECTION"
+
+
+@dataclass(slots=True)
+class Score:
+    """A judgement of a trace, an observation, a session or a dataset run, as it is written and read."""
+
+    project_id: str
+    id: str
+    name: str
+    timestamp: int  # the first value sent holds
+    type: ScoreType = ScoreType.NUMERIC
+    value: float = 0.0  # BOOLEAN: 0 or 1; CATEGORICAL: of the category; TEXT, CORRECTION: 0
+    string_value: str = ""  # BOOLEAN: True or False; CATEGORICAL: label; TEXT, CORRECTION: the text
+    trace_id: str = ""
+    observation_id: str = ""
+    session_id: str = ""
+    dataset_run_id: str = ""
+    source: str = "API"  # API, ANNOTATION or EVAL
+    comment: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    environment: str = "default"
+    config_id: str = ""
+    queue_id: str = ""
+    author_user_id: str = ""
+    created_at: int = 0
+    updated_at: int = 0
+    api_key_id: str = ""
+    said: dict[str, int] = field(default_factory=dict)  # as Observation.said
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +188,8 @@ class TraceSummary:
     end_time: int  # of the latest end (or start, where no end is known)
     received_at: int  # when its newest span arrived
     has_root: bool  # a root or app-root has arrived
+    services: tuple[str, ...] = ()  # service.name of its spans, sorted
+    hosts: tuple[str, ...] = ()  # host.name of its spans, sorted
 
     @property
     def latency_ms(self) -> int:
@@ -186,6 +237,8 @@ class ObservationRow:
     metadata: dict[str, str]
     is_app_root: bool
     is_entry: bool
+    is_infrastructure: bool
+    is_partial: bool
     source: str
     sdk_name: str
     sdk_version: str
@@ -214,6 +267,8 @@ class TraceFilter:
     session_id: str = ""
     tags: tuple[str, ...] = ()  # all of them
     levels: tuple[str, ...] = ()  # traces with at least one observation of any of these
+    services: tuple[str, ...] = ()  # any of them
+    hosts: tuple[str, ...] = ()  # any of them
     search: str = ""  # part of id, name, user or session, ignoring case
     ids: tuple[str, ...] = ()
 

@@ -141,6 +141,7 @@ def _hash(o: Observation, said_input: bytes, said_output: bytes, attributes: byt
         o.model_parameters, _sorted(o.usage), _sorted(o.provided_cost), o.prompt_name, o.prompt_version,
         o.is_root, o.is_app_root, o.is_entry, t.name, t.user_id, t.session_id, t.tags, t.public, t.release,
         t.version, _sorted(t.metadata), t.input, t.output, len(said_input), len(said_output),
+        o.is_partial, _sorted(o.said),
     )  # fmt: skip
     digest = hashlib.sha256(repr(said).encode("utf-8", "replace"))
     digest.update(said_input)

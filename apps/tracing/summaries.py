@@ -14,6 +14,7 @@ from apps.tracing.previews import one_line, preview
 from apps.tracing.records import Level, TraceSummary
 from apps.tracing.stored import NOT_GIVEN, OWN_TEXT, Stored, bounded, from_units
 
+MAX_ORIGINS = 50  # services, and hosts, named in one summary
 STATUS_LENGTH = 200  # characters of a status message in the summary
 _TROUBLE = (Level.ERROR, Level.WARNING)  # an error's reason before a warning's
 
@@ -57,9 +58,9 @@ class Fold:
     """All that is known of one trace."""
 
     __slots__ = (
-        "cost", "counts", "end", "environment", "has_root", "input", "input_tokens", "metadata", "models",
-        "name", "output", "output_tokens", "public", "received_at", "release", "root", "session_id",
-        "start", "status", "tags", "total_tokens", "trace_name", "user_id", "version",
+        "cost", "counts", "end", "environment", "has_root", "hosts", "input", "input_tokens", "metadata",
+        "models", "name", "output", "output_tokens", "public", "received_at", "release", "root", "services",
+        "session_id", "start", "status", "tags", "total_tokens", "trace_name", "user_id", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -69,6 +70,8 @@ class Fold:
         self.cost: int | None = None
         self.models: dict[str, int] = {}  # tokens by model
         self.tags: set[str] = set()
+        self.services: set[str] = set()
+        self.hosts: set[str] = set()
         self.has_root = False
         # (order, value) of the span that speaks; None while no span said anything
         self.root: tuple[_Order, tuple[int, str]] | None = None
@@ -108,6 +111,10 @@ class Fold:
             self.cost = (self.cost or 0) + stored.cost_units
         if o.model:
             self.models[o.model] = self.models.get(o.model, 0) + stored.total_tokens
+        if o.service_name:
+            self.services.add(o.service_name)
+        if o.host_name:
+            self.hosts.add(o.host_name)
         rank = _ROOT if o.is_root else _APP_ROOT if o.is_app_root else _ENTRY if o.is_entry else _ANY
         earliest = (rank, o.start_time, o.id)
         self.has_root = self.has_root or rank <= _APP_ROOT
@@ -201,6 +208,8 @@ class Fold:
             end_time=self.end,
             received_at=self.received_at,
             has_root=self.has_root,
+            services=tuple(sorted(self.services)[:MAX_ORIGINS]),
+            hosts=tuple(sorted(self.hosts)[:MAX_ORIGINS]),
         )
 
 

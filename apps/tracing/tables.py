@@ -57,6 +57,9 @@ _OBSERVATIONS: list[tuple[str, str, _Getter]] = [
     _o("is_root", "Bool"),
     _o("is_app_root", "Bool"),
     _o("is_entry", "Bool"),
+    _o("is_infrastructure", "Bool"),
+    _o("is_partial", "Bool"),
+    _o("said", "Map(LowCardinality(String), UInt64)"),
     _o("metadata", "Map(String, String)"),
     _o("model", _COMMON),
     _o("model_parameters", _TEXT),
@@ -152,6 +155,7 @@ SUMMARY_COLUMNS: list[tuple[str, str]] = [
     ("warning_count", "UInt32"), ("error_count", "UInt32"), ("input_tokens", "UInt64"),
     ("output_tokens", "UInt64"), ("total_tokens", "UInt64"), ("total_cost", "Nullable(Decimal(38, 12))"),
     ("start_time", _TIME), ("end_time", _TIME), ("received_at", _TIME), ("has_root", "Bool"),
+    ("services", "Array(LowCardinality(String))"), ("hosts", "Array(LowCardinality(String))"),
 ]  # fmt: skip
 
 _TRACES: list[tuple[str, str, _Getter]] = [
@@ -181,7 +185,8 @@ SUMMARY_SELECT = select(SUMMARY_COLUMNS)
 def summary_from(row: Sequence[Any]) -> TraceSummary:
     """A summary from the columns of SUMMARY_SELECT."""
     values = {name: value for (name, _), value in zip(SUMMARY_COLUMNS, row, strict=True)}
-    values["tags"], values["models"] = tuple(values["tags"]), tuple(values["models"])
+    for name in ("tags", "models", "services", "hosts"):
+        values[name] = tuple(values[name])
     return TraceSummary(**values)
 
 

@@ -12,7 +12,8 @@ DEFAULTS: dict[str, Any] = {
     "status_message": "", "environment": "default", "version": "", "release": "", "model": "",
     "model_id": "", "model_parameters": "", "usage": {}, "cost": {}, "total_cost": None,
     "pricing_tier_name": "", "price_version": "", "prompt_name": "", "prompt_version": None,
-    "metadata": {}, "is_app_root": False, "is_entry": False, "source": "otel", "sdk_name": "",
+    "metadata": {}, "is_app_root": False, "is_entry": False, "is_infrastructure": False,
+    "is_partial": False, "source": "otel", "sdk_name": "",
     "sdk_version": "", "service_name": "", "host_name": "", "received_at": 0,
 }  # fmt: skip
 
