@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from apps.ingestion.otlp import Attributes
+
 
 def parse_json(value: Any) -> Any:
     """The parsed form of JSON text, anything else as it is; None for text that is no JSON."""
@@ -49,6 +51,11 @@ def first(attributes: dict[str, Any], keys: tuple[str, ...]) -> Any:
         if value:
             return value
     return None
+
+
+def under(attributes: Attributes, prefixes: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """The attributes whose keys start with any of `prefixes`, in the order sent."""
+    return [(key, value) for key, value in attributes.items() if key.startswith(prefixes)]
 
 
 def is_true(value: Any) -> bool:
