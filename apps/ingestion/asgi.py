@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import OperationalError
@@ -22,6 +22,7 @@ from django.db import OperationalError
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
 from apps.ingestion import bodies, credentials, pipeline
 from apps.ingestion.announce import announce
+from apps.ingestion.batch import requests
 from apps.ingestion.bodies import Budget, Disconnected
 from apps.ingestion.commit_group import Commit, CommitGroup
 from apps.ingestion.mapping.shapes import Sender
@@ -39,15 +40,35 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = dict[str, str]
-Reply = tuple[dict[str, Any], list[tuple[bytes, bytes]]]  # JSON body, headers
+
+
+class Reply(NamedTuple):
+    """An answer that is no error."""
+
+    body: dict[str, Any]  # JSON
+    headers: list[tuple[bytes, bytes]]
+    status: int = 200
+
+
+Answer = Callable[[Headers, Receive, Access, str], Awaitable[Reply]]  # … key, project
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """What answers a POST, and the operation a key must be allowed (scopes.KEY_OPERATIONS)."""
 
-    post: Callable[[Headers, Receive, Access, str], Awaitable[Reply]]  # … key, project
+    post: Answer
     scope: str
+    shape: Callable[[ApiError], dict[str, Any]]  # body of a refusal
+    patch: Answer | None = None  # what answers a PATCH
+    shared: bool = False  # other methods of the path are Django's
+
+    def of(self, method: str) -> Answer:
+        """What answers a method; raises MethodNotAllowed."""
+        answer = {"POST": self.post, "PATCH": self.patch}.get(method)
+        if answer is None:
+            raise MethodNotAllowed("Send telemetry with POST.")
+        return answer
 
 
 class Ingestion:
@@ -57,9 +78,15 @@ class Ingestion:
         """`commit` stores observations (Writer.commit); limits in bytes: one body, all bodies together."""
         signals = {"traces": self._traces, "metrics": self._unkept, "logs": self._unkept}
         self.routes = {
-            f"{prefix}/v1/{signal}": Route(post, scope="ingest")
+            f"{prefix}/v1/{signal}": Route(post, scope="ingest", shape=_otlp_shape)
             for prefix in ("/api/public/otel", "")
             for signal, post in signals.items()
+        }
+        self.routes |= {
+            "/api/public/ingestion": Route(self._json(requests.batch), "scores", _batch_shape),
+            "/api/public/scores": Route(
+                self._json(requests.post_scores), "scores", _standard_shape, shared=True
+            ),
         }
         self._max_body = max_body
         self._budget = Budget(max_held)
@@ -67,6 +94,11 @@ class Ingestion:
         # One decoding thread: more only fight for the interpreter (measured).
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._asking = ThreadPoolExecutor(2, thread_name_prefix="authenticate")
+
+    def takes(self, method: str, path: str) -> bool:
+        """Whether a request is answered here, and not by Django."""
+        route = self.routes.get(path)
+        return route is not None and (not route.shared or method in ("POST", "OPTIONS"))
 
     def run_before_commits(self, step: Callable[[], None]) -> None:
         """Run `step` in the committing thread, where it cannot meet a commit; wait for it."""
@@ -93,22 +125,20 @@ class Ingestion:
         try:
             if scope["method"] == "OPTIONS":
                 return await _send(send, 204, b"", _preflight(headers))
-            if scope["method"] != "POST":
-                raise MethodNotAllowed("Send telemetry with POST.")
+            answer = route.of(scope["method"])
             access = await self._authenticate(headers)
             project_id = access.require(route.scope)
-            body, extra = await route.post(headers, receive, access, project_id)
-            status = 200
+            body, extra, status = await answer(headers, receive, access, project_id)
         except Disconnected:
             return None
         except ApiError as error:
-            status, body, extra = _refusal(error)
+            status, body, extra = _refusal(error, route)
         except OperationalError:
             logger.exception("telemetry request failed: the database does not answer")
-            status, body, extra = _refusal(Unavailable("The database does not answer.", retry_after=5))
+            status, body, extra = _refusal(Unavailable("The database does not answer.", retry_after=5), route)
         except Exception:
             logger.exception("telemetry request failed")
-            status, body, extra = _refusal(ApiError("Internal Server Error"))
+            status, body, extra = _refusal(ApiError("Internal Server Error"), route)
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
@@ -157,14 +187,36 @@ class Ingestion:
             receipt = result.receipt(project_id)
             body["receipt"] = receipt
             extra.append((RECEIPT_HEADER, receipt.encode()))
-        return body, extra
+        return Reply(body, extra)
 
     async def _unkept(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/v1/metrics and logs: read to the end and accepted, so that exporters of several signals do
         not fail; not kept."""
         async with self._in_time():
             await bodies.drain(receive, length=_length(headers), limit=self._max_body)
-        return {"message": "OK"}, []
+        return Reply({"message": "OK"}, [])
+
+    def _json(self, prepare: requests.Prepare) -> Answer:
+        """The answer to requests of the JSON protocol; `prepare` runs in the decoding thread."""
+
+        async def answer(headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
+            encoding = _encoding(headers)
+            with self._budget.share() as share:
+                with self._group.arriving():
+                    packed = await self._read(headers, receive, share)
+
+                    def step() -> requests.Outcome:
+                        content = bodies.unpack(packed, encoding, limit=self._max_body, share=share)
+                        return prepare(requests.Body(content, headers, access, project_id))
+
+                    outcome = await asyncio.get_running_loop().run_in_executor(self._decoding, step)
+                extra = []
+                if outcome.records:
+                    result = await self._group.commit(outcome.records)
+                    extra.append((RECEIPT_HEADER, result.receipt(project_id).encode()))
+                return Reply(outcome.answer, extra, outcome.status)
+
+        return answer
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -218,22 +270,37 @@ def _sender(headers: Headers) -> Sender:
     return Sender(name, headers.get("x-langfuse-sdk-version", ""), int(version or 0))
 
 
-def _refusal(error: ApiError) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
-    """Status, body, headers. A body that cannot be read is told as `{error: reason}`, all else has a class
-    and a message."""
-    body = {"error": error.message}
-    if error.status != 400:
-        body = {"error": error.error, "message": error.message}
+def _otlp_shape(error: ApiError) -> dict[str, Any]:
+    """A body that cannot be read is told as `{error: reason}`, all else has a class and a message."""
+    if error.status == 400:
+        return {"error": error.message}
+    return {"error": error.error, "message": error.message}
+
+
+def _batch_shape(error: ApiError) -> dict[str, Any]:
+    """A body that is no batch is told with a list of reasons, all else has a class and a message."""
+    if error.status == 400:
+        return {"message": "Invalid request data", "errors": [error.message]}
+    return {"error": error.error, "message": error.message}
+
+
+def _standard_shape(error: ApiError) -> dict[str, Any]:
+    """As on every other path of the API."""
+    return error.body()
+
+
+def _refusal(error: ApiError, route: Route) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
+    """Status, body, headers."""
     extra: list[tuple[bytes, bytes]] = []
     if error.retry_after is not None:
         extra.append((b"retry-after", str(error.retry_after).encode()))
     if isinstance(error, Unauthorized):
         extra.append((b"www-authenticate", b'Basic realm="api"'))
     if isinstance(error, MethodNotAllowed):
-        extra.append((b"allow", b"POST, OPTIONS"))
+        extra.append((b"allow", b"POST, OPTIONS" if route.patch is None else b"POST, PATCH, OPTIONS"))
     if error.status == 413:
         extra.append((b"connection", b"close"))  # what is still being sent is not read
-    return error.status, body, extra
+    return error.status, route.shape(error), extra
 
 
 def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -252,7 +319,7 @@ def _preflight(headers: Headers) -> list[tuple[bytes, bytes]]:
     wanted = headers.get("access-control-request-headers", "authorization, content-type")
     return [
         *_cors(headers),
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE, OPTIONS"),
         (b"access-control-allow-headers", wanted.encode("latin-1")),
         (b"access-control-max-age", b"86400"),
         (b"allow", b"POST, OPTIONS"),
