@@ -13,7 +13,17 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from apps.ingestion.mapping import gen_ai, gen_ai_events, generic, langfuse, metadata, trace, usage
+from apps.ingestion.mapping import (
+    entry,
+    gen_ai,
+    gen_ai_events,
+    generic,
+    infrastructure,
+    langfuse,
+    metadata,
+    trace,
+    usage,
+)
 from apps.ingestion.mapping.shapes import Content
 from apps.ingestion.otlp import Span
 from apps.tracing.records import Level, ObservationType
@@ -66,7 +76,8 @@ class Rules:
     release: Table[str] = (langfuse.release,)
     is_root: Table[bool] = (langfuse.as_root,)
     is_app_root: Table[bool] = (langfuse.is_app_root,)
-    is_entry: Table[bool] = (gen_ai.is_entry,)
+    is_entry: Table[bool] = (entry.is_marked,)
+    is_infrastructure: Table[bool] = (infrastructure.is_infrastructure,)
     trace_name: Table[str] = (trace.name,)
     user_id: Table[str] = (trace.user_id,)
     session_id: Table[str] = (trace.session_id,)
@@ -89,8 +100,8 @@ class Named(NamedTuple):
 def _named() -> list[Named]:
     found, tables = [], Rules()
     for field in fields(Rules):
-        for entry in getattr(tables, field.name):
-            scope, rule = (entry.scope, entry.rule) if isinstance(entry, Bound) else ("", entry)
+        for asked in getattr(tables, field.name):
+            scope, rule = (asked.scope, asked.rule) if isinstance(asked, Bound) else ("", asked)
             name = f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}"
             found.append(Named(field.name, name, scope, rule))
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from apps.core.clock import iso_micros
-from apps.ingestion.mapping import gen_ai, generic, metadata, registry, trace
+from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
 from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, langfuse_language, major
 from apps.ingestion.mapping.values import dump, text
@@ -108,7 +108,6 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         output=content.output,
         is_root=not span.parent_id or bool(ask(rules.is_root, span)),
         is_app_root=bool(ask(rules.is_app_root, span)),
-        is_entry=bool(ask(rules.is_entry, span)),
         trace=_facts(span, rules),
         received_at=context.received_at,
         api_key_id=context.api_key_id,
@@ -121,6 +120,7 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
     observation.trace.release = observation.release or None
     _add_model(observation, span, rules)
     _add_metadata(observation, span, origin, context.sender.propagates)
+    observation.is_infrastructure = _is_infrastructure(observation, span, rules)
     return observation
 
 
@@ -154,10 +154,19 @@ def _add_model(observation: Observation, span: Span, rules: Rules) -> None:
     observation.provided_cost = ask(rules.cost, span) or {}
 
 
+def _is_infrastructure(observation: Observation, span: Span, rules: Rules) -> bool:
+    """Plumbing, as far as no rule found model work."""
+    told = observation.type is not ObservationType.SPAN or observation.model or observation.usage
+    if told or observation.input or observation.output:
+        return False
+    return bool(ask(rules.is_infrastructure, span))
+
+
 def _add_metadata(observation: Observation, span: Span, origin: _Origin, propagates: bool) -> None:
     """The user's metadata. Later wins: resource, trace, observation for a trace seen from its root;
     resource, observation, trace for an observation whose sender copies trace metadata to every span."""
     own, of_trace = metadata.user_metadata(span, decode=origin.decode_metadata)
+    observation.is_entry = entry.is_marked(span, own, of_trace)
     observation.metadata = {**origin.metadata, **own, **(of_trace if propagates else {})}
     facts: TraceFacts = observation.trace
     if observation.is_root:
@@ -175,6 +184,8 @@ def _received(span: Span, origin: _Origin, content: Content) -> str:
     parts: dict[str, Any] = {"attributes": without_credentials(_others(span.attributes, held, ""))}
     if held:
         parts["held"] = held
+    if span.kind:
+        parts["kind"] = span.kind
     if span.events:
         parts["events"] = [_event(event, held, number) for number, event in enumerate(span.events)]
     try:
