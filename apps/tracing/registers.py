@@ -21,8 +21,8 @@ LAST = (
     "end_time", "completion_start_time", "parent_id", "name", "level", "status_message", "version",
     "release", "input", "output", "model", "model_parameters", "usage", "provided_cost", "prompt_name",
     "prompt_version", "api_key_id", "source", "sdk_name", "sdk_version", "service_name", "host_name",
-    "attributes", "trace.name", "trace.user_id", "trace.session_id", "trace.public", "trace.release", "trace.version",
-    "trace.input", "trace.output",
+    "attributes", "trace.name", "trace.user_id", "trace.session_id", "trace.public", "trace.release",
+    "trace.version", "trace.input", "trace.output",
 )  # fmt: skip
 _MARKS = ("is_app_root", "is_entry", "is_infrastructure")
 
