@@ -12,9 +12,9 @@ from apps.ingestion.batch import decode, scores
 from apps.ingestion.batch.fields import MAX_NAME, Fields, Invalid, kind_of
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.otlp import load_json
-from apps.ingestion.pipeline import add_prices
 from apps.organizations.authentication import Access
 from apps.tracing import repository
+from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation, Score
 
 MAX_SCORES = 10_000  # of one array; SDK 5 sends bodies of a megabyte at most
@@ -44,7 +44,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Prepared:
     """What a request comes to: records to store, and the answer once they are."""
 
     records: Sequence[Observation | Score]
@@ -52,7 +52,7 @@ class Outcome:
     answer: dict[str, Any]
 
 
-Prepare = Callable[[Body], Outcome]
+Prepare = Callable[[Body], Prepared]
 
 
 class InvalidBody(InvalidRequest):
@@ -67,7 +67,7 @@ class InvalidBody(InvalidRequest):
         return {"message": "Invalid request data", "error": self.issues}
 
 
-def batch(body: Body) -> Outcome:
+def batch(body: Body) -> Prepared:
     """POST /api/public/ingestion."""
     try:
         events, metadata = decode.read_batch(body.content)
@@ -79,10 +79,10 @@ def batch(body: Body) -> Outcome:
         ids = [observation.id for observation in decoded.untraced]
         decode.place_in_traces(decoded.untraced, repository.traces_of(body.project_id, ids))
     add_prices(decoded.observations)
-    return Outcome([*decoded.observations, *decoded.scores], 207, decoded.answer)
+    return Prepared([*decoded.observations, *decoded.scores], 207, decoded.answer)
 
 
-def post_scores(body: Body) -> Outcome:
+def post_scores(body: Body) -> Prepared:
     """POST /api/public/scores: an object answers with its id, an array with what of it was accepted."""
     sent = load_json(body.content)
     context = body.context({})
@@ -91,7 +91,7 @@ def post_scores(body: Body) -> Outcome:
             made = _score(sent, context, 0)
         except Invalid as problem:
             raise InvalidBody(problem) from None
-        return Outcome([made], 200, {"id": made.id})
+        return Prepared([made], 200, {"id": made.id})
     accepted: list[Score] = []
     errors: list[dict[str, str]] = []
     for place, item in enumerate(sent):
@@ -104,8 +104,8 @@ def post_scores(body: Body) -> Outcome:
         except Invalid as problem:
             errors.append({"message": str(problem)})
     if not errors:
-        return Outcome(accepted, 202, {"message": "Accepted"})
-    return Outcome(accepted, 207, {"accepted": len(accepted), "rejected": len(errors), "errors": errors})
+        return Prepared(accepted, 202, {"message": "Accepted"})
+    return Prepared(accepted, 207, {"accepted": len(accepted), "rejected": len(errors), "errors": errors})
 
 
 def _score(sent: Any, context: Context, place: int, *path: int) -> Score:
