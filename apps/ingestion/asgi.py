@@ -23,6 +23,7 @@ from apps.ingestion import bodies, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Disconnected
 from apps.ingestion.commit_group import Commit, CommitGroup
+from apps.ingestion.inspector import arrivals
 from apps.ingestion.mapping.shapes import Sender
 from apps.ingestion.pipeline import Prepared, Received
 from apps.organizations.authentication import Access, authenticate, authenticate_cached
@@ -84,7 +85,12 @@ class Ingestion:
         self._asking.shutdown()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        """Answer one request for `path`, one of `routes`."""
+        """Answer one request for `path`, one of `routes`, and remember it for the wire inspector."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        with arrivals.watching(_way(path), path, headers):
+            await self._answer(scope, receive, send, path)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         route = self.routes[path]
         try:
@@ -93,6 +99,7 @@ class Ingestion:
             if scope["method"] != "POST":
                 raise MethodNotAllowed("Send telemetry with POST.")
             access = await self._authenticate(headers.get("authorization"))
+            arrivals.current().opened(access)
             project_id = access.require(route.scope)
             body, extra = await route.post(headers, receive, access, project_id)
             status = 200
@@ -106,6 +113,7 @@ class Ingestion:
         except Exception:
             logger.exception("telemetry request failed")
             status, body, extra = _refusal(ApiError("Internal Server Error"))
+        arrivals.current().ended(status, str(body.get("message") or body.get("error") or ""))
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
@@ -125,12 +133,14 @@ class Ingestion:
         with self._budget.share() as share:
             with self._group.arriving():
                 body = await self._read(headers, receive, share)
+                arrivals.current().read(body)
                 received = Received(body, is_json, is_gzip, sender)
                 prepare = functools.partial(
                     pipeline.prepare_traces, received, access, project_id, share, self._max_body
                 )
                 prepared = await loop.run_in_executor(self._decoding, prepare)
                 del body, received, prepare
+            arrivals.current().mapped(prepared.observations, prepared.refused, prepared.took)
             return await self._store(prepared, project_id)
 
     async def _read(self, headers: Headers, receive: Receive, share: bodies.Share) -> bytes:
@@ -154,11 +164,18 @@ class Ingestion:
             receipt = result.receipt(project_id)
             body["receipt"] = receipt
             extra.append((RECEIPT_HEADER, receipt.encode()))
+            arrivals.current().stored(receipt)
         return body, extra
 
     async def _metrics(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/otel/v1/metrics: accepted, so that exporters of both signals do not fail; not kept."""
         return {"message": "OK"}, []
+
+
+def _way(path: str) -> str:
+    """What kind of request a path takes, as the wire inspector names it."""
+    last = path.rpartition("/")[2]
+    return {"traces": "otlp", "ingestion": "batch"}.get(last, last)
 
 
 def _is_json(headers: Headers) -> bool:
