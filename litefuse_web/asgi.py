@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import orjson
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
@@ -20,6 +21,33 @@ from apps.tracing.writer import Writer  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
+
+# Headers that SDKs spell with underscores, which Django drops.
+_SPELLED = (b"x_langfuse_", b"x_litefuse_")
+
+
+def _with_dashes(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.replace(b"_", b"-") if name.startswith(_SPELLED) else name, value) for name, value in headers
+    ]
+
+
+def _is_telemetry_port(scope: dict[str, Any]) -> bool:
+    """Whether the request came in at the port of OTLP exporters."""
+    server = scope.get("server")
+    return server is not None and server[1] == settings.OTLP_HTTP_PORT
+
+
+async def _nothing_else(scope: dict[str, Any], send: Send) -> None:
+    """What the telemetry port says to everything but telemetry."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
+    text = "This port takes telemetry only: POST /v1/traces, /v1/logs or /v1/metrics."
+    body = orjson.dumps({"error": "NotFoundError", "message": text})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Application:
@@ -38,8 +66,10 @@ class Application:
         path = scope["path"].removeprefix(settings.BASE_PATH)
         if scope["type"] == "http" and path in self.ingestion.routes:
             return await self.ingestion(scope, receive, send, path)
+        if _is_telemetry_port(scope):
+            return await _nothing_else(scope, send)
         if scope["type"] == "http":
-            return await pages(scope, receive, send)
+            return await pages(scope | {"headers": _with_dashes(scope["headers"])}, receive, send)
         return await sockets(scope, receive, send)
 
     def open_store(self) -> None:

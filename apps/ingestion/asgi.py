@@ -10,8 +10,9 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,12 @@ import orjson
 from django.db import OperationalError
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
-from apps.ingestion import bodies, pipeline
+from apps.ingestion import bodies, credentials, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Disconnected
 from apps.ingestion.commit_group import Commit, CommitGroup
 from apps.ingestion.inspector import arrivals
+from apps.ingestion.inspector.arrivals import Arrival
 from apps.ingestion.mapping.shapes import Sender
 from apps.ingestion.pipeline import Prepared, Received
 from apps.organizations.authentication import Access, authenticate, authenticate_cached
@@ -55,9 +57,11 @@ class Ingestion:
 
     def __init__(self, commit: Commit, *, max_body: int, max_held: int) -> None:
         """`commit` stores observations (Writer.commit); limits in bytes: one body, all bodies together."""
+        signals = {"traces": self._traces, "metrics": self._unkept, "logs": self._unkept}
         self.routes = {
-            "/api/public/otel/v1/traces": Route(self._traces, scope="ingest"),
-            "/api/public/otel/v1/metrics": Route(self._metrics, scope="ingest"),
+            f"{prefix}/v1/{signal}": Route(post, scope="ingest")
+            for prefix in ("/api/public/otel", "")
+            for signal, post in signals.items()
         }
         self._max_body = max_body
         self._budget = Budget(max_held)
@@ -86,20 +90,21 @@ class Ingestion:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer one request for `path`, one of `routes`, and remember it for the wire inspector."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        with arrivals.watching(_way(path), path, headers):
-            await self._answer(scope, receive, send, path)
+        headers = _headers(scope["headers"])
+        with arrivals.watching(_way(path), path, headers) as arrival:
+            await self._answer(scope, receive, send, path, headers, arrival)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers, arrival: Arrival
+    ) -> None:
         route = self.routes[path]
         try:
             if scope["method"] == "OPTIONS":
                 return await _send(send, 204, b"", _preflight(headers))
             if scope["method"] != "POST":
                 raise MethodNotAllowed("Send telemetry with POST.")
-            access = await self._authenticate(headers.get("authorization"))
-            arrivals.current().opened(access)
+            access = await self._authenticate(headers)
+            arrival.opened(access)
             project_id = access.require(route.scope)
             body, extra = await route.post(headers, receive, access, project_id)
             status = 200
@@ -113,11 +118,14 @@ class Ingestion:
         except Exception:
             logger.exception("telemetry request failed")
             status, body, extra = _refusal(ApiError("Internal Server Error"))
-        arrivals.current().ended(status, str(body.get("message") or body.get("error") or ""))
+        arrival.ended(status, str(body.get("message") or body.get("error") or ""))
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
-    async def _authenticate(self, authorization: str | None) -> Access:
+    async def _authenticate(self, headers: Headers) -> Access:
+        authorization = credentials.shown(headers)
+        if not authorization:
+            raise credentials.missing()
         access = authenticate_cached(authorization)
         if access is not None:
             return access
@@ -127,14 +135,14 @@ class Ingestion:
     async def _traces(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/otel/v1/traces."""
         is_json = _is_json(headers)
-        is_gzip = _is_gzip(headers)
+        encoding = _encoding(headers)
         sender = _sender(headers)
         loop = asyncio.get_running_loop()
         with self._budget.share() as share:
             with self._group.arriving():
                 body = await self._read(headers, receive, share)
                 arrivals.current().read(body)
-                received = Received(body, is_json, is_gzip, sender)
+                received = Received(body, is_json, encoding, sender)
                 prepare = functools.partial(
                     pipeline.prepare_traces, received, access, project_id, share, self._max_body
                 )
@@ -144,11 +152,8 @@ class Ingestion:
             return await self._store(prepared, project_id)
 
     async def _read(self, headers: Headers, receive: Receive, share: bodies.Share) -> bytes:
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                return await bodies.read(receive, length=_length(headers), limit=self._max_body, share=share)
-        except TimeoutError:
-            raise Unavailable(f"The body did not arrive within {BODY_SECONDS} s.", retry_after=1) from None
+        async with self._in_time():
+            return await bodies.read(receive, length=_length(headers), limit=self._max_body, share=share)
 
     async def _store(self, prepared: Prepared, project_id: str) -> Reply:
         """Commit and answer; an answer names what was refused."""
@@ -167,9 +172,30 @@ class Ingestion:
             arrivals.current().stored(receipt)
         return body, extra
 
-    async def _metrics(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
-        """POST …/otel/v1/metrics: accepted, so that exporters of both signals do not fail; not kept."""
+    async def _unkept(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
+        """POST …/v1/metrics and logs: read to the end and accepted, so that exporters of several signals do
+        not fail; not kept."""
+        async with self._in_time():
+            await bodies.drain(receive, length=_length(headers), limit=self._max_body)
         return {"message": "OK"}, []
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Bounds how long a body may take."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                yield
+        except TimeoutError:
+            raise Unavailable(f"The body did not arrive within {BODY_SECONDS} s.", retry_after=1) from None
+
+
+def _headers(sent: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Headers by name, in lower case. Underscores are read as dashes, as some SDKs mean them; a name that was
+    sent with dashes wins."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in sent}
+    for name in [name for name in headers if "_" in name]:
+        headers.setdefault(name.replace("_", "-"), headers[name])
+    return headers
 
 
 def _way(path: str) -> str:
@@ -187,13 +213,14 @@ def _is_json(headers: Headers) -> bool:
     raise InvalidRequest("Content-Type must be application/x-protobuf or application/json.")
 
 
-def _is_gzip(headers: Headers) -> bool:
+def _encoding(headers: Headers) -> str:
     encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        return False
-    if "gzip" in encoding:
-        return True
-    raise InvalidRequest("Content-Encoding must be gzip, or absent.")
+    if encoding in ("", "identity", "none"):
+        return ""
+    for known in ("gzip", "deflate"):
+        if known in encoding:
+            return known
+    raise InvalidRequest("Content-Encoding must be gzip or deflate, or absent.")
 
 
 def _length(headers: Headers) -> int | None:
@@ -202,16 +229,12 @@ def _length(headers: Headers) -> int | None:
 
 
 def _sender(headers: Headers) -> Sender:
-    """The client, from headers in either spelling; wrong or missing names are no reason to refuse."""
-
-    def header(name: str) -> str:
-        return headers.get(name) or headers.get(name.replace("-", "_")) or ""
-
-    version = header("x-langfuse-ingestion-version").strip()
+    """The client, as headers say; wrong or missing names are no reason to refuse."""
+    version = headers.get("x-langfuse-ingestion-version", "").strip()
     if version and (_VERSION.fullmatch(version) is None or int(version) > 4):
         raise InvalidRequest("x-langfuse-ingestion-version must be a whole number up to 4.")
-    name, sdk_version = header("x-langfuse-sdk-name"), header("x-langfuse-sdk-version")
-    return Sender(name.lower(), sdk_version, int(version or 0))
+    name = headers.get("x-langfuse-sdk-name", "").lower()
+    return Sender(name, headers.get("x-langfuse-sdk-version", ""), int(version or 0))
 
 
 def _refusal(error: ApiError) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:

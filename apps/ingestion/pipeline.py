@@ -23,7 +23,7 @@ class Received:
 
     body: bytes
     is_json: bool
-    is_gzip: bool
+    encoding: str  # gzip, deflate or nothing
     sender: Sender
 
 
@@ -39,9 +39,7 @@ class Prepared:
 def prepare_traces(received: Received, access: Access, project_id: str, share: Share, limit: int) -> Prepared:
     """Observations of an OTLP trace request. Raises InvalidRequest, TooLarge or Unavailable."""
     began = time.perf_counter()
-    body = received.body
-    if received.is_gzip:
-        body = bodies.gunzip(body, limit=limit, share=share)
+    body = bodies.unpack(received.body, received.encoding, limit=limit, share=share)
     now = now_micros()
     decode = otlp.decode_json if received.is_json else otlp.decode_protobuf
     decoded = decode(body, now)

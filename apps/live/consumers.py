@@ -38,9 +38,7 @@ class ProjectConsumer(AsyncWebsocketConsumer):
 
     scope_name = "project:read"
 
-    def __init__(
-        self, *args: Any, scope: str = "project:read", topic: str = TRACES, **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, scope: str = "project:read", topic: str = TRACES, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.scope_name = scope
         self.topic = topic

@@ -98,6 +98,8 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
         "model": visible(row.model[:MAX_NAME]),
         "lost": str(_LOST.get(line.lost, "")),
         "critical": line.critical,
+        "entry": line.is_entry,
+        "plumbing": line.is_plumbing,
     }
     given = {key: value for key, value in drawn.items() if value or type(value) is int}
     return {"id": row.id} | given
@@ -295,7 +297,7 @@ def metadata(row: ObservationRow) -> list[Section]:
         *[_event(event) for event in (events if isinstance(events, list) else [])[:50]],
         _section(_("Resource"), received.get("resource")),
         _section(_("Instrumentation scope"), scope),
-        _section(_("Origin"), _origin(row)),
+        _section(_("Origin"), _origin(row, received.get("kind"))),
     ]
     return [section for section in sections if section.entries]
 
@@ -332,7 +334,7 @@ def _event(event: Any) -> Section:
     return _section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
 
 
-def _origin(row: ObservationRow) -> dict[str, str]:
+def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
     return _given(
         {
             gettext("Observation id"): row.id,
@@ -344,8 +346,9 @@ def _origin(row: ObservationRow) -> dict[str, str]:
             gettext("Release"): row.release,
             gettext("Version"): row.version,
             gettext("SDK"): f"{row.sdk_name} {row.sdk_version}".strip(),
-            gettext("Service"): row.service_name,
-            gettext("Host"): row.host_name,
+            gettext("Application"): row.service_name,
+            gettext("Instance"): row.host_name,
+            gettext("Span kind"): kind if isinstance(kind, str) else "",
             gettext("Arrived by"): row.source,
         }
     )

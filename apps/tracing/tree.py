@@ -19,6 +19,7 @@ GAP, OTHER = "gap", "other"  # time between steps; time of steps that are of no 
 
 _TELLING = frozenset({"GENERATION", "EMBEDDING", "TOOL", "RETRIEVER", "GUARDRAIL", "EVALUATOR"})
 
+_TROUBLE = ("ERROR", "WARNING")
 Lost = Literal["", "missing", "self", "cycle", "repeated"]
 
 
@@ -37,6 +38,8 @@ class Line:
     end: int | None  # None: no end has come
     first: int | None  # first token, when it lies between start and end
     critical: bool  # on the path that decided how long the trace took
+    is_entry: bool  # where the model part starts: marked, and nothing above it is
+    is_plumbing: bool  # infrastructure without trouble: folded away until asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def build(rows: Sequence[ObservationRow]) -> Tree:
     start = nodes[0].start_time
     end = max(_end(row) for row in nodes)
     critical, shares = _critical_path(nodes, children, start, end)
-    return Tree(_lines(nodes, children, lost, critical, start), shares, start, end - start)
+    return Tree(_lines(nodes, parents, children, lost, critical, start), shares, start, end - start)
 
 
 def _end(row: ObservationRow) -> int:
@@ -124,13 +127,16 @@ def _cycles(parents: list[int]) -> list[int]:
 
 def _lines(
     nodes: list[ObservationRow],
+    parents: list[int],
     children: dict[int, list[int]],
     lost: dict[int, Lost],
     critical: set[int],
     start: int,
 ) -> list[Line]:
     order = _order(children)
-    costs, below = _sums(nodes, children, [at for at, _, _ in order])
+    down = [at for at, _, _ in order]
+    costs, below = _sums(nodes, children, down)
+    entries = _entries(nodes, parents, down)
     lines = []
     for at, guides, last in order:
         row = nodes[at]
@@ -148,6 +154,8 @@ def _lines(
                 end=None if row.end_time is None else _end(row) - start,
                 first=first - start if first is not None and row.start_time < first <= _end(row) else None,
                 critical=at in critical,
+                is_entry=at in entries,
+                is_plumbing=row.is_infrastructure and row.level not in _TROUBLE,
             )
         )
     return lines
@@ -167,6 +175,18 @@ def _order(children: dict[int, list[int]]) -> list[tuple[int, tuple[bool, ...], 
         order.append((at, guides, last))
         push(at, (*guides, not last)[:MAX_DEPTH])
     return order
+
+
+def _entries(nodes: list[ObservationRow], parents: list[int], order: list[int]) -> set[int]:
+    """The topmost of the marked observations; metadata hands the mark down. `order` has parents first."""
+    entries, inside = set[int](), set[int]()
+    for at in order:
+        above = parents[at] in inside
+        if nodes[at].is_entry and not above:
+            entries.add(at)
+        if nodes[at].is_entry or above:
+            inside.add(at)
+    return entries
 
 
 def _sums(

@@ -6,11 +6,11 @@ came with. Costs some ten microseconds a request and nothing a span: bodies are 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Protocol
 
 from apps.core.clock import now_micros
@@ -68,7 +68,7 @@ class Arrival:
     status: int = 0
     problem: str = ""
     steps: list[tuple[str, float]] = field(default_factory=list)
-    _last: float = field(default_factory=time.perf_counter)
+    _last: float = field(default_factory=perf_counter)
 
     def opened(self, access: Access, token: str = "") -> Share:
         """Say whose it is; a request may be several keys'."""
@@ -84,7 +84,7 @@ class Arrival:
     def mapped(self, items: Sequence[Traced], refused: Sequence[str], took: Mapping[str, float]) -> None:
         """Say what the one who opened it sent, and how many seconds each step took to understand it."""
         self.steps.extend((name, round(seconds * 1000, 3)) for name, seconds in took.items())
-        self._last = time.perf_counter()
+        self._last = perf_counter()
         if self.shares:
             self.shares[-1].mapped(items, refused)
 
@@ -96,7 +96,7 @@ class Arrival:
 
     def step(self, name: str) -> None:
         """Say that a step ended."""
-        now = time.perf_counter()
+        now = perf_counter()
         self.steps.append((name, round((now - self._last) * 1000, 3)))
         self._last = now
 

@@ -74,9 +74,9 @@ class Entry:
         """What may stay when a trace is erased: figures."""
         return replace(self, traces=(), reasons=(), problem="", has_body=False, forgotten=True)
 
-    def dump(self) -> bytes:
+    def dump(self) -> str:
         """As JSON, for another process."""
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(asdict(self)).decode()
 
     @classmethod
     def load(cls, text: bytes | str) -> Entry:
@@ -85,7 +85,8 @@ class Entry:
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in said.items() if name in known}
         for name in ("reasons", "traces", "sdk_headers"):
-            values[name] = tuple(values.get(name) or getattr(cls, name, ()))
+            values[name] = tuple(values.get(name) or ())
+        values["sdk_headers"] = values["sdk_headers"] or ("", "", 0)
         values["steps"] = tuple((name, took) for name, took in values.get("steps") or ())
         return cls(**values)
 

@@ -225,7 +225,7 @@ def _alone(bare: Span, span: Span, place: Place) -> Span:
 
 def _facts(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every fact of an observation by its name, maps key by key: `usage.input`, `trace.user_id`."""
-    for name in (field.name for field in fields(record)):
+    for name in (each.name for each in fields(record)):
         if not prefix and name in _NOT_COMPARED:
             continue
         value = getattr(record, name)
@@ -279,7 +279,7 @@ def _notes(span: Span, observation: Observation) -> list[Note]:
     """What was brought into shape, or could not be."""
     notes = []
     attributes = span.attributes
-    if attributes.get(_TYPES) and str(attributes[_TYPES]).upper() not in ObservationType:
+    if attributes.get(_TYPES) and str(attributes[_TYPES]).upper() not in ObservationType.__members__:
         notes.append(Note("unknown type", str(attributes[_TYPES])))
     if attributes.get(_LEVELS) and langfuse.level(span) is None:
         notes.append(Note("unknown level", str(attributes[_LEVELS])))

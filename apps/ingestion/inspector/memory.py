@@ -44,8 +44,8 @@ class Memory:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def add(self, entry: Entry, body: bytes = b"") -> None:
-        """Remember a request; the oldest make room."""
+    def add(self, entry: Entry, body: bytes = b"") -> Entry:
+        """Remember a request; the oldest make room. Returns it as it is remembered."""
         now = time.monotonic()
         keeps = 0 < len(body) <= MAX_BODY
         if entry.has_body != keeps:
@@ -62,6 +62,7 @@ class Memory:
                 self.held += len(body)
                 self._with_body.append(entry.id)
             self._make_room(now)
+        return entry
 
     def entries(self, project_id: str) -> list[Entry]:
         """The project's requests, newest first."""

@@ -31,7 +31,7 @@ mask: Mask = _unmasked  # masking rules take this place: everything shown goes t
 
 
 def of(entry: Entry, body: bytes) -> bytes:
-    """JSON of the body. Raises InvalidRequest when it cannot be read, TooLarge when it unpacks to too much."""
+    """JSON of the body. Raises InvalidRequest when it cannot be read, TooLarge over MAX_UNPACKED."""
     text = _unpacked(entry, body)
     shown: Any
     if entry.way in OTLP:
@@ -43,10 +43,9 @@ def of(entry: Entry, body: bytes) -> bytes:
 
 
 def _unpacked(entry: Entry, body: bytes) -> bytes:
-    if "gzip" not in entry.encoding:
-        return body
+    encoding = next((known for known in ("gzip", "deflate") if known in entry.encoding), "")
     with Budget(2 * MAX_UNPACKED).share() as share:
-        return bodies.gunzip(body, limit=MAX_UNPACKED, share=share)
+        return bodies.unpack(body, encoding, limit=MAX_UNPACKED, share=share)
 
 
 def _masked(project_id: str, value: Any) -> Any:
@@ -101,6 +100,7 @@ def _span(span: Span) -> dict[str, Any]:
         "spanId": span.id,
         "parentSpanId": span.parent_id,
         "name": span.name,
+        "kind": otlp.KINDS.index(span.kind),
         "startTimeUnixNano": str(span.start_time * 1000),
         "endTimeUnixNano": str(span.end_time * 1000),
         "attributes": _pairs(without_credentials(span.attributes)),

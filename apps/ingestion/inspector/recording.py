@@ -17,6 +17,7 @@ from django.db import DatabaseError
 
 from apps.core.clock import now_micros
 from apps.core.ids import new_id
+from apps.ingestion import credentials
 from apps.ingestion.inspector.entries import MAX_TEXT, Entry, Tally
 from apps.ingestion.inspector.memory import Memory
 from apps.live.publish import publish
@@ -36,7 +37,7 @@ _running: set[asyncio.Task[None]] = set()
 class Log(Protocol):
     """What is remembered of requests. Safe from any thread; `project_id` is checked by every reader."""
 
-    def add(self, entry: Entry, body: bytes = b"") -> None: ...
+    def add(self, entry: Entry, body: bytes = b"") -> object: ...
     def entries(self, project_id: str) -> list[Entry]: ...
     def entry(self, project_id: str, id: str) -> Entry | None: ...
     def tallies(self, project_id: str) -> dict[str, Tally]: ...
@@ -77,7 +78,7 @@ def _start(work: Coroutine[Any, Any, None]) -> None:
     task.add_done_callback(_running.discard)
 
 
-# --- requests whose credentials opened nothing ---------------------------------------------------------------
+# --- requests whose credentials opened nothing --------------------------------------------------------------
 
 _MAX_LOOKUPS = 20  # at once; more are counted and not looked up
 _MAX_REMEMBERED = 1_000
@@ -88,7 +89,7 @@ _owners: dict[str, tuple[str, str] | None] = {}  # public key -> project, key
 def record_unknown(way: str, path: str, headers: Mapping[str, str], status: int, problem: str) -> None:
     """Remember a request without access: with the key whose public half it named, so that a wrong secret
     is seen where it can be mended; else as a number alone."""
-    public_key = _public_key(headers.get("authorization", ""))
+    public_key = _public_key(credentials.shown(headers) or "")
     if not public_key or _lookups >= _MAX_LOOKUPS:
         log().count_unknown(way)
         return
