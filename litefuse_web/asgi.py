@@ -16,6 +16,7 @@ pages = get_asgi_application()  # first: it loads the apps that the imports belo
 from django.conf import settings  # noqa: E402
 
 from apps.ingestion.asgi import Ingestion  # noqa: E402
+from apps.ingestion.intake import Intake  # noqa: E402
 from apps.live.routing import sockets  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 
@@ -55,9 +56,10 @@ class Application:
 
     def __init__(self) -> None:
         self.writer = Writer()
-        self.ingestion = Ingestion(
+        self.intake = Intake(
             self.writer.commit, max_body=settings.MAX_BODY_BYTES, max_held=settings.MAX_HELD_BYTES
         )
+        self.ingestion = Ingestion(self.intake)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Paths are taken below BASE_PATH."""
@@ -77,11 +79,11 @@ class Application:
 
         Raises Unavailable when it cannot be opened; the first commit then tries again.
         """
-        self.ingestion.run_before_commits(self.writer.start)
+        self.intake.run_before_commits(self.writer.start)
 
     def close(self) -> None:
         """Finish what is being stored. For a server that stopped its event loop; safe to call twice."""
-        self.ingestion.release()
+        self.intake.release()
         self.writer.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -91,7 +93,7 @@ class Application:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await self.ingestion.close()
+                await self.intake.close()
                 self.close()
                 return await send({"type": "lifespan.shutdown.complete"})
 

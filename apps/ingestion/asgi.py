@@ -7,11 +7,9 @@ with others, answer, announce. An answer of 200 means stored and readable.
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,21 +18,16 @@ import orjson
 from django.db import OperationalError
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
-from apps.ingestion import bodies, credentials, pipeline
-from apps.ingestion.announce import announce
-from apps.ingestion.bodies import Budget, Disconnected
-from apps.ingestion.commit_group import Commit, CommitGroup
+from apps.ingestion import bodies
+from apps.ingestion.bodies import Disconnected, Share
 from apps.ingestion.inspector import arrivals
-from apps.ingestion.inspector.arrivals import Arrival
+from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
 from apps.ingestion.mapping.shapes import Sender
-from apps.ingestion.pipeline import Prepared, Received
-from apps.organizations.authentication import Access, authenticate, authenticate_cached
+from apps.ingestion.pipeline import Received
+from apps.organizations.authentication import Access
 
 logger = logging.getLogger(__name__)
 
-BODY_SECONDS = 60  # a body that takes longer is refused
-MAX_REASONS = 5  # of refused spans, told to the sender
-RECEIPT_HEADER = b"x-litefuse-receipt"
 _VERSION = re.compile(r"\d{1,3}")
 
 Scope = dict[str, Any]
@@ -55,56 +48,29 @@ class Route:
 class Ingestion:
     """The ASGI application of the telemetry paths. One a process; used from one event loop."""
 
-    def __init__(self, commit: Commit, *, max_body: int, max_held: int) -> None:
-        """`commit` stores observations (Writer.commit); limits in bytes: one body, all bodies together."""
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
         signals = {"traces": self._traces, "metrics": self._unkept, "logs": self._unkept}
         self.routes = {
             f"{prefix}/v1/{signal}": Route(post, scope="ingest")
             for prefix in ("/api/public/otel", "")
             for signal, post in signals.items()
         }
-        self._max_body = max_body
-        self._budget = Budget(max_held)
-        self._group = CommitGroup(commit, announce)
-        # One decoding thread: more only fight for the interpreter (measured).
-        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
-        self._asking = ThreadPoolExecutor(2, thread_name_prefix="authenticate")
-
-    def run_before_commits(self, step: Callable[[], None]) -> None:
-        """Run `step` in the committing thread, where it cannot meet a commit; wait for it."""
-        self._group.run(step)
-
-    async def close(self) -> None:
-        """Store what waits; later requests are refused."""
-        await self._group.close()
-        self._release_threads()
-
-    def release(self) -> None:
-        """The same after the event loop has ended: finish the commit that runs, let the threads go."""
-        self._group.release()
-        self._release_threads()
-
-    def _release_threads(self) -> None:
-        self._decoding.shutdown()
-        self._asking.shutdown()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer one request for `path`, one of `routes`, and remember it for the wire inspector."""
         headers = _headers(scope["headers"])
-        with arrivals.watching(_way(path), path, headers) as arrival:
-            await self._answer(scope, receive, send, path, headers, arrival)
+        with arrivals.watching(_way(path), path, headers):
+            await self._answer(scope, receive, send, path, headers)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers, arrival: Arrival
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         route = self.routes[path]
         try:
             if scope["method"] == "OPTIONS":
                 return await _send(send, 204, b"", _preflight(headers))
             if scope["method"] != "POST":
                 raise MethodNotAllowed("Send telemetry with POST.")
-            access = await self._authenticate(headers)
-            arrival.opened(access)
+            access = await self._intake.authenticate(headers)
             project_id = access.require(route.scope)
             body, extra = await route.post(headers, receive, access, project_id)
             status = 200
@@ -118,75 +84,54 @@ class Ingestion:
         except Exception:
             logger.exception("telemetry request failed")
             status, body, extra = _refusal(ApiError("Internal Server Error"))
-        arrival.ended(status, str(body.get("message") or body.get("error") or ""))
+        arrivals.current().ended(status, str(body.get("message") or body.get("error") or ""))
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
-    async def _authenticate(self, headers: Headers) -> Access:
-        authorization = credentials.shown(headers)
-        if not authorization:
-            raise credentials.missing()
-        access = authenticate_cached(authorization)
-        if access is not None:
-            return access
-        ask = functools.partial(authenticate, authorization)
-        return await asyncio.get_running_loop().run_in_executor(self._asking, ask)
-
     async def _traces(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
-        """POST …/otel/v1/traces."""
-        is_json = _is_json(headers)
-        encoding = _encoding(headers)
-        sender = _sender(headers)
-        loop = asyncio.get_running_loop()
-        with self._budget.share() as share:
-            with self._group.arriving():
+        """POST …/v1/traces."""
+        is_json, encoding, sender = _is_json(headers), _encoding(headers), _sender(headers)
+        with self._intake.budget.share() as share:
+            with self._intake.group.arriving():
                 body = await self._read(headers, receive, share)
-                arrivals.current().read(body)
                 received = Received(body, is_json, encoding, sender)
-                prepare = functools.partial(
-                    pipeline.prepare_traces, received, access, project_id, share, self._max_body
-                )
-                prepared = await loop.run_in_executor(self._decoding, prepare)
-                del body, received, prepare
-            arrivals.current().mapped(prepared.observations, prepared.refused, prepared.took)
-            return await self._store(prepared, project_id)
+                prepared = await self._intake.prepare(received, access, project_id, share)
+                del body, received
+            return _told(await self._intake.store(prepared))
 
-    async def _read(self, headers: Headers, receive: Receive, share: bodies.Share) -> bytes:
-        async with self._in_time():
-            return await bodies.read(receive, length=_length(headers), limit=self._max_body, share=share)
-
-    async def _store(self, prepared: Prepared, project_id: str) -> Reply:
-        """Commit and answer; an answer names what was refused."""
-        body: dict[str, Any] = {}
-        extra: list[tuple[bytes, bytes]] = []
-        if prepared.refused:
-            body["partialSuccess"] = {
-                "rejectedSpans": len(prepared.refused),
-                "errorMessage": "; ".join(dict.fromkeys(prepared.refused[:MAX_REASONS])),
-            }
-        if prepared.observations:
-            result = await self._group.commit(prepared.observations)
-            receipt = result.receipt(project_id)
-            body["receipt"] = receipt
-            extra.append((RECEIPT_HEADER, receipt.encode()))
-            arrivals.current().stored(receipt)
-        return body, extra
+    async def _read(self, headers: Headers, receive: Receive, share: Share) -> bytes:
+        limit = self._intake.max_body
+        async with _in_time():
+            return await bodies.read(receive, length=_length(headers), limit=limit, share=share)
 
     async def _unkept(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/v1/metrics and logs: read to the end and accepted, so that exporters of several signals do
         not fail; not kept."""
-        async with self._in_time():
-            await bodies.drain(receive, length=_length(headers), limit=self._max_body)
+        async with _in_time():
+            await bodies.drain(receive, length=_length(headers), limit=self._intake.max_body)
         return {"message": "OK"}, []
 
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        """Bounds how long a body may take."""
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                yield
-        except TimeoutError:
-            raise Unavailable(f"The body did not arrive within {BODY_SECONDS} s.", retry_after=1) from None
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Bounds how long a body may take."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            yield
+    except TimeoutError:
+        raise Unavailable(f"The body did not arrive within {BODY_SECONDS} s.", retry_after=1) from None
+
+
+def _told(outcome: Outcome) -> Reply:
+    """The answer to an export: what was refused, and the receipt."""
+    body: dict[str, Any] = {}
+    if outcome.rejected:
+        body["partialSuccess"] = {"rejectedSpans": outcome.rejected, "errorMessage": outcome.reasons}
+    extra = []
+    for receipt in outcome.receipts.values():
+        body["receipt"] = receipt
+        extra.append((RECEIPT_HEADER.encode(), receipt.encode()))
+    return body, extra
 
 
 def _headers(sent: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -262,7 +207,7 @@ def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
         return []
     return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-expose-headers", RECEIPT_HEADER),
+        (b"access-control-expose-headers", RECEIPT_HEADER.encode()),
         (b"vary", b"Origin"),
     ]
 

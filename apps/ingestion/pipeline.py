@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apps.core.clock import now_micros
 from apps.ingestion import bodies, otlp
@@ -12,8 +11,7 @@ from apps.ingestion.bodies import Share
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
 from apps.organizations.authentication import Access
-from apps.pricing import catalogue
-from apps.pricing.pricing import price
+from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
 
 
@@ -33,7 +31,7 @@ class Prepared:
 
     observations: list[Observation]
     refused: list[str]
-    took: dict[str, float]  # seconds of each step
+    took: dict[str, float] = field(default_factory=dict)  # seconds of each step
 
 
 def prepare_traces(received: Received, access: Access, project_id: str, share: Share, limit: int) -> Prepared:
@@ -54,27 +52,3 @@ def prepare_traces(received: Received, access: Access, project_id: str, share: S
         "price": time.perf_counter() - mapped_at,
     }
     return Prepared(observations, decoded.refused, took)
-
-
-def add_prices(observations: Sequence[Observation]) -> None:
-    """Set cost and price rule of each observation that names a model or brings a cost."""
-    prices = catalogue.current()
-    for observation in observations:
-        if not observation.model and not observation.provided_cost:
-            continue
-        found = price(
-            observation.project_id,
-            observation.model,
-            observation.usage,
-            observation.provided_cost,
-            observation.model_parameters,
-            observation.metadata,
-            prices,
-            observation.start_time,
-        )
-        observation.cost = found.cost
-        observation.total_cost = found.total_cost
-        observation.model_id = found.model_id
-        observation.pricing_tier_id = found.pricing_tier_id
-        observation.pricing_tier_name = found.pricing_tier_name
-        observation.price_version = found.price_version

@@ -48,10 +48,6 @@ class Share:
         self.traces = tuple(traces)[:MAX_TRACES]
         self.more_traces = len(traces) > MAX_TRACES
 
-    def stored(self, receipt: str, *, merged: int = 0, repeated: int = 0) -> None:
-        """Say that what was accepted is readable; some of it joined what was there, or was there already."""
-        self.receipt, self.merged, self.repeated = receipt, merged, repeated
-
 
 @dataclass(slots=True)
 class Arrival:
@@ -88,11 +84,11 @@ class Arrival:
         if self.shares:
             self.shares[-1].mapped(items, refused)
 
-    def stored(self, receipt: str, *, merged: int = 0, repeated: int = 0) -> None:
-        """Say that all of it is readable."""
+    def stored(self, receipts: Mapping[str, str]) -> None:
+        """Say that all of it is readable; receipts by project."""
         self.step("commit")
-        if self.shares:
-            self.shares[-1].stored(receipt, merged=merged, repeated=repeated)
+        for share in self.shares:
+            share.receipt = receipts.get(share.access.project_id or "", "")
 
     def step(self, name: str) -> None:
         """Say that a step ended."""
