@@ -1,4 +1,4 @@
-"""The ASGI application: telemetry to its raw handler, sockets to Channels, all else to Django."""
+"""The ASGI application: telemetry and files to raw handlers, sockets to Channels, all else to Django."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from django.conf import settings  # noqa: E402
 
 from apps.ingestion.asgi import Ingestion  # noqa: E402
 from apps.live.routing import sockets  # noqa: E402
+from apps.tracing.media.asgi import MediaFiles  # noqa: E402
+from apps.tracing.media.storage import PREFIX, local_storage  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -30,6 +32,7 @@ class Application:
         self.ingestion = Ingestion(
             self.writer.commit, max_body=settings.MAX_BODY_BYTES, max_held=settings.MAX_HELD_BYTES
         )
+        self.media = MediaFiles(local_storage())
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Paths are taken below BASE_PATH."""
@@ -38,6 +41,8 @@ class Application:
         path = scope["path"].removeprefix(settings.BASE_PATH)
         if scope["type"] == "http" and path in self.ingestion.routes:
             return await self.ingestion(scope, receive, send, path)
+        if scope["type"] == "http" and path.startswith(PREFIX):
+            return await self.media(scope, receive, send, path)
         if scope["type"] == "http":
             return await pages(scope, receive, send)
         return await sockets(scope, receive, send)
@@ -53,6 +58,7 @@ class Application:
         """Finish what is being stored. For a server that stopped its event loop; safe to call twice."""
         self.ingestion.release()
         self.writer.close()
+        self.media.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """For servers that speak the lifespan protocol (`manage.py serve` calls `close` itself)."""
