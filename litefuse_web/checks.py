@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import ipaddress
+import itertools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -85,8 +86,23 @@ def check_bucket(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) 
         Error(
             "LITEFUSE_MEDIA_URL names a bucket, but the package boto3 is not installed.",
             hint="Start with bin/up, which installs it, or: pip install -r requirements/s3.txt.",
+            id="litefuse.E007",
+        )
+    ]
+
+
+@register()
+def check_ports(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Each way in has a port of its own."""
+    names = {"PORT": settings.PORT, "LITEFUSE_OTLP_HTTP_PORT": settings.OTLP_HTTP_PORT}
+    return [
+        Error(
+            f"{second} is {names[second]}, as is {first}.",
+            hint=f"Set {second} to another port, or to 0 for none. The main port takes OTLP over HTTP too.",
             id="litefuse.E006",
         )
+        for first, second in itertools.combinations(names, 2)
+        if names[first] == names[second] != 0
     ]
 
 

@@ -26,6 +26,8 @@ VERSION = read_version(BASE_DIR / "CHANGELOG.md")
 DEBUG = env.bool("LITEFUSE_DEBUG", False)
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 3000, validate=validate.Range(1, 65535))
+# Where OpenTelemetry's exporters look by themselves; 0 opens no such port.
+OTLP_HTTP_PORT = env.int("LITEFUSE_OTLP_HTTP_PORT", 4318, validate=validate.Range(0, 65535))
 DATA_DIR = Path(env.str("LITEFUSE_DATA_DIR", str(BASE_DIR / "data"))).resolve()
 PUBLIC_URL = env.str("LITEFUSE_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
 PUBLIC_URL_GIVEN = f"http://localhost:{PORT}" != PUBLIC_URL
@@ -90,6 +92,12 @@ if REDIS_URL:  # rate limits of sign-in must count over all processes
 # --- what a request may bring -------------------------------------------------------------------------------
 MAX_BODY_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_BODY_MB", 32, validate=validate.Range(1, 1024))
 MAX_HELD_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_HELD_MB", 256, validate=validate.Range(1))
+
+# Headers that may carry an API key instead of `Authorization`, for collectors that keep that one for a proxy.
+KEY_HEADERS = [
+    name.strip().lower().replace("_", "-")
+    for name in env.list("LITEFUSE_KEY_HEADERS", ["x-litefuse-api-key", "x-api-key", "api-key"])
+]
 
 # --- images and other files of traces -------------------------------------------------------------------
 MAX_MEDIA_BYTES = 1_000_000 * env.int("LITEFUSE_MAX_MEDIA_MB", 1000, validate=validate.Range(1))

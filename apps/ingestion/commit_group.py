@@ -2,6 +2,9 @@
 
 Rows per commit decide the throughput (measured: a commit costs three inserts whatever its size), so a
 commit waits for company, but only while other requests are on their way and never longer than MAX_WAIT.
+Exporters in a loop send the next request as soon as the last is answered, so those just answered are
+given a moment to come back: without it four senders fall into two alternating pairs, and each commit
+holds half of what it could (measured: 512 rows instead of 1,024, a fifth more CPU a span).
 There is no queue to lose: a waiting request has not been answered.
 """
 
@@ -19,7 +22,8 @@ from apps.tracing.writer import CommitResult
 
 logger = logging.getLogger(__name__)
 
-MAX_WAIT = 0.06  # seconds a commit waits for requests that are being received or decoded
+MAX_WAIT = 0.1  # seconds a commit waits for requests that are being received or decoded
+RETURN_WAIT = 0.01  # seconds a commit waits for senders of the last one that have not come back
 MAX_ROWS = 4096  # in one commit; a single request may have more
 
 Commit = Callable[[Sequence[Observation]], CommitResult]
@@ -36,6 +40,7 @@ class CommitGroup:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._waiting: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]] = []
         self._arriving: dict[object, float] = {}  # requests not decoded yet -> when they began
+        self._company = 0  # requests that were there when the last commit began
         self._changed = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
@@ -45,6 +50,7 @@ class CommitGroup:
         """While a request is received and decoded: commits wait for it a little."""
         token = object()
         self._arriving[token] = asyncio.get_running_loop().time()
+        self._changed.set()
         try:
             yield
         finally:
@@ -91,18 +97,23 @@ class CommitGroup:
     async def _gather(self) -> None:
         """Wait for requests on their way, as long as that pays."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + MAX_WAIT
+        began = loop.time()
         while sum(len(rows) for rows, _ in self._waiting) < MAX_ROWS and not self._closed:
             now = loop.time()
             # One that has been arriving for longer has a slow sender, who must not slow everybody.
-            expected = any(began > now - MAX_WAIT for began in self._arriving.values())
-            if not expected or now >= deadline:
+            if any(since > now - MAX_WAIT for since in self._arriving.values()):
+                until = began + MAX_WAIT
+            elif len(self._waiting) + len(self._arriving) < self._company:
+                until = began + RETURN_WAIT
+            else:
+                return
+            if now >= until:
                 return
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), deadline - now)
+                await asyncio.wait_for(self._changed.wait(), until - now)
             except TimeoutError:
-                return
+                continue
 
     def _take(self) -> list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]:
         """The requests of the next commit, in order of arrival."""
@@ -111,6 +122,7 @@ class CommitGroup:
             if count and rows + len(observations) > MAX_ROWS:
                 break
             count, rows = count + 1, rows + len(observations)
+        self._company = len(self._waiting) + len(self._arriving)
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 

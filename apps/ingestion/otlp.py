@@ -29,6 +29,7 @@ MAX_ID_LENGTH = 800  # characters; what the batch API allows for ids
 MAX_INTEGER_DIGITS = 20
 MAX_INTEGER = 2**63 - 1
 STATUS_ERROR = 2
+KINDS = ("", "internal", "server", "client", "producer", "consumer")  # by OTLP's number; 0: not said
 
 Attributes = dict[str, Any]  # str, bool, int, finite float, None, and lists and dicts of them
 
@@ -107,6 +108,7 @@ class Span:
     events: list[SpanEvent]
     status_code: int
     status_message: str
+    kind: str = ""  # one of KINDS
 
 
 @dataclass(slots=True)
@@ -225,6 +227,7 @@ def _protobuf_span(raw: bytes, resource: Resource, scope: Scope, now: int, items
         events=events,
         status_code=status.code,
         status_message=_text(status.message),
+        kind=_kind(span.kind),
     )
 
 
@@ -236,6 +239,11 @@ def _protobuf_event(raw: bytes, items: Items) -> SpanEvent:
 def _text(raw: bytes) -> str:
     """Text of any bytes; what is not UTF-8 becomes replacement characters."""
     return raw.decode("utf-8", "replace")
+
+
+def _kind(number: int) -> str:
+    """Numbers that no version of the protocol knows say nothing."""
+    return KINDS[number] if 0 <= number < len(KINDS) else ""
 
 
 def _micros(nanoseconds: int) -> int | None:
@@ -371,11 +379,20 @@ def _json_span(sent: Any, resource: Resource, scope: Scope, now: int, items: Ite
         ],
         status_code=STATUS_ERROR if status.get("code") in (STATUS_ERROR, "STATUS_CODE_ERROR") else 0,
         status_message=_json_text(status.get("message")),
+        kind=_json_kind(sent.get("kind")),
     )
 
 
 def _json_text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
+
+
+def _json_kind(value: Any) -> str:
+    """A number, or its name (`SPAN_KIND_SERVER`), as some exporters write it."""
+    if isinstance(value, str):
+        name = value.removeprefix("SPAN_KIND_").lower()
+        return name if name in KINDS else ""
+    return _kind(value) if type(value) is int else ""
 
 
 def _json_id(value: Any, name: str) -> str:

@@ -34,6 +34,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "span_id": (2, "bytes"),
         "parent_span_id": (4, "bytes"),
         "name": (5, "bytes"),
+        "kind": (6, "int32"),
         "start_time_unix_nano": (7, "fixed64"),
         "end_time_unix_nano": (8, "fixed64"),
         "attributes": (9, "[]KeyValue"),

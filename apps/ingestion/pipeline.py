@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.core.clock import now_micros
@@ -11,8 +10,7 @@ from apps.ingestion.bodies import Share
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
 from apps.organizations.authentication import Access
-from apps.pricing import catalogue
-from apps.pricing.pricing import price
+from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
 
 
@@ -22,7 +20,7 @@ class Received:
 
     body: bytes
     is_json: bool
-    is_gzip: bool
+    encoding: str  # gzip, deflate or nothing
     sender: Sender
 
 
@@ -36,9 +34,7 @@ class Prepared:
 
 def prepare_traces(received: Received, access: Access, project_id: str, share: Share, limit: int) -> Prepared:
     """Observations of an OTLP trace request. Raises InvalidRequest, TooLarge or Unavailable."""
-    body = received.body
-    if received.is_gzip:
-        body = bodies.gunzip(body, limit=limit, share=share)
+    body = bodies.unpack(received.body, received.encoding, limit=limit, share=share)
     now = now_micros()
     decode = otlp.decode_json if received.is_json else otlp.decode_protobuf
     decoded = decode(body, now)
@@ -46,27 +42,3 @@ def prepare_traces(received: Received, access: Access, project_id: str, share: S
     observations = map_spans(decoded.spans, context)
     add_prices(observations)
     return Prepared(observations, decoded.refused)
-
-
-def add_prices(observations: Sequence[Observation]) -> None:
-    """Set cost and price rule of each observation that names a model or brings a cost."""
-    prices = catalogue.current()
-    for observation in observations:
-        if not observation.model and not observation.provided_cost:
-            continue
-        found = price(
-            observation.project_id,
-            observation.model,
-            observation.usage,
-            observation.provided_cost,
-            observation.model_parameters,
-            observation.metadata,
-            prices,
-            observation.start_time,
-        )
-        observation.cost = found.cost
-        observation.total_cost = found.total_cost
-        observation.model_id = found.model_id
-        observation.pricing_tier_id = found.pricing_tier_id
-        observation.pricing_tier_name = found.pricing_tier_name
-        observation.price_version = found.price_version

@@ -83,9 +83,6 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
     drawn = {
         "name": visible(row.name[:MAX_NAME]),
         "type": type_key(row.type),
-        "depth": line.depth,
-        "guides": sum(1 << at for at, goes_on in enumerate(line.guides) if goes_on),
-        "last": line.is_last,
         "below": line.below,
         "start": line.start,
         "end": line.end,
@@ -98,6 +95,8 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
         "model": visible(row.model[:MAX_NAME]),
         "lost": str(_LOST.get(line.lost, "")),
         "critical": line.critical,
+        "entry": line.is_entry,
+        "plumbing": line.is_plumbing,
     }
     given = {key: value for key, value in drawn.items() if value or type(value) is int}
     return {"id": row.id} | given
@@ -295,7 +294,7 @@ def metadata(row: ObservationRow) -> list[Section]:
         *[_event(event) for event in (events if isinstance(events, list) else [])[:50]],
         _section(_("Resource"), received.get("resource")),
         _section(_("Instrumentation scope"), scope),
-        _section(_("Origin"), _origin(row)),
+        _section(_("Origin"), _origin(row, received.get("kind"))),
     ]
     return [section for section in sections if section.entries]
 
@@ -332,7 +331,7 @@ def _event(event: Any) -> Section:
     return _section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
 
 
-def _origin(row: ObservationRow) -> dict[str, str]:
+def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
     return _given(
         {
             gettext("Observation id"): row.id,
@@ -344,8 +343,9 @@ def _origin(row: ObservationRow) -> dict[str, str]:
             gettext("Release"): row.release,
             gettext("Version"): row.version,
             gettext("SDK"): f"{row.sdk_name} {row.sdk_version}".strip(),
-            gettext("Service"): row.service_name,
-            gettext("Host"): row.host_name,
+            gettext("Application"): row.service_name,
+            gettext("Instance"): row.host_name,
+            gettext("Span kind"): kind if isinstance(kind, str) else "",
             gettext("Arrived by"): row.source,
         }
     )

@@ -100,9 +100,11 @@ class Observation:
     is_infrastructure: bool = False  # HTTP, database, queue: kept, folded in the tree, no model work
     # A piece of a span: it fills what the whole span leaves open, whichever of the two arrives first.
     is_partial: bool = False
-    # Which event said which field, for senders that tell a span in events: field (`metadata.<key>` for one
-    # key of a map) -> 2 * microseconds of the event + 1 for an update. The greatest speaks, whatever the
-    # order of arrival. Empty for whole spans: there a later arrival speaks.
+    # Which event said which field, for senders that tell a span in events: field -> 2 * microseconds of the
+    # event + 1 for an update. The greatest speaks, whatever the order of arrival; of `start_time`,
+    # `environment` and `type` the smallest. Fields are named as here, those of the trace `trace.<field>`, one
+    # key of a map `metadata.<key>` and `trace.metadata.<key>`. A field said to be null is stamped and empty.
+    # Empty for whole spans: there a later arrival speaks.
     said: dict[str, int] = field(default_factory=dict)
     trace: TraceFacts = field(default_factory=TraceFacts)
     # where it came from

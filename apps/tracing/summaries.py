@@ -21,7 +21,9 @@ _TROUBLE = (Level.ERROR, Level.WARNING)  # an error's reason before a warning's
 # Which span speaks for its trace: the root, else the application's root, else the entry, else any.
 _ROOT, _APP_ROOT, _ENTRY, _ANY = 0, 1, 2, 3
 
-_Order = tuple[int, int, str]  # rank, start, id: the smallest speaks
+# The smallest speaks: by rank, start, later end, id. What starts with its children and ends after them stands
+# above them, so of a chain of spans that inherited the mark of an entry the topmost is the entry.
+_Order = tuple[int, int, int, str]
 _Said = tuple[_Order, str]
 
 
@@ -29,7 +31,7 @@ _Said = tuple[_Order, str]
 class Content:
     """Where the input or output of a trace stands, and its first line."""
 
-    order: tuple[int, int, int, str]  # what was said for the trace first, then as the spans speak
+    order: tuple[int, int, int, int, str]  # what was said for the trace first, then as the spans speak
     given: bool  # said for the trace, not the span's own
     observation_id: str
     text: str | None  # None until read: the row came without its content
@@ -116,10 +118,10 @@ class Fold:
         if o.host_name:
             self.hosts.add(o.host_name)
         rank = _ROOT if o.is_root else _APP_ROOT if o.is_app_root else _ENTRY if o.is_entry else _ANY
-        earliest = (rank, o.start_time, o.id)
+        earliest = (rank, o.start_time, -end, o.id)
         self.has_root = self.has_root or rank <= _APP_ROOT
         self._derive(stored, earliest)
-        self._hear(stored, (0 if rank == _ROOT else 1, -o.start_time, o.id))
+        self._hear(stored, (0 if rank == _ROOT else 1, -o.start_time, 0, o.id))
 
     def _derive(self, stored: Stored, order: _Order) -> None:
         """What follows from a span's place in the trace."""
@@ -131,7 +133,7 @@ class Fold:
         if o.environment:
             self.environment = _first(self.environment, order, o.environment)
         if o.status_message and o.level in _TROUBLE:
-            worst = _TROUBLE.index(Level(o.level)), -o.start_time, o.id
+            worst = _TROUBLE.index(Level(o.level)), -o.start_time, 0, o.id
             self.status = _first(self.status, worst, o.status_message[: STATUS_LENGTH * 2])
         if stored.input_length:
             self.input = _first_content(self.input, Content((1, *order), False, o.id, o.input or None))

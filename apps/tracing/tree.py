@@ -14,11 +14,11 @@ from typing import Literal
 
 from apps.tracing.records import ObservationRow
 
-MAX_DEPTH = 20  # deeper levels are drawn at this depth
 GAP, OTHER = "gap", "other"  # time between steps; time of steps that are of no telling type
 
 _TELLING = frozenset({"GENERATION", "EMBEDDING", "TOOL", "RETRIEVER", "GUARDRAIL", "EVALUATOR"})
 
+_TROUBLE = ("ERROR", "WARNING")
 Lost = Literal["", "missing", "self", "cycle", "repeated"]
 
 
@@ -27,9 +27,6 @@ class Line:
     """One drawn line. Times are microseconds from the start of the trace."""
 
     observation: ObservationRow
-    depth: int  # 0 hangs under the trace
-    guides: tuple[bool, ...]  # one a level above: whether that level's line goes on below this one
-    is_last: bool  # among its siblings
     below: int  # observations under it, at any depth
     lost: Lost  # why it hangs under the trace although it names a parent
     cost: Decimal | None  # of it and everything below; None: nothing known
@@ -37,6 +34,8 @@ class Line:
     end: int | None  # None: no end has come
     first: int | None  # first token, when it lies between start and end
     critical: bool  # on the path that decided how long the trace took
+    is_entry: bool  # where the model part starts: marked, and nothing above it is
+    is_plumbing: bool  # infrastructure without trouble: folded away until asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def build(rows: Sequence[ObservationRow]) -> Tree:
     start = nodes[0].start_time
     end = max(_end(row) for row in nodes)
     critical, shares = _critical_path(nodes, children, start, end)
-    return Tree(_lines(nodes, children, lost, critical, start), shares, start, end - start)
+    return Tree(_lines(nodes, parents, children, lost, critical, start), shares, start, end - start)
 
 
 def _end(row: ObservationRow) -> int:
@@ -124,23 +123,22 @@ def _cycles(parents: list[int]) -> list[int]:
 
 def _lines(
     nodes: list[ObservationRow],
+    parents: list[int],
     children: dict[int, list[int]],
     lost: dict[int, Lost],
     critical: set[int],
     start: int,
 ) -> list[Line]:
     order = _order(children)
-    costs, below = _sums(nodes, children, [at for at, _, _ in order])
+    costs, below = _sums(nodes, children, order)
+    entries = _entries(nodes, parents, order)
     lines = []
-    for at, guides, last in order:
+    for at in order:
         row = nodes[at]
         first = row.completion_start_time
         lines.append(
             Line(
                 observation=row,
-                depth=len(guides),
-                guides=guides,
-                is_last=last,
                 below=below[at],
                 lost=lost.get(at, ""),
                 cost=costs[at],
@@ -148,25 +146,33 @@ def _lines(
                 end=None if row.end_time is None else _end(row) - start,
                 first=first - start if first is not None and row.start_time < first <= _end(row) else None,
                 critical=at in critical,
+                is_entry=at in entries,
+                is_plumbing=row.is_infrastructure and row.level not in _TROUBLE,
             )
         )
     return lines
 
 
-def _order(children: dict[int, list[int]]) -> list[tuple[int, tuple[bool, ...], bool]]:
-    """Nodes from top to bottom: index, guides of the levels above, last among its siblings."""
-    order: list[tuple[int, tuple[bool, ...], bool]] = []
-    stack: list[tuple[int, tuple[bool, ...], bool]] = []
-
-    def push(parent: int, guides: tuple[bool, ...]) -> None:
-        stack.extend((at, guides, i == 0) for i, at in enumerate(reversed(children.get(parent, ()))))
-
-    push(-1, ())
+def _order(children: dict[int, list[int]]) -> list[int]:
+    """Nodes from top to bottom, each before what is below it."""
+    order: list[int] = []
+    stack = [*reversed(children.get(-1, ()))]
     while stack:
-        at, guides, last = stack.pop()
-        order.append((at, guides, last))
-        push(at, (*guides, not last)[:MAX_DEPTH])
+        order.append(stack.pop())
+        stack.extend(reversed(children.get(order[-1], ())))
     return order
+
+
+def _entries(nodes: list[ObservationRow], parents: list[int], order: list[int]) -> set[int]:
+    """The topmost of the marked observations; metadata hands the mark down. `order` has parents first."""
+    entries, inside = set[int](), set[int]()
+    for at in order:
+        above = parents[at] in inside
+        if nodes[at].is_entry and not above:
+            entries.add(at)
+        if nodes[at].is_entry or above:
+            inside.add(at)
+    return entries
 
 
 def _sums(

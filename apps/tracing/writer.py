@@ -28,9 +28,11 @@ from apps.core.errors import Unavailable
 from apps.core.ids import new_id
 from apps.telemetry.gate import Gate, gate
 from apps.tracing import receipts, store, tables
+from apps.tracing.costs import settle
 from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_up, newest
 from apps.tracing.locks import writing
 from apps.tracing.merging import merge
+from apps.tracing.pieces import settled
 from apps.tracing.records import Observation, TraceSummary
 from apps.tracing.repair import newest_version, repair, repair_recent
 from apps.tracing.store import Key
@@ -224,7 +226,8 @@ class Writer:
         contents = store.contents(self._gate(), older)
         for place, row in merging:
             content = contents.get(store.version_of(row))
-            changed[place] = merge(tables.fill(row, content) if content else row, changed[place])
+            older_row = tables.fill(row, content) if content else row
+            changed[place] = _merged(older_row, changed[place])
         staying = {key: (traces[key].hour, traces[key].v, list(by_id[key].values())) for key in keys}
         traces |= fold(self._gate(), staying)
         return older
@@ -275,11 +278,15 @@ def _group(observations: Sequence[Observation]) -> dict[Key, dict[str, Stored]]:
     """Arrivals by trace and span; several of one span are merged in their order."""
     grouped: dict[Key, dict[str, Stored]] = {}
     for observation in observations:
-        stored = prepare(observation)
+        stored = prepare(settled(observation) if observation.is_partial else observation)
         spans = grouped.setdefault((observation.project_id, observation.trace_id), {})
         before = spans.get(observation.id)
         if before is None:
             spans[observation.id] = stored
         elif not set(before.arrivals).issuperset(stored.arrivals):
-            spans[observation.id] = merge(before, stored)
+            spans[observation.id] = _merged(before, stored)
     return grouped
+
+
+def _merged(older: Stored, newer: Stored) -> Stored:
+    return settle(merge(older, newer), newer, older)

@@ -80,6 +80,7 @@ def add_span(
     attributes: Mapping[str, Any] | None = None,
     events: list[tuple[str, dict[str, Any]]] | None = None,
     status: tuple[int, str] = (0, ""),
+    kind: int = 0,
 ) -> None:
     """Fill in one span; ids are random when not given."""
     span.trace_id = os.urandom(16) if trace_id is None else trace_id
@@ -91,6 +92,7 @@ def add_span(
         event = span.events.add(name=event_name, time_unix_nano=start)
         event.attributes.extend(pairs(event_attributes))
     span.status.code, span.status.message = status
+    span.kind = kind
 
 
 @dataclass(frozen=True)

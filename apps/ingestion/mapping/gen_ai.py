@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.ingestion.mapping.shapes import Content
-from apps.ingestion.mapping.values import dump, is_true, parse_json, text
+from apps.ingestion.mapping.values import dump, parameter, parse_json, text, under
 from apps.ingestion.otlp import Attributes, Span
 from apps.pricing.usage import dollars
 from apps.tracing.records import ObservationType
@@ -21,8 +21,7 @@ _OPERATIONS = {
 }
 _REPEATING = ("invoke_agent", "agent_step")  # repeat model and usage of their children
 _DETAILS_EVENT = "gen_ai.client.inference.operation.details"
-_REQUEST = "gen_ai.request."
-_ENTRY_MARKS = ("gen_ai.is_entry", "langfuse.observation.metadata.gen_ai.is_entry")
+_PARAMETERS = ("gen_ai.request.", "llm.invocation_parameters.")
 _INPUT_KEYS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments")
 _OUTPUT_KEYS = ("gen_ai.output.messages", "gen_ai.tool.call.result")
 
@@ -49,11 +48,6 @@ def tool_name(span: Span) -> str | None:
 def repeats_children(span: Span) -> bool:
     """True for agent spans whose model, usage and cost would count those of their children twice."""
     return span.attributes.get("gen_ai.operation.name") in _REPEATING
-
-
-def is_entry(span: Span) -> bool:
-    """Marked as entry into the generative part of a wider trace; with Langfuse's SDKs it is metadata."""
-    return any(is_true(span.attributes.get(key)) for key in _ENTRY_MARKS)
 
 
 def content_of_event(span: Span) -> Content | None:
@@ -109,15 +103,13 @@ def _instructions_text(instructions: Any) -> str:
 
 
 def request_parameters(span: Span) -> dict[str, Any] | None:
-    """Every `gen_ai.request.*` except the model."""
-    found = {
-        key[len(_REQUEST) :]: value for key, value in span.attributes.items() if key.startswith(_REQUEST)
-    }
-    found.pop("model", None)
-    return {
-        name: value if isinstance(value, str | int | float) and not isinstance(value, bool) else dump(value)
-        for name, value in found.items()
-    } or None
+    """Every `gen_ai.request.*` and `llm.invocation_parameters.*` except the model."""
+    found: dict[str, Any] = {}
+    for key, value in under(span.attributes, _PARAMETERS):
+        name = key.removeprefix(_PARAMETERS[0]).removeprefix(_PARAMETERS[1])
+        if name != "model":
+            found[name] = parameter(value)
+    return found or None
 
 
 def cost(span: Span) -> dict[str, Decimal] | None:

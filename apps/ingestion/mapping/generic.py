@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from apps.ingestion.mapping.langfuse import MODEL_KEY
-from apps.ingestion.otlp import Attributes, Span
-from apps.tracing.records import ObservationType
+from apps.ingestion.mapping.values import first, text
+from apps.ingestion.otlp import STATUS_ERROR, Span
+from apps.tracing.records import Level, ObservationType
 
 DEFAULT_ENVIRONMENT = "default"
 ENVIRONMENT_KEYS = ("langfuse.environment", "deployment.environment.name", "deployment.environment")
@@ -19,6 +20,7 @@ MODEL_KEYS = (
     "llm.response.model",
     "llm.model_name",
     "model",
+    "openclaw.model",
 )
 _MODEL_MARKS = (MODEL_KEY, "gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "model")
 _RESERVED_PREFIX = re.compile(r"(?:langfuse[-_]?)+")
@@ -31,13 +33,29 @@ def model_type(span: Span) -> ObservationType | None:
     return ObservationType.GENERATION if any(attributes.get(key) for key in _MODEL_MARKS) else None
 
 
-def environment(attributes: Attributes, resource: Attributes) -> str:
+def model(span: Span) -> str | None:
+    """The model's name, in the first spelling that has one."""
+    return text(first(span.attributes, MODEL_KEYS)) or None
+
+
+def environment(span: Span) -> str | None:
     """Where the program ran; for each key the span is asked before the resource."""
+    attributes, resource = span.attributes, span.resource.attributes
     for key in ENVIRONMENT_KEYS:
         value = attributes.get(key) or resource.get(key)
         if value:
             return normalised_environment(value)
-    return DEFAULT_ENVIRONMENT
+    return None
+
+
+def status_level(span: Span) -> Level | None:
+    """A span that failed is an error."""
+    return Level.ERROR if span.status_code == STATUS_ERROR else None
+
+
+def status_message(span: Span) -> str | None:
+    """What the span's status says."""
+    return span.status_message or None
 
 
 def normalised_environment(value: Any) -> str:

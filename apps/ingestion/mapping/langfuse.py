@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.core.clock import clamp_micros, from_datetime
 from apps.ingestion.mapping.shapes import Content, langfuse_language
-from apps.ingestion.mapping.values import json_object, parse_json, text
+from apps.ingestion.mapping.values import is_true, json_object, parse_json, text
 from apps.ingestion.otlp import Span
 from apps.pricing.usage import normalise_cost, normalise_usage
 from apps.tracing.records import Level, ObservationType
@@ -49,8 +49,8 @@ def mislabelled_generation(span: Span) -> ObservationType | None:
     attributes = span.attributes
     if attributes.get("langfuse.observation.type") != "span" or langfuse_language(span) != "python":
         return None
-    version = _VERSION.match(span.scope.version)
-    if version is not None and (int(version[1]), int(version[2])) > (3, 3):
+    found = _VERSION.match(span.scope.version)
+    if found is not None and (int(found[1]), int(found[2])) > (3, 3):
         return None
     return ObservationType.GENERATION if any(mark in attributes for mark in _GENERATION_MARKS) else None
 
@@ -75,6 +75,31 @@ def level(span: Span) -> Level | None:
     """The level the sender names, in any of its spellings."""
     sent = span.attributes.get("langfuse.observation.level")
     return _LEVELS.get(sent.upper()) if isinstance(sent, str) else None
+
+
+def status_message(span: Span) -> str | None:
+    """What the sender says about the level."""
+    return text(span.attributes.get("langfuse.observation.status_message")) or None
+
+
+def version(span: Span) -> str | None:
+    """The version of the traced program."""
+    return text(span.attributes.get("langfuse.version")) or None
+
+
+def release(span: Span) -> str | None:
+    """The release of the traced program."""
+    return text(span.attributes.get("langfuse.release")) or None
+
+
+def as_root(span: Span) -> bool | None:
+    """Marked as root although it has a parent."""
+    return is_true(span.attributes.get("langfuse.internal.as_root")) or None
+
+
+def is_app_root(span: Span) -> bool | None:
+    """Marked as the first span of its process that is exported."""
+    return is_true(span.attributes.get("langfuse.internal.is_app_root")) or None
 
 
 def completion_start(span: Span) -> int | None:
@@ -115,11 +140,11 @@ def prompt(span: Span) -> tuple[str, int | None] | None:
     name = attributes.get("langfuse.observation.prompt.name") or attributes.get("langfuse.prompt.name")
     if not name:
         return None
-    version = attributes.get("langfuse.observation.prompt.version")
-    if version is None:
-        version = attributes.get("langfuse.prompt.version")
+    sent = attributes.get("langfuse.observation.prompt.version")
+    if sent is None:
+        sent = attributes.get("langfuse.prompt.version")
     try:
-        number = int(str(version)[:10])
+        number = int(str(sent)[:10])
     except ValueError:
         return text(name), None
     return text(name), number if 0 <= number < 2**31 else None

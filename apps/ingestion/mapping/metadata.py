@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.ingestion.mapping.values import json_object, parse_json, text
-from apps.ingestion.otlp import Attributes
+from apps.ingestion.mapping.values import json_object, parse_json, text, under
+from apps.ingestion.otlp import Attributes, Span
 
 OBSERVATION = "langfuse.observation.metadata"
 TRACE = "langfuse.trace.metadata"
@@ -22,12 +22,17 @@ _NOT_METADATA = {"userId", "sessionId", "tags", "langfusePrompt"}  # of _DIALECT
 _ANY = (OBSERVATION, TRACE, _SHARED, _DIALECTS)
 
 
-def user_metadata(attributes: Attributes, *, decode: bool) -> tuple[dict[str, str], dict[str, str]]:
+def user_metadata(span: Span, *, decode: bool = False) -> tuple[dict[str, str], dict[str, str]]:
+    """What a span says: see `of`."""
+    return of(span.attributes, decode=decode)
+
+
+def of(attributes: Attributes, *, decode: bool) -> tuple[dict[str, str], dict[str, str]]:
     """Metadata of the observation and of the trace, as key -> text.
 
     With `decode`, every value is JSON, texts included (as Python SDKs from 5 on send them).
     """
-    sent = [(key, value) for key, value in attributes.items() if key.startswith(_ANY)]
+    sent = under(attributes, _ANY)
     if not sent:
         return {}, {}
     own, of_trace = _bare(attributes, OBSERVATION), _bare(attributes, TRACE)

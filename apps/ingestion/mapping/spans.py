@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 
 from apps.core.clock import iso_micros
-from apps.ingestion.mapping import gen_ai, generic, langfuse, metadata, registry, trace
+from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
+from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, langfuse_language, major
-from apps.ingestion.mapping.values import dump, first, is_true, text
-from apps.ingestion.otlp import STATUS_ERROR, Attributes, Resource, Scope, Span, SpanEvent
+from apps.ingestion.mapping.values import dump, text
+from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
 from apps.tracing.received import without_credentials
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 
@@ -26,6 +27,7 @@ class _Origin:
 
     resource: Resource
     scope: Scope
+    rules: Rules
     metadata: dict[str, str]
     trace_metadata: dict[str, str]
     decode_metadata: bool
@@ -57,11 +59,12 @@ def _origin(span: Span, context: Context) -> _Origin:
     if not sdk_version and not language:
         sdk_version = text(resource.get("telemetry.sdk.version"))
     decode = sdk_name == "python" and major(sdk_version) >= _JSON_METADATA_SINCE
-    own, of_trace = metadata.user_metadata(resource, decode=decode)
+    own, of_trace = metadata.of(resource, decode=decode)
     shared = {"resource": without_credentials(resource), "scope": _scope(scope)}
     return _Origin(
         resource=span.resource,
         scope=scope,
+        rules=registry.for_scope(scope.name),
         metadata=own,
         trace_metadata=of_trace,
         decode_metadata=decode,
@@ -84,32 +87,28 @@ def _scope(scope: Scope) -> dict[str, Any]:
 
 
 def _map(span: Span, origin: _Origin, context: Context) -> Observation:
-    attributes = span.attributes
-    kind = registry.ask(registry.TYPE, span) or ObservationType.SPAN
-    content = registry.ask(registry.CONTENT, span) or _NO_CONTENT
-    is_root = not span.parent_id or is_true(attributes.get("langfuse.internal.as_root"))
-    facts = trace.facts(attributes)
+    rules = origin.rules
+    content = ask(rules.content, span) or _NO_CONTENT
     observation = Observation(
         project_id=context.project_id,
         trace_id=span.trace_id,
         id=span.id,
         start_time=span.start_time,
         end_time=span.end_time,
-        completion_start_time=registry.ask(registry.COMPLETION_START, span),
+        completion_start_time=ask(rules.completion_start, span),
         parent_id=span.parent_id,
-        type=kind,
-        name=(registry.ask(registry.NAME, span) or span.name)[: trace.MAX_NAME],
-        level=langfuse.level(span) or (Level.ERROR if span.status_code == STATUS_ERROR else Level.DEFAULT),
-        status_message=text(attributes.get("langfuse.observation.status_message")) or span.status_message,
-        environment=generic.environment(attributes, origin.resource.attributes),
-        version=trace.short(attributes.get("langfuse.version")) or origin.version,
-        release=trace.short(attributes.get("langfuse.release")) or origin.release,
+        type=ask(rules.type, span) or ObservationType.SPAN,
+        name=(ask(rules.name, span) or span.name)[: trace.MAX_NAME],
+        level=ask(rules.level, span) or Level.DEFAULT,
+        status_message=ask(rules.status_message, span) or "",
+        environment=ask(rules.environment, span) or generic.DEFAULT_ENVIRONMENT,
+        version=trace.short(ask(rules.version, span)) or origin.version,
+        release=trace.short(ask(rules.release, span)) or origin.release,
         input=content.input,
         output=content.output,
-        is_root=is_root,
-        is_app_root=is_true(attributes.get("langfuse.internal.is_app_root")),
-        is_entry=gen_ai.is_entry(span),
-        trace=facts,
+        is_root=not span.parent_id or bool(ask(rules.is_root, span)),
+        is_app_root=bool(ask(rules.is_app_root, span)),
+        trace=_facts(span, rules),
         received_at=context.received_at,
         api_key_id=context.api_key_id,
         sdk_name=origin.sdk_name,
@@ -118,32 +117,56 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         host_name=origin.host_name,
         attributes=_received(span, origin, content),
     )
-    facts.release = observation.release or None
-    _add_model(observation, span)
+    observation.trace.release = observation.release or None
+    _add_model(observation, span, rules)
     _add_metadata(observation, span, origin, context.sender.propagates)
+    observation.is_infrastructure = _is_infrastructure(observation, span, rules)
     return observation
 
 
-def _add_model(observation: Observation, span: Span) -> None:
+def _facts(span: Span, rules: Rules) -> TraceFacts:
+    """Explicit and propagated trace attributes; empty values say nothing."""
+    return TraceFacts(
+        name=ask(rules.trace_name, span),
+        user_id=ask(rules.user_id, span),
+        session_id=ask(rules.session_id, span),
+        tags=ask(rules.tags, span),
+        public=ask(rules.public, span),
+        version=trace.short(ask(rules.version, span)) or None,
+        input=ask(rules.trace_input, span),
+        output=ask(rules.trace_output, span),
+    )
+
+
+def _add_model(observation: Observation, span: Span, rules: Rules) -> None:
     """Model, parameters, usage, cost, prompt link."""
-    parameters = registry.ask(registry.MODEL_PARAMETERS, span)
+    parameters = ask(rules.model_parameters, span)
     if parameters:
         observation.model_parameters = dump(parameters)
     if observation.type is ObservationType.GENERATION:
-        linked = registry.ask(registry.PROMPT, span)
+        linked = ask(rules.prompt, span)
         if linked is not None:
             observation.prompt_name, observation.prompt_version = linked[0][: trace.MAX_NAME], linked[1]
     if gen_ai.repeats_children(span):
         return
-    observation.model = trace.short(first(span.attributes, generic.MODEL_KEYS))
-    observation.usage = registry.ask(registry.USAGE, span) or {}
-    observation.provided_cost = registry.ask(registry.COST, span) or {}
+    observation.model = trace.short(ask(rules.model, span))
+    observation.usage = ask(rules.usage, span) or {}
+    observation.provided_cost = ask(rules.cost, span) or {}
+
+
+def _is_infrastructure(observation: Observation, span: Span, rules: Rules) -> bool:
+    """Plumbing, as far as no rule found model work."""
+    told = observation.type is not ObservationType.SPAN or observation.model or observation.usage
+    if told or observation.input or observation.output:
+        return False
+    return bool(ask(rules.is_infrastructure, span))
 
 
 def _add_metadata(observation: Observation, span: Span, origin: _Origin, propagates: bool) -> None:
     """The user's metadata. Later wins: resource, trace, observation for a trace seen from its root;
     resource, observation, trace for an observation whose sender copies trace metadata to every span."""
-    own, of_trace = metadata.user_metadata(span.attributes, decode=origin.decode_metadata)
+    own, of_trace = metadata.user_metadata(span, decode=origin.decode_metadata)
+    observation.is_entry = entry.is_marked(span, own, of_trace)
     observation.metadata = {**origin.metadata, **own, **(of_trace if propagates else {})}
     facts: TraceFacts = observation.trace
     if observation.is_root:
@@ -161,6 +184,8 @@ def _received(span: Span, origin: _Origin, content: Content) -> str:
     parts: dict[str, Any] = {"attributes": without_credentials(_others(span.attributes, held, ""))}
     if held:
         parts["held"] = held
+    if span.kind:
+        parts["kind"] = span.kind
     if span.events:
         parts["events"] = [_event(event, held, number) for number, event in enumerate(span.events)]
     try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from apps.ingestion.mapping.values import first, is_true, parse_json, text
-from apps.ingestion.otlp import Attributes
-from apps.tracing.records import TraceFacts
+from apps.ingestion.otlp import Span
 
 NAME_KEYS = ("langfuse.trace.name",)
 USER_KEYS = (
@@ -15,6 +14,7 @@ USER_KEYS = (
     "langfuse.observation.metadata.langfuse_user_id",
     "langfuse.trace.metadata.langfuse_user_id",
     "ai.telemetry.metadata.userId",
+    "openclaw.userId",
 )
 SESSION_KEYS = (
     "langfuse.session.id",
@@ -23,6 +23,8 @@ SESSION_KEYS = (
     "langfuse.observation.metadata.langfuse_session_id",
     "langfuse.trace.metadata.langfuse_session_id",
     "ai.telemetry.metadata.sessionId",
+    "openclaw.sessionId",
+    "openclaw.sessionKey",
 )
 TAG_KEYS = (
     "langfuse.trace.tags",
@@ -41,18 +43,43 @@ def short(value: Any) -> str:
     return text(value)[:MAX_NAME]
 
 
-def facts(attributes: Attributes) -> TraceFacts:
-    """Explicit and propagated trace attributes of one span; empty values say nothing."""
-    found = TraceFacts()
-    found.name = short(first(attributes, NAME_KEYS)) or None
-    found.user_id = short(_bare(first(attributes, USER_KEYS))) or None
-    found.session_id = short(_bare(first(attributes, SESSION_KEYS))) or None
-    found.tags = tags(first(attributes, TAG_KEYS)) or None
-    found.public = _public(attributes)
-    found.version = short(attributes.get("langfuse.version")) or None
-    found.input = text(attributes.get("langfuse.trace.input")) or None
-    found.output = text(attributes.get("langfuse.trace.output")) or None
-    return found
+def name(span: Span) -> str | None:
+    """The trace's name."""
+    return short(first(span.attributes, NAME_KEYS)) or None
+
+
+def user_id(span: Span) -> str | None:
+    """Who used the program."""
+    return short(_bare(first(span.attributes, USER_KEYS))) or None
+
+
+def session_id(span: Span) -> str | None:
+    """The conversation that the trace is part of."""
+    return short(_bare(first(span.attributes, SESSION_KEYS))) or None
+
+
+def tags(span: Span) -> list[str] | None:
+    """The trace's tags."""
+    return tag_list(first(span.attributes, TAG_KEYS)) or None
+
+
+def public(span: Span) -> bool | None:
+    """Whether the trace may be seen by anybody who has its address."""
+    for key in PUBLIC_KEYS:
+        sent = span.attributes.get(key)
+        if sent is not None:
+            return is_true(sent)
+    return None
+
+
+def content_input(span: Span) -> str | None:
+    """The trace's own input."""
+    return text(span.attributes.get("langfuse.trace.input") or None) or None
+
+
+def content_output(span: Span) -> str | None:
+    """The trace's own output."""
+    return text(span.attributes.get("langfuse.trace.output") or None) or None
 
 
 def _bare(value: Any) -> Any:
@@ -63,7 +90,7 @@ def _bare(value: Any) -> Any:
     return value
 
 
-def tags(value: Any) -> list[str]:
+def tag_list(value: Any) -> list[str]:
     """A list, JSON text of one, comma-separated text, or one tag; without doubles, in order."""
     if isinstance(value, str):
         parsed = parse_json(value) if value.startswith("[") else None
@@ -74,10 +101,3 @@ def tags(value: Any) -> list[str]:
     if not isinstance(value, list):
         return []
     return list(dict.fromkeys(short(item) for item in value if item not in (None, "")))
-
-
-def _public(attributes: Attributes) -> bool | None:
-    for key in PUBLIC_KEYS:
-        if attributes.get(key) is not None:
-            return is_true(attributes[key])
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.ingestion.mapping.values import under
 from apps.ingestion.otlp import Span
 from apps.pricing.usage import units, with_total
 
@@ -43,8 +44,8 @@ _PARTS = {
 def from_conventions(span: Span) -> dict[str, int] | None:
     """Usage out of `gen_ai.usage.*` and `llm.token_count.*`; None when there is none."""
     found: dict[str, int] = {}
-    for key, value in span.attributes.items():
-        if key.startswith(_PREFIXES) and key not in _NOT_TOKENS:
+    for key, value in under(span.attributes, _PREFIXES):
+        if key not in _NOT_TOKENS:
             number = units(int(value) if isinstance(value, float) and value.is_integer() else value)
             if number is not None:
                 found.setdefault(key.split(".", 2)[2], number)

@@ -1,4 +1,8 @@
-"""Attribute values: reading JSON in text, writing JSON, text out of anything."""
+"""Attribute values: reading JSON in text, writing JSON, text out of anything.
+
+Whoever maps reads attributes only by `get`, `[]`, `in` and `under`, so that a dict that watches its readers
+can tell which rule took which attribute.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,13 @@ import json
 from typing import Any
 
 import orjson
+
+from apps.ingestion.otlp import Attributes
+
+
+def under(attributes: Attributes, prefixes: str | tuple[str, ...]) -> list[tuple[str, Any]]:
+    """The attributes whose key starts with any of `prefixes`, in their order."""
+    return [(key, attributes[key]) for key in attributes if key.startswith(prefixes)]
 
 
 def parse_json(value: Any) -> Any:
@@ -42,7 +53,7 @@ def text(value: Any) -> str:
     return "" if value is None else dump(value)
 
 
-def first(attributes: dict[str, Any], keys: tuple[str, ...]) -> Any:
+def first(attributes: Attributes, keys: tuple[str, ...]) -> Any:
     """The first truthy value among `keys`, else None."""
     for key in keys:
         value = attributes.get(key)
@@ -54,3 +65,10 @@ def first(attributes: dict[str, Any], keys: tuple[str, ...]) -> Any:
 def is_true(value: Any) -> bool:
     """A boolean, or the text `true`."""
     return value is True or value == "true"
+
+
+def parameter(value: Any) -> str | int | float | None:
+    """A model parameter: numbers and texts as they are, anything else as JSON."""
+    if value is None or (isinstance(value, str | int | float) and not isinstance(value, bool)):
+        return value
+    return dump(value)

@@ -1,0 +1,84 @@
+"""The registry: names that last, scopes, the order of asking."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.ingestion import otlp
+from apps.ingestion.mapping import registry
+from apps.ingestion.mapping.registry import NAMED, Bound, ask, for_scope
+from apps.ingestion.mapping.values import under
+from tests.support.otlp import request
+
+
+def span(attributes=None, scope="test"):
+    """One decoded span."""
+    return otlp.decode_protobuf(request({"attributes": attributes}, scope=scope), 1).spans[0]
+
+
+def test_every_rule_has_a_name_of_its_own():
+    names = [(rule.field, rule.name, rule.scope) for rule in NAMED]
+    assert len(set(names)) == len(names)
+    assert ("content", "langfuse.content", "") in names
+    assert ("usage", "usage.from_conventions", "") in names
+    assert all(name.isascii() and "<" not in name for _, name, _ in names)
+
+
+def test_rules_of_another_scope_are_not_asked():
+    for scope in {rule.scope for rule in NAMED} | {"unheard-of"}:
+        rules = for_scope(scope)
+        expected = [rule.rule for rule in NAMED if rule.scope in ("", scope)]
+        asked = [rule for field in registry.fields(rules) for rule in getattr(rules, field.name)]
+        assert asked == expected
+
+
+def test_a_bound_rule_answers_for_its_scope():
+    rule = Bound("ai", lambda span: "answer")
+    assert (rule(span(scope="ai")), rule(span(scope="other"))) == ("answer", None)
+
+
+def test_the_first_answer_wins():
+    assert ask((lambda span: None, lambda span: "", lambda span: "late"), span()) == ""
+    assert ask((), span()) is None
+
+
+class Watching(dict):
+    """Notes which of its keys are read."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.read = set()
+
+    def __getitem__(self, key):
+        self.read.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key, default=None):
+        self.read.add(key)
+        return super().get(key, default)
+
+    def __contains__(self, key):
+        self.read.add(key)
+        return super().__contains__(key)
+
+
+def test_reading_under_prefixes_can_be_watched():
+    attributes = Watching({"a.1": 1, "b": 2, "c.x": 3})
+    assert under(attributes, ("a.", "c.")) == [("a.1", 1), ("c.x", 3)]
+    assert attributes.read == {"a.1", "c.x"}
+
+
+@pytest.mark.parametrize("rule", NAMED, ids=[f"{rule.field}-{rule.name}" for rule in NAMED])
+def test_rules_never_iterate_over_all_attributes(rule):
+    """Otherwise nobody could tell which attributes a rule took."""
+
+    class Closed(Watching):
+        def items(self):
+            raise AssertionError("use values.under")
+
+        keys = values = items
+
+    one = span(scope=rule.scope or "test")
+    one.attributes = Closed({"unrelated.key": "x"})
+    rule.rule(one)
+    assert "unrelated.key" not in one.attributes.read
