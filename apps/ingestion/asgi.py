@@ -21,6 +21,7 @@ from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unautho
 from apps.ingestion import bodies
 from apps.ingestion.batch import requests
 from apps.ingestion.bodies import Disconnected, Share
+from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
 from apps.ingestion.mapping.shapes import Sender
 from apps.ingestion.pipeline import Received
@@ -89,8 +90,12 @@ class Ingestion:
         return route is not None and (not route.shared or method in ("POST", "OPTIONS"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
-        """Answer one request for `path`, one of `routes`."""
+        """Answer one request for `path`, one of `routes`, and remember it for the wire inspector."""
         headers = _headers(scope["headers"])
+        with arrivals.watching(_way(path), path, headers):
+            await self._answer(scope, receive, send, path, headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, path: str, headers: Headers) -> None:
         route = self.routes[path]
         try:
             if scope["method"] == "OPTIONS":
@@ -109,6 +114,7 @@ class Ingestion:
         except Exception:
             logger.exception("telemetry request failed")
             status, body, extra = _refusal(ApiError("Internal Server Error"), route)
+        arrivals.current().ended(status, str(body.get("message") or body.get("error") or ""))
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
@@ -149,10 +155,13 @@ class Ingestion:
                         content = bodies.unpack(packed, encoding, limit=intake.max_body, share=share)
                         return prepare(requests.Body(content, headers, access, project_id))
 
+                    arrivals.current().read(packed)
                     prepared: requests.Prepared = await intake.decode(step)
+                    arrivals.current().mapped(prepared.records, prepared.refused, {})
                 extra = []
                 if prepared.records:
                     receipt = (await intake.group.commit(prepared.records)).receipt(project_id)
+                    arrivals.current().stored({project_id: receipt})
                     extra.append((RECEIPT_HEADER.encode(), receipt.encode()))
                 return Reply(prepared.answer, extra, prepared.status)
 
@@ -188,6 +197,12 @@ def _headers(sent: Iterable[tuple[bytes, bytes]]) -> Headers:
     for name in [name for name in headers if "_" in name]:
         headers.setdefault(name.replace("_", "-"), headers[name])
     return headers
+
+
+def _way(path: str) -> str:
+    """What kind of request a path takes, as the wire inspector names it."""
+    last = path.rpartition("/")[2]
+    return {"traces": "otlp", "ingestion": "batch"}.get(last, last)
 
 
 def _is_json(headers: Headers) -> bool:

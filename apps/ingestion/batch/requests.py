@@ -50,6 +50,7 @@ class Prepared:
     records: Sequence[Observation | Score]
     status: int
     answer: dict[str, Any]
+    refused: Sequence[str] = ()  # why the others are not among the records
 
 
 Prepare = Callable[[Body], Prepared]
@@ -79,7 +80,8 @@ def batch(body: Body) -> Prepared:
         ids = [observation.id for observation in decoded.untraced]
         decode.place_in_traces(decoded.untraced, repository.traces_of(body.project_id, ids))
     add_prices(decoded.observations)
-    return Prepared([*decoded.observations, *decoded.scores], 207, decoded.answer)
+    refused = [error["message"] for error in decoded.errors]
+    return Prepared([*decoded.observations, *decoded.scores], 207, decoded.answer, refused)
 
 
 def post_scores(body: Body) -> Prepared:
@@ -105,7 +107,8 @@ def post_scores(body: Body) -> Prepared:
             errors.append({"message": str(problem)})
     if not errors:
         return Prepared(accepted, 202, {"message": "Accepted"})
-    return Prepared(accepted, 207, {"accepted": len(accepted), "rejected": len(errors), "errors": errors})
+    answer = {"accepted": len(accepted), "rejected": len(errors), "errors": errors}
+    return Prepared(accepted, 207, answer, [error["message"] for error in errors])
 
 
 def _score(sent: Any, context: Context, place: int, *path: int) -> Score:
