@@ -19,7 +19,8 @@ from grpc import StatusCode, aio
 
 from apps.core.errors import ApiError, TooBusy, Unavailable
 from apps.ingestion.bodies import frame
-from apps.ingestion.headers import read_headers, sender
+from apps.ingestion.headers import Headers, read_headers, sender
+from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
 from apps.ingestion.otlp_messages import MESSAGES
 from apps.ingestion.pipeline import Received
@@ -33,10 +34,10 @@ SWIFT_READS, SLOW_READS = 8, 16
 SWIFT_SECONDS = 2
 MAX_DETAILS = 1000  # characters of an error's text, which travels as a header
 
-_SIGNALS = {
-    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
-    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+_PATHS = {
+    "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 }
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a taken port is an error
@@ -95,19 +96,19 @@ class GrpcServer:
     async def _export(self, signal: str, context: aio.ServicerContext) -> bytes:
         """Answer a call, an error as its status. A sender that leaves ends the reading, nothing later: what
         has arrived is stored."""
+        headers = read_headers(_texts(context)) | {"content-type": "application/x-protobuf"}
         self._calls += 1
         try:
-            outcome = await self._answer(signal, context)
-        except ApiError as error:
-            return await _abort(context, error)
-        except OperationalError:
-            logger.exception("gRPC export failed: the database does not answer")
-            return await _abort(context, Unavailable("The database does not answer.", retry_after=5))
-        except (aio.AbortError, aio.UsageError):
-            raise
-        except Exception:
-            logger.exception("gRPC export failed")
-            return await _abort(context, ApiError("Internal Server Error"))
+            with arrivals.watching(
+                "grpc" if signal == "traces" else signal, _PATHS[signal], headers
+            ) as arrival:
+                try:
+                    outcome = await self._answer(signal, headers, context)
+                    arrival.ended(200)
+                except Exception as problem:
+                    error = _told(problem)
+                    arrival.ended(error.status, error.message)
+                    return await _abort(context, error)
         finally:
             self._calls -= 1
         context.set_trailing_metadata(
@@ -115,10 +116,9 @@ class GrpcServer:
         )
         return _response(outcome)
 
-    async def _answer(self, signal: str, context: aio.ServicerContext) -> Outcome:
+    async def _answer(self, signal: str, headers: Headers, context: aio.ServicerContext) -> Outcome:
         if self._calls > MAX_CALLS:
             raise TooBusy("More calls at once than this server takes.", retry_after=1)
-        headers = read_headers(_texts(context))
         access = await self._intake.authenticate(headers)
         project_id = access.require("ingest")
         client = sender(headers)
@@ -127,7 +127,8 @@ class GrpcServer:
             return Outcome()
         with self._intake.group.arriving():
             message = await self._read(context)
-        taking = self._intake.take(Received(message, False, frame(message), client), access, project_id)
+        headers["content-encoding"] = encoding = frame(message)
+        taking = self._intake.take(Received(message, False, encoding, client), access, project_id)
         del message  # held no longer than until it is decoded
         return await asyncio.shield(taking)
 
@@ -159,7 +160,7 @@ class _Handlers(grpc.GenericRpcHandler):
     """Finds a handler by the path of a call; unknown ones are UNIMPLEMENTED."""
 
     def __init__(self, make: Callable[[str], grpc.RpcMethodHandler]) -> None:
-        self._handlers = {path: make(signal) for path, signal in _SIGNALS.items()}
+        self._handlers = {path: make(signal) for signal, path in _PATHS.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
         """As gRPC asks."""
@@ -180,6 +181,17 @@ def _response(outcome: Outcome) -> bytes:
         response.partial_success.error_message = outcome.reasons.encode()
     encoded: bytes = response.SerializeToString()
     return encoded
+
+
+def _told(problem: Exception) -> ApiError:
+    """The error a sender hears of; what is nobody's fault but ours stands in the log."""
+    if isinstance(problem, ApiError):
+        return problem
+    if isinstance(problem, OperationalError):
+        logger.error("gRPC export failed: the database does not answer", exc_info=problem)
+        return Unavailable("The database does not answer.", retry_after=5)
+    logger.error("gRPC export failed", exc_info=problem)
+    return ApiError("Internal Server Error")
 
 
 async def _abort(context: aio.ServicerContext, error: ApiError) -> bytes:
