@@ -288,13 +288,13 @@ def metadata(row: ObservationRow) -> list[Section]:
     scope = received.get("scope")
     events = received.get("events")
     sections = [
-        _section(_("Metadata"), row.metadata),
-        _section(_("Attributes"), received.get("attributes")),
-        _section(_("Shown as input or output"), received.get("held")),
+        section(_("Metadata"), row.metadata),
+        section(_("Attributes"), received.get("attributes")),
+        section(_("Shown as input or output"), received.get("held")),
         *[_event(event) for event in (events if isinstance(events, list) else [])[:50]],
-        _section(_("Resource"), received.get("resource")),
-        _section(_("Instrumentation scope"), scope),
-        _section(_("Origin"), _origin(row, received.get("kind"))),
+        section(_("Resource"), received.get("resource")),
+        section(_("Instrumentation scope"), scope),
+        section(_("Origin"), _origin(row, received.get("kind"))),
     ]
     return [section for section in sections if section.entries]
 
@@ -308,7 +308,7 @@ def trace_metadata(trace: TraceSummary) -> list[Section]:
         gettext("Version"): trace.version,
         gettext("Received"): formats.moment(trace.received_at),
     }
-    sections = [_section(_("Metadata"), trace.metadata), _section(_("Trace"), _given(facts))]
+    sections = [section(_("Metadata"), trace.metadata), section(_("Trace"), given(facts))]
     return [section for section in sections if section.entries]
 
 
@@ -328,11 +328,11 @@ def _event(event: Any) -> Section:
     title = gettext("Event %(name)s") % {"name": visible(str(name)[:MAX_NAME])}
     inner = event.get("attributes")
     moment = {gettext("Time"): event.get("time")} if event.get("time") else {}
-    return _section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
+    return section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
 
 
 def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
-    return _given(
+    return given(
         {
             gettext("Observation id"): row.id,
             gettext("Parent id"): row.parent_id,
@@ -351,11 +351,13 @@ def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
     )
 
 
-def _given(values: Mapping[str, str]) -> dict[str, str]:
+def given(values: Mapping[str, str]) -> dict[str, str]:
+    """Those of the values that are not empty."""
     return {key: value for key, value in values.items() if value}
 
 
-def _section(title: Any, values: Any) -> Section:
+def section(title: Any, values: Any) -> Section:
+    """Keys and values under a heading; nothing for what is no mapping."""
     if not isinstance(values, Mapping):
         return Section(title, [])
     entries = [_entry(str(key), value) for key, value in list(values.items())[:MAX_ENTRIES]]
