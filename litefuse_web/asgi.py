@@ -1,11 +1,12 @@
-"""The ASGI application: telemetry to its raw handler, sockets to Channels, all else to Django."""
+"""The ASGI application: telemetry and files to raw handlers, sockets to Channels, all else to Django."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import orjson
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
@@ -15,11 +16,41 @@ pages = get_asgi_application()  # first: it loads the apps that the imports belo
 from django.conf import settings  # noqa: E402
 
 from apps.ingestion.asgi import Ingestion  # noqa: E402
+from apps.ingestion.intake import Intake  # noqa: E402
 from apps.live.routing import sockets  # noqa: E402
+from apps.tracing.media.asgi import MediaFiles  # noqa: E402
+from apps.tracing.media.storage import PREFIX, local_storage  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
+
+# Headers that SDKs spell with underscores, which Django drops.
+_SPELLED = (b"x_langfuse_", b"x_litefuse_")
+
+
+def _with_dashes(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [
+        (name.replace(b"_", b"-") if name.startswith(_SPELLED) else name, value) for name, value in headers
+    ]
+
+
+def _is_telemetry_port(scope: dict[str, Any]) -> bool:
+    """Whether the request came in at the port of OTLP exporters."""
+    server = scope.get("server")
+    return server is not None and server[1] == settings.OTLP_HTTP_PORT
+
+
+async def _nothing_else(scope: dict[str, Any], send: Send) -> None:
+    """What the telemetry port says to everything but telemetry."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
+    text = "This port takes telemetry only: POST /v1/traces, /v1/logs or /v1/metrics."
+    body = orjson.dumps({"error": "NotFoundError", "message": text})
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Application:
@@ -27,19 +58,25 @@ class Application:
 
     def __init__(self) -> None:
         self.writer = Writer()
-        self.ingestion = Ingestion(
+        self.intake = Intake(
             self.writer.commit, max_body=settings.MAX_BODY_BYTES, max_held=settings.MAX_HELD_BYTES
         )
+        self.ingestion = Ingestion(self.intake)
+        self.media = MediaFiles(local_storage())
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Paths are taken below BASE_PATH."""
         if scope["type"] == "lifespan":
             return await self._lifespan(receive, send)
         path = scope["path"].removeprefix(settings.BASE_PATH)
-        if scope["type"] == "http" and path in self.ingestion.routes:
+        if scope["type"] == "http" and self.ingestion.takes(scope["method"], path):
             return await self.ingestion(scope, receive, send, path)
+        if _is_telemetry_port(scope):
+            return await _nothing_else(scope, send)
+        if scope["type"] == "http" and path.startswith(PREFIX):
+            return await self.media(scope, receive, send, path)
         if scope["type"] == "http":
-            return await pages(scope, receive, send)
+            return await pages(scope | {"headers": _with_dashes(scope["headers"])}, receive, send)
         return await sockets(scope, receive, send)
 
     def open_store(self) -> None:
@@ -47,12 +84,13 @@ class Application:
 
         Raises Unavailable when it cannot be opened; the first commit then tries again.
         """
-        self.ingestion.run_before_commits(self.writer.start)
+        self.intake.run_before_commits(self.writer.start)
 
     def close(self) -> None:
         """Finish what is being stored. For a server that stopped its event loop; safe to call twice."""
-        self.ingestion.release()
+        self.intake.release()
         self.writer.close()
+        self.media.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """For servers that speak the lifespan protocol (`manage.py serve` calls `close` itself)."""
@@ -61,7 +99,7 @@ class Application:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                await self.ingestion.close()
+                await self.intake.close()
                 self.close()
                 return await send({"type": "lifespan.shutdown.complete"})
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import ipaddress
+import itertools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -72,6 +74,35 @@ def check_public_path(app_configs: Sequence[AppConfig] | None = None, **kwargs: 
             hint="Give scheme, host and port alone, and the path as LITEFUSE_BASE_PATH.",
             id="litefuse.E005",
         )
+    ]
+
+
+@register()
+def check_bucket(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Media in a bucket need packages that others do not need to have."""
+    if settings.MEDIA_BUCKET is None or importlib.util.find_spec("boto3"):
+        return []
+    return [
+        Error(
+            "LITEFUSE_MEDIA_URL names a bucket, but the package boto3 is not installed.",
+            hint="Start with bin/up, which installs it, or: pip install -r requirements/s3.txt.",
+            id="litefuse.E007",
+        )
+    ]
+
+
+@register()
+def check_ports(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Each way in has a port of its own."""
+    names = {"PORT": settings.PORT, "LITEFUSE_OTLP_HTTP_PORT": settings.OTLP_HTTP_PORT}
+    return [
+        Error(
+            f"{second} is {names[second]}, as is {first}.",
+            hint=f"Set {second} to another port, or to 0 for none. The main port takes OTLP over HTTP too.",
+            id="litefuse.E006",
+        )
+        for first, second in itertools.combinations(names, 2)
+        if names[first] == names[second] != 0
     ]
 
 

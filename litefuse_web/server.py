@@ -63,6 +63,26 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
+def listen_if_free(host: str, port: int, *, setting: str, default: int) -> list[socket.socket]:
+    """Listening sockets of a further way in, none for port 0.
+
+    A taken default port is warned about and done without: the program that has it is most likely another
+    collector, or another Litefuse. Raises CannotListen for a port that was chosen.
+    """
+    if not port:
+        return []
+    try:
+        return listen(host, port)
+    except CannotListen as taken:
+        if port != default:
+            raise CannotListen(
+                f"cannot listen on {host} port {port}.\n"
+                f"Stop the program that has the port, or set {setting} to another one, or to 0 for none."
+            ) from taken
+        logger.warning("port %d is taken: going on without it; set %s to choose another", port, setting)
+        return []
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, and idle while idle."""
 

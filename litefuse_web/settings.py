@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_email_url
-from environs import Env, validate
+from environs import Env, EnvValidationError, validate
 
+from apps.tracing.media import address
 from litefuse_web.logs import logging_config
 from litefuse_web.secret_files import secret
 from litefuse_web.version import read_version
@@ -25,6 +26,8 @@ VERSION = read_version(BASE_DIR / "CHANGELOG.md")
 DEBUG = env.bool("LITEFUSE_DEBUG", False)
 HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 3000, validate=validate.Range(1, 65535))
+# Where OpenTelemetry's exporters look by themselves; 0 opens no such port.
+OTLP_HTTP_PORT = env.int("LITEFUSE_OTLP_HTTP_PORT", 4318, validate=validate.Range(0, 65535))
 DATA_DIR = Path(env.str("LITEFUSE_DATA_DIR", str(BASE_DIR / "data"))).resolve()
 PUBLIC_URL = env.str("LITEFUSE_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
 PUBLIC_URL_GIVEN = f"http://localhost:{PORT}" != PUBLIC_URL
@@ -89,6 +92,19 @@ if REDIS_URL:  # rate limits of sign-in must count over all processes
 # --- what a request may bring -------------------------------------------------------------------------------
 MAX_BODY_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_BODY_MB", 32, validate=validate.Range(1, 1024))
 MAX_HELD_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_HELD_MB", 256, validate=validate.Range(1))
+
+# Headers that may carry an API key instead of `Authorization`, for collectors that keep that one for a proxy.
+KEY_HEADERS = [
+    name.strip().lower().replace("_", "-")
+    for name in env.list("LITEFUSE_KEY_HEADERS", ["x-litefuse-api-key", "x-api-key", "api-key"])
+]
+
+# --- images and other files of traces -------------------------------------------------------------------
+MAX_MEDIA_BYTES = 1_000_000 * env.int("LITEFUSE_MAX_MEDIA_MB", 1000, validate=validate.Range(1))
+try:
+    MEDIA_BUCKET = address.parse(env.str("LITEFUSE_MEDIA_URL", ""))
+except ValueError as error:
+    raise EnvValidationError(f"LITEFUSE_MEDIA_URL makes no sense: {error}.", [str(error)]) from None
 
 # --- apps -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -223,10 +239,12 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LITEFUSE_MAIL_FROM", "Litefuse <nor
 OUTGOING_ALLOW: list[str] = env.list("LITEFUSE_OUTGOING_ALLOW", [])
 
 # --- content security: no inline script or style anywhere -----------------------------------------------
+_bucket = [MEDIA_BUCKET.origin] if MEDIA_BUCKET else []  # whose files pages show
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", *_bucket],
+        "media-src": ["'self'", *_bucket],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],

@@ -13,7 +13,8 @@ from apps.core.errors import InvalidRequest, TooLarge, Unavailable
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-_GZIP = 31  # window bits: zlib's way to say "gzip only"
+# Window bits, zlib's way to say which frame it shall read.
+_GZIP, _ZLIB, _RAW = 31, 15, -15
 _PIECE = 1024 * 1024  # bytes unpacked at a time
 BUSY_SECONDS = 2  # until a refused sender should try again
 
@@ -85,26 +86,54 @@ async def read(receive: Receive, *, length: int | None, limit: int, share: Share
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def gunzip(packed: bytes, *, limit: int, share: Share) -> bytes:
-    """The unpacked body, of one gzip member or several; stops at `limit`, whatever is packed."""
+async def drain(receive: Receive, *, length: int | None, limit: int) -> None:
+    """Receive a body nobody reads, so that its sender can finish; the same limits and errors as `read`."""
+    if length is not None:
+        _check(length, limit)
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        size += len(message.get("body", b""))
+        _check(size, limit)
+        more = message.get("more_body", False)
+
+
+def unpack(packed: bytes, encoding: str, *, limit: int, share: Share) -> bytes:
+    """The body without its Content-Encoding: `gzip` (one member or several), `deflate` or empty for none.
+
+    Stops at `limit`, whatever is packed. Raises InvalidRequest, TooLarge or Unavailable.
+    """
+    if not encoding:
+        return packed
     pieces: list[bytes] = []
     size = 0
     while packed:
-        unpacker = isal_zlib.decompressobj(wbits=_GZIP)
+        unpacker = isal_zlib.decompressobj(wbits=_GZIP if encoding == "gzip" else _deflate_frame(packed))
         while not unpacker.eof:
             try:
                 piece = unpacker.decompress(packed, _PIECE)
             except isal_zlib.error as problem:  # type: ignore[misc]
-                raise InvalidRequest(f"The body is not gzip: {problem}") from None
+                raise InvalidRequest(f"The body is not {encoding}: {problem}") from None
             packed = unpacker.unconsumed_tail
             if not piece and not packed and not unpacker.eof:
-                raise InvalidRequest("The body is not gzip: it ends too early.")
+                raise InvalidRequest(f"The body is not {encoding}: it ends too early.")
             size += len(piece)
             _check(size, limit)
             share.take(len(piece))
             pieces.append(piece)
         packed = unpacker.unused_data.lstrip(b"\0")
+        if packed and encoding != "gzip":
+            raise InvalidRequest(f"The body is not {encoding}: more follows its end.")
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _deflate_frame(packed: bytes) -> int:
+    """What `deflate` stands for: a zlib frame as HTTP defines it, or the bare stream that some send."""
+    is_zlib = packed[0] & 0x0F == 8 and int.from_bytes(packed[:2], "big") % 31 == 0
+    return _ZLIB if is_zlib else _RAW
 
 
 def _check(size: int, limit: int) -> None:

@@ -2,6 +2,9 @@
 
 Rows per commit decide the throughput (measured: a commit costs three inserts whatever its size), so a
 commit waits for company, but only while other requests are on their way and never longer than MAX_WAIT.
+Exporters in a loop send the next request as soon as the last is answered, so those just answered are
+given a moment to come back: without it four senders fall into two alternating pairs, and each commit
+holds half of what it could (measured: 512 rows instead of 1,024, a fifth more CPU a span).
 There is no queue to lose: a waiting request has not been answered.
 """
 
@@ -14,15 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from apps.core.errors import Unavailable
-from apps.tracing.records import Observation
+from apps.tracing.records import Observation, Score
 from apps.tracing.writer import CommitResult
 
 logger = logging.getLogger(__name__)
 
-MAX_WAIT = 0.06  # seconds a commit waits for requests that are being received or decoded
+MAX_WAIT = 0.1  # seconds a commit waits for requests that are being received or decoded
+RETURN_WAIT = 0.01  # seconds a commit waits for senders of the last one that have not come back
 MAX_ROWS = 4096  # in one commit; a single request may have more
 
-Commit = Callable[[Sequence[Observation]], CommitResult]
+Record = Observation | Score
+Commit = Callable[[Sequence[Record]], CommitResult]
 Announce = Callable[[CommitResult], Awaitable[None]]
 
 
@@ -34,8 +39,9 @@ class CommitGroup:
         self._commit = commit
         self._announce = announce
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._waiting: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]] = []
+        self._waiting: list[tuple[Sequence[Record], asyncio.Future[CommitResult]]] = []
         self._arriving: dict[object, float] = {}  # requests not decoded yet -> when they began
+        self._company = 0  # requests that were there when the last commit began
         self._changed = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
@@ -45,21 +51,22 @@ class CommitGroup:
         """While a request is received and decoded: commits wait for it a little."""
         token = object()
         self._arriving[token] = asyncio.get_running_loop().time()
+        self._changed.set()
         try:
             yield
         finally:
             del self._arriving[token]
             self._changed.set()
 
-    async def commit(self, observations: Sequence[Observation]) -> CommitResult:
-        """Store observations together with whatever else is waiting; returns once they are readable.
+    async def commit(self, records: Sequence[Record]) -> CommitResult:
+        """Store records together with whatever else is waiting; returns once they are readable.
 
         Raises what the commit raised (Unavailable), the same for all that were in it.
         """
         if self._closed:
             raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2)
         future: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append((observations, future))
+        self._waiting.append((records, future))
         self._changed.set()
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
@@ -91,31 +98,37 @@ class CommitGroup:
     async def _gather(self) -> None:
         """Wait for requests on their way, as long as that pays."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + MAX_WAIT
+        began = loop.time()
         while sum(len(rows) for rows, _ in self._waiting) < MAX_ROWS and not self._closed:
             now = loop.time()
             # One that has been arriving for longer has a slow sender, who must not slow everybody.
-            expected = any(began > now - MAX_WAIT for began in self._arriving.values())
-            if not expected or now >= deadline:
+            if any(since > now - MAX_WAIT for since in self._arriving.values()):
+                until = began + MAX_WAIT
+            elif len(self._waiting) + len(self._arriving) < self._company:
+                until = began + RETURN_WAIT
+            else:
+                return
+            if now >= until:
                 return
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), deadline - now)
+                await asyncio.wait_for(self._changed.wait(), until - now)
             except TimeoutError:
-                return
+                continue
 
-    def _take(self) -> list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]:
+    def _take(self) -> list[tuple[Sequence[Record], asyncio.Future[CommitResult]]]:
         """The requests of the next commit, in order of arrival."""
         count = rows = 0
-        for observations, _ in self._waiting:
-            if count and rows + len(observations) > MAX_ROWS:
+        for records, _ in self._waiting:
+            if count and rows + len(records) > MAX_ROWS:
                 break
-            count, rows = count + 1, rows + len(observations)
+            count, rows = count + 1, rows + len(records)
+        self._company = len(self._waiting) + len(self._arriving)
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
-    async def _store(self, group: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]) -> None:
-        rows = [observation for observations, _ in group for observation in observations]
+    async def _store(self, group: list[tuple[Sequence[Record], asyncio.Future[CommitResult]]]) -> None:
+        rows = [record for records, _ in group for record in records]
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
         except BaseException as error:

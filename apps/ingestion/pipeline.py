@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from apps.core.clock import now_micros
 from apps.ingestion import bodies, otlp
@@ -11,8 +11,7 @@ from apps.ingestion.bodies import Share
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
 from apps.organizations.authentication import Access
-from apps.pricing import catalogue
-from apps.pricing.pricing import price
+from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
 
 
@@ -22,7 +21,7 @@ class Received:
 
     body: bytes
     is_json: bool
-    is_gzip: bool
+    encoding: str  # gzip, deflate or nothing
     sender: Sender
 
 
@@ -32,41 +31,24 @@ class Prepared:
 
     observations: list[Observation]
     refused: list[str]
+    took: dict[str, float] = field(default_factory=dict)  # seconds of each step
 
 
 def prepare_traces(received: Received, access: Access, project_id: str, share: Share, limit: int) -> Prepared:
     """Observations of an OTLP trace request. Raises InvalidRequest, TooLarge or Unavailable."""
-    body = received.body
-    if received.is_gzip:
-        body = bodies.gunzip(body, limit=limit, share=share)
+    began = time.perf_counter()
+    body = bodies.unpack(received.body, received.encoding, limit=limit, share=share)
     now = now_micros()
     decode = otlp.decode_json if received.is_json else otlp.decode_protobuf
     decoded = decode(body, now)
+    decoded_at = time.perf_counter()
     context = Context(project_id, received_at=now, api_key_id=access.key_id, sender=received.sender)
     observations = map_spans(decoded.spans, context)
+    mapped_at = time.perf_counter()
     add_prices(observations)
-    return Prepared(observations, decoded.refused)
-
-
-def add_prices(observations: Sequence[Observation]) -> None:
-    """Set cost and price rule of each observation that names a model or brings a cost."""
-    prices = catalogue.current()
-    for observation in observations:
-        if not observation.model and not observation.provided_cost:
-            continue
-        found = price(
-            observation.project_id,
-            observation.model,
-            observation.usage,
-            observation.provided_cost,
-            observation.model_parameters,
-            observation.metadata,
-            prices,
-            observation.start_time,
-        )
-        observation.cost = found.cost
-        observation.total_cost = found.total_cost
-        observation.model_id = found.model_id
-        observation.pricing_tier_id = found.pricing_tier_id
-        observation.pricing_tier_name = found.pricing_tier_name
-        observation.price_version = found.price_version
+    took = {
+        "decode": decoded_at - began,
+        "map": mapped_at - decoded_at,
+        "price": time.perf_counter() - mapped_at,
+    }
+    return Prepared(observations, decoded.refused, took)

@@ -32,6 +32,8 @@ CACHE_SECONDS = 3.0  # how long a revocation may take to reach other processes
 CACHE_ENTRIES = 10_000
 MAX_HEADER = 1_000  # characters; ours have about 120
 USE_RECORDED_EVERY = timedelta(minutes=1)
+PUBLIC_PREFIX, SECRET_PREFIX = "pk-lf-", "sk-lf-"  # what clients and their users recognise
+NO_CREDENTIALS = "No credentials. Send Basic auth with public key and secret key."
 _EXPIRED = "This API key has expired. Create another in the settings."
 
 
@@ -107,7 +109,7 @@ def authenticate(authorization: str | None) -> Access:
 def authenticate_cached(authorization: str | None) -> Access | None:
     """Like `authenticate`, from memory alone, for event loops: None means "ask in a thread"."""
     if not authorization:
-        raise Unauthorized("No credentials. Send Basic auth with public key and secret key.")
+        raise Unauthorized(NO_CREDENTIALS)
     if len(authorization) > MAX_HEADER:
         raise Unauthorized("The Authorization header is too long to be one of ours.")
     answer = _answers.get(_digest(authorization))
@@ -155,15 +157,26 @@ def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization"
     """The living key that a header names, or Unauthorized."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() == "basic":
-        public_key, secret = _basic(value.strip())
-        key = _by_secret(public_key, secret)
-        return key, "project" if key.project_id else "organization"
-    if scheme.lower() == "bearer":
-        found = ApiKey.objects.filter(public_key=_plain(value.strip()), project__isnull=False).first()
-        if found is None:
-            raise Unauthorized("Unknown public key. Bearer auth takes the public key of a project.")
-        return _alive(found), "public"
-    raise Unauthorized("Unknown kind of credentials. Send Basic auth with public key and secret key.")
+        key = _by_secret(*_basic(value.strip()))
+    elif scheme.lower() == "bearer":
+        public_key, colon, secret = _plain(value.strip()).rpartition(":")
+        if not colon and not secret.startswith(SECRET_PREFIX):
+            return _by_public_key(secret), "public"
+        key = _by_secret(public_key or None, secret)
+    else:
+        raise Unauthorized("Unknown kind of credentials. Send Basic auth with public key and secret key.")
+    return key, "project" if key.project_id else "organization"
+
+
+def _by_public_key(public_key: str) -> ApiKey:
+    """The living project key with this public half."""
+    key = ApiKey.objects.filter(public_key=public_key, project__isnull=False).first()
+    if key is None:
+        raise Unauthorized(
+            "Unknown key. Bearer auth takes 'public key:secret key', the secret key, or, for scores alone,"
+            " the public key of a project."
+        )
+    return _alive(key)
 
 
 def _basic(encoded: str) -> tuple[str, str]:
@@ -185,16 +198,16 @@ def _plain(text: str) -> str:
     return text
 
 
-def _by_secret(public_key: str, secret: str) -> ApiKey:
+def _by_secret(public_key: str | None, secret: str) -> ApiKey:
     """The living key with this secret. Another public key is let pass when it is, or was, one of the same
-    project (a half-finished rotation works); a stranger's or an unknown one is not."""
+    project (a half-finished rotation works); a stranger's or an unknown one is not. None: it was not sent."""
     key = ApiKey.objects.filter(secret_hash=hash_secret(secret)).first()
     if key is None:
         raise Unauthorized(
             "Unknown API key. Check the keys, and that the base URL is that of the instance they come from."
         )
     _alive(key)
-    if hmac.compare_digest(key.public_key.encode(), public_key.encode()):
+    if public_key is None or hmac.compare_digest(key.public_key.encode(), public_key.encode()):
         return key
     sibling = ApiKey.objects.filter(
         public_key=public_key, organization=key.organization_id, project=key.project_id

@@ -18,12 +18,11 @@ from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.ids import is_tenant_id
-from apps.organizations.authentication import forget_answers, hash_secret
+from apps.organizations.authentication import PUBLIC_PREFIX, SECRET_PREFIX, forget_answers, hash_secret
 from apps.organizations.models import ApiKey, KeyScope, Membership, Organization, Project, Role
 
 NAME_LENGTHS = (3, 60)
 NOTE_LENGTH = 200
-PUBLIC_PREFIX, SECRET_PREFIX = "pk-lf-", "sk-lf-"  # what clients and their users recognise
 _KEY_FORM = re.compile(r"[\x21-\x39\x3b-\x7e]{6,94}")  # after the prefix; visible ASCII without a colon
 
 

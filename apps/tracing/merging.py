@@ -1,10 +1,8 @@
-"""A second arrival of a span: what came later wins where it says something.
-
-First values hold for what other things hang on: start time (the sort key), environment, time received.
-"""
+"""Several arrivals of one observation as one row. Pure."""
 
 from __future__ import annotations
 
+from apps.tracing import pieces, registers
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 from apps.tracing.stored import MAX_ARRIVALS, Stored, prepare
 
@@ -14,15 +12,38 @@ _TEXTS = (
     "attributes",
 )  # fmt: skip
 _WHOLE_MAPS = ("usage", "provided_cost")
-_PRICE = (
-    "cost", "total_cost", "model_id", "pricing_tier_id", "pricing_tier_name", "price_version",
-)  # fmt: skip
 _FACTS = ("name", "user_id", "session_id", "release", "version", "input", "output")
 
 
 def merge(older: Stored, newer: Stored) -> Stored:
-    """Both arrivals as one row; `older` with its content. Neither is changed."""
+    """Both arrivals as one row, without prices (see `costs.settle`); `older` with its content.
+
+    Whole spans: what came later wins where it says something. Records of events and pieces of spans: the
+    same row in any order. Neither is changed.
+    """
+    arrivals = _remember(older.arrivals, newer.arrivals)
     first, second = older.observation, newer.observation
+    if not pieces.has_pieces(first) and not pieces.has_pieces(second):
+        return prepare(_merge_wholes(first, second), arrivals)
+    (whole, piece), (other_whole, other_piece) = pieces.part(first), pieces.part(second)
+    if piece and other_piece:
+        piece = pieces.join(piece, other_piece)
+    if whole and other_whole:
+        whole = _merge_wholes(whole, other_whole)
+    whole, piece = whole or other_whole, piece or other_piece
+    if whole is None or piece is None:
+        merged = whole or piece
+        assert merged is not None
+        return prepare(merged, arrivals)
+    return prepare(pieces.fill(whole, piece), arrivals)
+
+
+def _merge_wholes(first: Observation, second: Observation) -> Observation:
+    return registers.join(first, second) if first.said or second.said else _later(first, second)
+
+
+def _later(first: Observation, second: Observation) -> Observation:
+    """Second thoughts on a span: given values win, but first ones hold for what other things hang on."""
     merged = Observation(
         project_id=first.project_id,
         trace_id=first.trace_id,
@@ -49,10 +70,7 @@ def merge(older: Stored, newer: Stored) -> Stored:
         setattr(merged, name, getattr(second, name) or getattr(first, name))
     named = second if second.prompt_name else first
     merged.prompt_name, merged.prompt_version = named.prompt_name, named.prompt_version
-    priced = second if second.total_cost is not None or second.cost else first
-    for name in _PRICE:
-        setattr(merged, name, getattr(priced, name))
-    return prepare(merged, _remember(older.arrivals, newer.arrivals))
+    return merged
 
 
 def _remember(older: tuple[int, ...], newer: tuple[int, ...]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal
 
 from apps.core.clock import clamp_micros
 from apps.tracing.records import Observation
@@ -15,6 +15,7 @@ MAX_ARRIVALS = 64  # hashes remembered for one observation; far more changes tha
 COST_SCALE = 12  # decimal places of US dollars
 _MAX_COST_UNITS = 10**18 - 1  # Decimal(18, 12)
 _MAX_UNITS = 2**63 - 1
+_EXACT = Context(prec=60)  # one for all: entering a local context costs more than the arithmetic
 
 NOT_GIVEN, SAME, OWN_TEXT = 0, 1, 2  # where the trace's input is, as said by one observation
 
@@ -46,15 +47,13 @@ def cost_units(amount: Decimal) -> int:
     """US dollars in units of the last stored digit, rounded, kept within what the store can hold."""
     if not amount.is_finite():
         return 0
-    with localcontext(prec=60):
-        units = int(amount.scaleb(COST_SCALE).to_integral_value())
+    units = int(_EXACT.to_integral_value(_EXACT.scaleb(amount, COST_SCALE)))
     return min(max(units, -_MAX_COST_UNITS), _MAX_COST_UNITS)
 
 
 def from_units(units: int) -> Decimal:
     """The amount in US dollars, exactly."""
-    with localcontext(prec=60):
-        return Decimal(units).scaleb(-COST_SCALE)
+    return _EXACT.scaleb(Decimal(units), -COST_SCALE)
 
 
 def bounded(number: int) -> int:

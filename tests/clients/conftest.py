@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ class Project:
         """What a program finds in its environment."""
         return {
             "LANGFUSE_BASE_URL": self.url,
+            "LANGFUSE_HOST": self.url,  # the older name, the only one that early clients know
             "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
             "LANGFUSE_SECRET_KEY": SECRET_KEY,
             "LANGFUSE_TRACING_ENVIRONMENT": "suite",
@@ -40,14 +43,24 @@ class Project:
         }
 
     def run(self, client: str, script: str, *arguments: str, **environment: str) -> dict[str, Any]:
-        """Run scripts/SCRIPT.py with a client's packages; what it printed last, as JSON.
+        """Run scripts/SCRIPT, Python when no ending says otherwise; what it printed last, as JSON.
 
         With keywords those are all of its environment.
         """
         env = environment or self.environment()
-        done = run_client(client, SCRIPTS / f"{script}.py", env, arguments)
+        name = script if Path(script).suffix else f"{script}.py"
+        done = run_client(client, SCRIPTS / name, env, arguments)
         printed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return printed
+
+    def exporting(self) -> dict[str, str]:
+        """What OpenTelemetry's own exporters find in their environment."""
+        basic = b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{self.url}/api/public/otel",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Basic%20{basic}",
+            "MODEL_URL": self.models.base_url,
+        }
 
     def get(self, path: str) -> httpx.Response:
         """A read by the public API."""
@@ -66,6 +79,23 @@ def by_name(trace: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = {observation["name"]: observation for observation in trace["observations"]}
     assert len(found) == len(trace["observations"]), [o["name"] for o in trace["observations"]]
     return found
+
+
+def parents(trace: dict[str, Any]) -> dict[str, str | None]:
+    """Of every observation's name its parent's; None for the roots."""
+    names = {o["id"]: o["name"] for o in trace["observations"]}
+    return {o["name"]: names.get(o["parentObservationId"]) for o in trace["observations"]}
+
+
+def gpt_4o_cost(tokens_in: int, tokens_out: int, cached: int = 0) -> Any:
+    """Cost of a call of gpt-4o in dollars, to compare with; cached tokens are not among `tokens_in`."""
+    return pytest.approx(tokens_in * 2.5e-6 + cached * 1.25e-6 + tokens_out * 1e-5)
+
+
+def in_order(observation: dict[str, Any], *names: str) -> bool:
+    """True when the times under `names` are all there and none is before the last."""
+    times = [datetime.fromisoformat(observation[name]) for name in names]
+    return times == sorted(times)
 
 
 @pytest.fixture(scope="session")

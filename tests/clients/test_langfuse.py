@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.clients.conftest import PROJECT_ID, PUBLIC_KEY, SECRET_KEY, Project, by_name
+from tests.clients.conftest import (
+    PROJECT_ID,
+    PUBLIC_KEY,
+    SECRET_KEY,
+    Project,
+    by_name,
+    gpt_4o_cost,
+    in_order,
+)
 from tests.support.model_server import answer, count_tokens
 
 pytestmark = pytest.mark.clients
@@ -17,18 +24,6 @@ QUESTION = "Is it raining in 北京?"
 MESSAGES = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": QUESTION}]
 ASKED = count_tokens("Answer briefly.") + count_tokens(QUESTION)
 ANSWER = answer("gpt-4o", QUESTION)
-GPT_4O = (2.5e-6, 1e-5)  # dollars a token, in and out
-
-
-def gpt_4o_cost(tokens_in: int, tokens_out: int) -> Any:
-    """Cost of a call in dollars, to compare with."""
-    return pytest.approx(tokens_in * GPT_4O[0] + tokens_out * GPT_4O[1])
-
-
-def in_order(observation: dict[str, Any], *names: str) -> bool:
-    """True when the times under `names` are all there and none is before the last."""
-    times = [datetime.fromisoformat(observation[name]) for name in names]
-    return times == sorted(times)
 
 
 @pytest.mark.parametrize("client", GENERATIONS)
@@ -120,7 +115,7 @@ def check_others(tool: dict[str, Any], response: dict[str, Any], embedding: dict
     assert embedding["usageDetails"]["input"] == count_tokens(QUESTION)
 
 
-@pytest.mark.parametrize("client", GENERATIONS)
+@pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-3.2"])
 def test_first_steps(project: Project, client: str) -> None:
     """Keys and LANGFUSE_HOST set in code, nothing flushed by hand."""
     told = project.run(
@@ -134,9 +129,10 @@ def test_first_steps(project: Project, client: str) -> None:
     assert found["OpenAI-generation"]["calculatedTotalCost"] > 0
 
 
-def test_users_by_update_current_trace(project: Project) -> None:
+@pytest.mark.parametrize("client", ["langfuse-3.15", "langfuse-3.2"])
+def test_users_by_update_current_trace(project: Project, client: str) -> None:
     """The way of SDK 3, which says who the user is on one span only, after the trace began."""
-    traces = [project.trace(trace_id) for trace_id in project.run("langfuse-3.15", "users")["traces"]]
+    traces = [project.trace(trace_id) for trace_id in project.run(client, "users")["traces"]]
     assert [trace["userId"] for trace in traces] == ["user-1", "user-2", "user-1"]
     for trace in traces:
         user = trace["userId"]
@@ -146,7 +142,7 @@ def test_users_by_update_current_trace(project: Project) -> None:
         assert (trace["tags"], trace["version"], trace["public"]) == (["users"], "1.0.0", True)
 
 
-@pytest.mark.parametrize("client", GENERATIONS)
+@pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-3.2"])
 def test_wrong_keys(project: Project, client: str) -> None:
     environment = project.environment() | {"LANGFUSE_SECRET_KEY": "sk-lf-wrong"}
     assert project.run(client, "wrong_keys", **environment) == {"auth_check": "UnauthorizedError"}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-
 import pytest
 
-from tests.clients.conftest import PUBLIC_KEY, SECRET_KEY, Project, by_name
+from tests.clients.conftest import Project, by_name, gpt_4o_cost
 
 pytestmark = pytest.mark.clients
 
@@ -14,15 +12,7 @@ pytestmark = pytest.mark.clients
 @pytest.mark.parametrize("encoding", ["protobuf", "gzip", "json"])
 def test_conventions_for_generative_ai(project: Project, encoding: str) -> None:
     """Sent twice, stored once."""
-    basic = b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
-    told = project.run(
-        "otel",
-        "otel",
-        encoding,
-        "again",
-        OTEL_EXPORTER_OTLP_ENDPOINT=f"{project.url}/api/public/otel",
-        OTEL_EXPORTER_OTLP_HEADERS=f"Authorization=Basic%20{basic}",
-    )
+    told = project.run("otel", "otel", encoding, "again", **project.exporting())
     trace = project.trace(told["trace"])
     assert (trace["name"], trace["userId"], trace["sessionId"]) == ("answer", "user-9", "s-9")
     assert trace["environment"] == "staging"
@@ -39,6 +29,6 @@ def test_conventions_for_generative_ai(project: Project, encoding: str) -> None:
     assert generation["input"] == [{"role": "user", "parts": [{"type": "text", "content": "Is it raining?"}]}]
     assert generation["output"] == [{"role": "assistant", "parts": [{"type": "text", "content": "No."}]}]
     assert (generation["usageDetails"]["input"], generation["usageDetails"]["output"]) == (12, 7)
-    assert trace["totalCost"] == pytest.approx(12 * 2.5e-6 + 7 * 1e-5)
+    assert trace["totalCost"] == gpt_4o_cost(12, 7)
     tool = found["weather"]
     assert (tool["level"], tool["statusMessage"]) == ("ERROR", "no such city")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.errors import InvalidRequest, TooLarge, Unavailable
-from apps.ingestion.bodies import Budget, gunzip, read
+from apps.ingestion.bodies import Budget, read, unpack
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_unpacked_or_refused(packed: bytes):
+@given(st.binary(max_size=200), st.sampled_from(["gzip", "deflate"]))
+def test_any_bytes_are_unpacked_or_refused(packed: bytes, encoding: str):
     with Budget(10_000).share() as share:
         try:
-            assert isinstance(gunzip(packed, limit=10_000, share=share), bytes)
+            assert isinstance(unpack(packed, encoding, limit=10_000, share=share), bytes)
         except (InvalidRequest, TooLarge):
             pass
 
@@ -26,14 +27,24 @@ def test_any_bytes_are_unpacked_or_refused(packed: bytes):
 def test_what_was_packed_comes_out(parts: list[bytes], padding: int):
     packed = b"".join(gzip.compress(part) for part in parts) + b"\0" * padding
     with Budget(10_000).share() as share:
-        assert gunzip(packed, limit=10_000, share=share) == b"".join(parts)
+        assert unpack(packed, "gzip", limit=10_000, share=share) == b"".join(parts)
+
+
+@given(st.binary(max_size=3000), st.sampled_from([zlib.MAX_WBITS, -zlib.MAX_WBITS]), st.integers(0, 9))
+def test_deflate_comes_with_a_frame_or_without(body: bytes, frame: int, level: int):
+    packer = zlib.compressobj(level, wbits=frame)
+    packed = packer.compress(body) + packer.flush()
+    with Budget(10_000).share() as share:
+        assert unpack(packed, "deflate", limit=10_000, share=share) == body
+        with pytest.raises(InvalidRequest):
+            unpack(packed + b"more", "deflate", limit=10_000, share=share)
 
 
 @given(st.integers(1, 60))
 def test_what_is_cut_is_refused(cut: int):
     packed = gzip.compress(bytes(range(256)) * 4)
     with Budget(10_000).share() as share, pytest.raises(InvalidRequest):
-        gunzip(packed[:-cut], limit=10_000, share=share)
+        unpack(packed[:-cut], "gzip", limit=10_000, share=share)
 
 
 def test_a_budget_is_given_back():

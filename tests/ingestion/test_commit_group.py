@@ -99,6 +99,27 @@ async def test_a_slow_sender_is_not_waited_for(
     assert store.commits == [1, 1]
 
 
+async def test_those_just_answered_are_given_a_moment_to_come_back(
+    store: Store, group: CommitGroup, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(commit_group, "RETURN_WAIT", 3600)
+    await asyncio.gather(group.commit(rows()), group.commit(rows(2)))
+    early = asyncio.create_task(group.commit(rows(3)))
+    await asyncio.sleep(0)
+    await asyncio.gather(early, group.commit(rows(4)))
+    assert store.commits == [3, 7]
+
+
+async def test_those_who_stay_away_are_waited_for_once(
+    store: Store, group: CommitGroup, monkeypatch: pytest.MonkeyPatch
+):
+    await asyncio.gather(group.commit(rows()), group.commit(rows(2)))
+    await group.commit(rows(3))
+    monkeypatch.setattr(commit_group, "RETURN_WAIT", 3600)
+    await group.commit(rows(4))
+    assert store.commits == [3, 3, 4]
+
+
 async def test_what_comes_during_a_commit_is_merged(store: Store, group: CommitGroup):
     first = await begin(store, group)
     others = [asyncio.create_task(group.commit(rows(10))) for _ in range(5)]

@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 
 from apps.core.errors import Unavailable
-from apps.ingestion import asgi, bodies, otlp
+from apps.ingestion import bodies, intake, otlp
 from apps.ingestion.bodies import Budget
 from apps.live.publish import group_name
 from apps.organizations.models import KeyScope, Project
@@ -145,7 +145,7 @@ async def test_header_spellings_with_underscores(sender: Sender):
 
 
 async def test_a_body_over_the_limit_is_not_read(sender: Sender):
-    limit = sender.application.ingestion._max_body
+    limit = sender.application.intake.max_body
     read = 0
 
     async def endless():
@@ -162,14 +162,14 @@ async def test_a_body_over_the_limit_is_not_read(sender: Sender):
 
 
 async def test_an_endless_body_is_cut_off(sender: Sender):
-    sender.application.ingestion._max_body = 1000
+    sender.application.intake.max_body = 1000
     response = await sender.export(b"\0" * 1001)
     assert response.status_code == 413
     assert response.json()["error"] == "PayloadTooLargeError"
 
 
 async def test_a_gzip_bomb_stops_at_the_limit(sender: Sender, monkeypatch: pytest.MonkeyPatch):
-    sender.application.ingestion._max_body = 4 * 1024 * 1024
+    sender.application.intake.max_body = 4 * 1024 * 1024
     taken = []
     monkeypatch.setattr(bodies.Share, "take", lambda self, size: taken.append(size))
     packer = zlib.compressobj(9, wbits=31)
@@ -181,12 +181,12 @@ async def test_a_gzip_bomb_stops_at_the_limit(sender: Sender, monkeypatch: pytes
 
 
 async def test_too_much_at_once_is_503(sender: Sender):
-    sender.application.ingestion._budget = Budget(1000)
+    sender.application.intake.budget = Budget(1000)
     assert (await sender.export(request({"name": "x" * 2000}))).status_code == 503
     response = await sender.export(gzip.compress(request({"name": "x" * 2000})), content_encoding="gzip")
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
-    assert sender.application.ingestion._budget._held == 0
+    assert sender.application.intake.budget._held == 0
     assert (await sender.export(request({"name": "small"}))).status_code == 200
 
 
@@ -196,7 +196,7 @@ async def test_a_store_that_fails_is_503_and_nothing_is_acknowledged(
     def fail(rows: Any) -> Any:
         raise Unavailable("The telemetry store is full.", retry_after=5)
 
-    monkeypatch.setattr(sender.application.ingestion._group, "_commit", fail)
+    monkeypatch.setattr(sender.application.intake.group, "_commit", fail)
     responses = await asyncio.gather(*(sender.export(request({})) for _ in range(5)))
     assert {response.status_code for response in responses} == {503}
     assert responses[0].headers["retry-after"] == "5"
@@ -207,7 +207,7 @@ async def test_a_database_that_does_not_answer_is_503(sender: Sender, monkeypatc
     def fail(authorization: str) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(asgi, "authenticate_cached", fail)
+    monkeypatch.setattr(intake, "authenticate_cached", fail)
     response = await sender.export(request({}))
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
@@ -311,4 +311,4 @@ async def test_servers_that_speak_lifespan_are_answered(project: Project):
     await application({"type": "lifespan"}, receive, send)
     assert answers == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     with pytest.raises(Unavailable):
-        await application.ingestion._group.commit([])
+        await application.intake.group.commit([])

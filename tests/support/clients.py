@@ -1,6 +1,7 @@
 """Environments with real client packages, made on first use from requirements/clients/, and runs in them.
 
-They are not the server's environment: a client brings its own, often conflicting, requirements.
+They are not the server's environment: a client brings its own, often conflicting, requirements. NAME.txt
+makes an environment for Python, a folder NAME with a package-lock.json one for Node.js.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.support import needs
 from tests.support.server import ROOT
 
 CLIENTS = ROOT / ".cache" / "clients"
@@ -30,13 +32,19 @@ class ClientFailed(AssertionError):
     """A client's program or its environment failed; the message holds what was printed."""
 
 
-def client_python(name: str) -> Path:
-    """The interpreter of client environment `name`, installed first when missing or out of date.
+def client_folder(name: str) -> Path:
+    """The folder of client environment `name`, installed first when missing or out of date.
 
-    `name` is that of requirements/clients/NAME.txt. Test workers may ask at the same time: one installs,
-    the others wait. Raises ClientFailed when the installation fails.
+    Test workers may ask at the same time: one installs, the others wait. Raises ClientFailed when the
+    installation fails.
     """
-    requirements = REQUIREMENTS / f"{name}.txt"
+    packages = REQUIREMENTS / name / "package-lock.json"
+    if packages.exists():
+        return _installed(name, packages, _install_node)
+    return _installed(name, REQUIREMENTS / f"{name}.txt", _install_python)
+
+
+def _installed(name: str, requirements: Path, install: Callable[[Path, Path], None]) -> Path:
     folder = CLIENTS / name
     stamp = folder / "requirements.sha256"
     wanted = hashlib.sha256(f"{sys.version_info[:3]}".encode() + requirements.read_bytes()).hexdigest()
@@ -44,13 +52,13 @@ def client_python(name: str) -> Path:
     with (CLIENTS / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # freed with the file, also when this process is killed
         if not stamp.exists() or stamp.read_text() != wanted:
-            _install(folder, requirements)
+            shutil.rmtree(folder, ignore_errors=True)
+            install(folder, requirements)
             stamp.write_text(wanted)
-    return folder / "bin" / "python"
+    return folder
 
 
-def _install(folder: Path, requirements: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _install_python(folder: Path, requirements: Path) -> None:
     uv = Path(sys.executable).with_name("uv")  # of the project's environment, which the suite runs in
     python = folder / "bin" / "python"
     wanted = ["--quiet", "--require-hashes", "-r", requirements]
@@ -62,11 +70,35 @@ def _install(folder: Path, requirements: Path) -> None:
         _run([sys.executable, "-m", "pip", "--python", python, "install", *wanted])
 
 
-def _run(command: Sequence[str | Path]) -> None:
+def _install_node(folder: Path, packages: Path) -> None:
+    if not shutil.which("npm"):
+        needs.missing("Node.js", "Debian, Ubuntu: apt-get install nodejs npm")
+    shutil.copytree(packages.parent, folder)
+    _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder)
+
+
+def _run(command: Sequence[str | Path], cwd: Path = ROOT) -> None:
     words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     if done.returncode:
         raise ClientFailed(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+
+
+def _command(name: str, script: Path, args: Sequence[str]) -> list[str]:
+    """The words that run `script` with the packages of `name`, installed now if need be."""
+    folder = client_folder(name)
+    if script.suffix == ".mjs":
+        # Node.js looks for packages beside the file that asks for them. Moved there whole: another test
+        # worker may be reading it.
+        part = folder / f"{script.name}.{os.getpid()}"
+        shutil.copyfile(script, part)
+        return ["node", str(part.replace(folder / script.name)), *args]
+    return [str(folder / "bin" / "python"), "-I", "-X", "utf8", str(script), *args]
+
+
+def client_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """All that a client's program finds in its environment: `env` and next to nothing else."""
+    return {key: os.environ[key] for key in _KEPT if key in os.environ} | dict(env)
 
 
 def run_client(
@@ -77,12 +109,10 @@ def run_client(
     It gets `env` and next to nothing else, and no access to the project's own modules. Raises ClientFailed,
     with what it printed, when it ends with another status than 0 or takes longer than a minute.
     """
-    command = [str(client_python(name)), "-I", "-X", "utf8", str(script), *args]
-    kept = {key: os.environ[key] for key in _KEPT if key in os.environ}
     try:
         done = subprocess.run(
-            command,
-            env={**kept, **env},
+            _command(name, script, args),
+            env=client_environment(env),
             cwd=script.parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -26,6 +26,8 @@ ERRORS = {
     "error-429": (429, "rate_limit_exceeded", "Too many requests, as planned."),
     "error-500": (500, "server_error", "The model broke, as planned."),
 }
+# A message that begins so is taken from the cache: all its tokens count as cached ones.
+CACHED = "As you know:"
 
 
 def count_tokens(text: str) -> int:
@@ -109,12 +111,15 @@ def _text(content: Any) -> str:
     return " ".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 
-def _usage(prompt: int, completion: int) -> dict[str, Any]:
+def _usage(messages: list[dict[str, Any]], completion: int) -> dict[str, Any]:
+    texts = [_text(message.get("content")) for message in messages]
+    prompt = sum(map(count_tokens, texts))
+    cached = sum(count_tokens(text) for text in texts if text.startswith(CACHED))
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": cached, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
     }
 
@@ -143,20 +148,19 @@ class _Reply:
     @classmethod
     def to(cls, body: dict[str, Any]) -> _Reply:
         messages = body.get("messages", [])
-        prompt = sum(count_tokens(_text(message.get("content"))) for message in messages)
         wants_tool = body.get("tools") and messages and messages[-1].get("role") == "user"
         if wants_tool and body.get("tool_choice") != "none":
             call = _tool_call(body["tools"][0])
             message = {"role": "assistant", "content": None, "tool_calls": [call]}
             spent = count_tokens(call["function"]["arguments"])
-            return cls(body["model"], message, "tool_calls", _usage(prompt, spent))
+            return cls(body["model"], message, "tool_calls", _usage(messages, spent))
         asked = next((_text(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), "")
         text = answer(body["model"], asked)
         return cls(
             body["model"],
             {"role": "assistant", "content": text},
             "stop",
-            _usage(prompt, count_tokens(text)),
+            _usage(messages, count_tokens(text)),
         )
 
     def completion(self) -> dict[str, Any]:

@@ -56,5 +56,5 @@ async def sender(project: Project, authorization: str) -> AsyncIterator[Sender]:
     transport = httpx.ASGITransport(application)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield Sender(client, application, project, authorization)
-    await application.ingestion.close()
+    await application.intake.close()
     application.close()

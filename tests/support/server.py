@@ -64,6 +64,7 @@ class ServerProcess:
             "LITEFUSE_DATA_DIR": str(self.data_dir),
             "LITEFUSE_PUBLIC_URL": self.url,
             "LITEFUSE_DRAIN_SECONDS": "0",
+            "LITEFUSE_OTLP_HTTP_PORT": "0",  # of the machine, not of a test
             "PYTHONUNBUFFERED": "1",
             **self._environment,
         }

@@ -6,6 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from litefuse_web.checks import (
+    check_ports,
     check_proxies,
     check_public_path,
     check_stores,
@@ -85,3 +86,13 @@ def test_unknown_names_get_a_suggestion(monkeypatch: pytest.MonkeyPatch) -> None
 def test_known_names_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITEFUSE_LOG_LEVEL", "INFO")
     assert check_unknown_names() == []
+
+
+def test_two_ways_in_need_two_ports(settings: Settings) -> None:
+    settings.PORT, settings.OTLP_HTTP_PORT = 3000, 4318
+    assert check_ports() == []
+    settings.OTLP_HTTP_PORT = 3000
+    [problem] = check_ports()
+    assert problem.is_serious() and "LITEFUSE_OTLP_HTTP_PORT" in problem.msg
+    settings.PORT = settings.OTLP_HTTP_PORT = 0
+    assert check_ports() == []

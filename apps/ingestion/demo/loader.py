@@ -11,9 +11,9 @@ from apps.accounts.models import User
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.ingestion.demo.calendar import DAYS, observations_between
-from apps.ingestion.pipeline import add_prices
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization, Project, Role
+from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
 from apps.tracing.writer import Writer
 

@@ -37,6 +37,9 @@ class Command(BaseCommand):
             if not settings.SEVERAL_PROCESSES:
                 lock.acquire(settings.PUBLIC_URL)
             sockets = server.listen(settings.HOST, settings.PORT)
+            otlp = server.listen_if_free(
+                settings.HOST, settings.OTLP_HTTP_PORT, setting="LITEFUSE_OTLP_HTTP_PORT", default=4318
+            )
         except (DirectoryInUse, server.CannotListen) as refusal:
             lock.release()
             raise CommandError(str(refusal)) from None
@@ -44,7 +47,7 @@ class Command(BaseCommand):
             startup.prepare()
             tasks = None if settings.REDIS_URL else EmbeddedCelery()
             server.run(
-                sockets,
+                [*sockets, *otlp],
                 started=lambda: self.started(tasks, options["demo"]),
                 stopped=[application.close, *([tasks.stop] if tasks else []), gate.close],
             )

@@ -1,0 +1,181 @@
+"""OTLP over real sockets: every address it is taken at, by real exporters and by hand."""
+
+from __future__ import annotations
+
+import base64
+import socket
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from tests.support.otlp import request
+from tests.support.ports import free_port
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PUBLIC_KEY, SECRET_KEY
+from tests.support.server import ServerProcess
+
+BASIC = "Basic " + base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
+SIGNALS = ["traces", "logs", "metrics"]
+PROTOBUF = {"content-type": "application/x-protobuf"}
+
+
+@dataclass
+class Ways:
+    """A server below a base path, and its two ports."""
+
+    main: str
+    otlp: str
+
+    def stored(self, trace_id: str) -> int:
+        """How many observations the trace has; 0 when there is none."""
+        answer = httpx.get(f"{self.main}/lf/api/public/traces/{trace_id}", auth=CREDENTIALS)
+        return len(answer.json()["observations"]) if answer.status_code == 200 else 0
+
+
+@pytest.fixture(scope="module")
+def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
+    """One server for all tests here: they only add to it."""
+    port = free_port()
+    server = ServerProcess(
+        tmp_path_factory.mktemp("ways"),
+        LITEFUSE_OTLP_HTTP_PORT=str(port),
+        LITEFUSE_BASE_PATH="lf",
+        **ENVIRONMENT,
+    )
+    with server:
+        yield Ways(server.url, f"http://127.0.0.1:{port}")
+
+
+def export(
+    endpoint: str, headers: dict[str, str], compression: Compression = Compression.NoCompression
+) -> str:
+    """One span by the SDK's exporter; the trace's id in hex."""
+    exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", headers=headers, compression=compression)
+    provider = TracerProvider(resource=Resource.create({"service.name": "ways"}))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with provider.get_tracer("ways").start_as_current_span("chat") as span:
+        pass
+    provider.shutdown()
+    return f"{span.get_span_context().trace_id:032x}"
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+def test_the_sdks_exporter_in_each_compression(ways: Ways, compression: Compression) -> None:
+    trace_id = export(ways.otlp, {"authorization": BASIC}, compression)
+    assert ways.stored(trace_id) == 1
+
+
+@pytest.mark.parametrize("path", ["/lf/api/public/otel", "/lf", "", "/api/public/otel"])
+def test_every_address(ways: Ways, path: str) -> None:
+    for origin in (ways.main, ways.otlp):
+        assert ways.stored(export(origin + path, {"authorization": BASIC})) == 1, (origin, path)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": BASIC},
+        {"authorization": f"Bearer {PUBLIC_KEY}:{SECRET_KEY}"},
+        {"authorization": f"bearer {SECRET_KEY}"},
+        {"x-litefuse-api-key": f"{PUBLIC_KEY}:{SECRET_KEY}"},
+        {"x_litefuse_api_key": SECRET_KEY},
+        {"x-api-key": SECRET_KEY},
+        {"api-key": f"Bearer {SECRET_KEY}", "authorization": "Bearer of-a-proxy"},
+        {"api-key": "another vendor's", "authorization": BASIC},
+    ],
+)
+def test_every_way_to_show_a_key(ways: Ways, headers: dict[str, str]) -> None:
+    assert ways.stored(export(ways.otlp, headers)) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"authorization": f"Bearer {PUBLIC_KEY}"}, 403),
+        ({"x-api-key": PUBLIC_KEY}, 403),
+        ({"authorization": f"Bearer {PUBLIC_KEY}:sk-lf-wrong"}, 401),
+        ({"x-api-key": "another vendor's"}, 401),
+    ],
+)
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_without_a_secret_nothing_is_taken(
+    ways: Ways, signal: str, headers: dict[str, str], status: int
+) -> None:
+    answer = httpx.post(f"{ways.otlp}/v1/{signal}", content=b"", headers=PROTOBUF | headers)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error", "message"}
+
+
+def test_a_refusal_names_the_headers(ways: Ways) -> None:
+    answer = httpx.post(f"{ways.otlp}/v1/traces", content=b"", headers=PROTOBUF)
+    assert answer.status_code == 401
+    assert "Authorization" in answer.json()["message"]
+    assert "x-litefuse-api-key" in answer.json()["message"]
+    assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+def test_deflate_in_both_meanings_and_pieces(ways: Ways) -> None:
+    for wbits in (15, -15):
+        trace_id = bytes([wbits % 256]) * 16
+        packer = zlib.compressobj(wbits=wbits)
+        packed = packer.compress(request({"trace_id": trace_id})) + packer.flush()
+        pieces = (packed[start : start + 7] for start in range(0, len(packed), 7))  # chunked: no length
+        headers = PROTOBUF | {"authorization": BASIC, "content-encoding": "deflate"}
+        answer = httpx.post(f"{ways.otlp}/v1/traces", content=pieces, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert ways.stored(trace_id.hex()) == 1
+
+
+@pytest.mark.parametrize("signal", ["logs", "metrics"])
+def test_other_signals_are_accepted_whole(ways: Ways, signal: str) -> None:
+    with httpx.Client(headers=PROTOBUF | {"authorization": BASIC}) as client:
+        for _ in range(2):  # the second on the same connection
+            answer = client.post(f"{ways.otlp}/v1/{signal}", content=(b"\n\0" * 100_000 for _ in range(20)))
+            assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/lf/", "/v1/trace", "/lf/api/public/health", "/static/x.css"])
+def test_nothing_else_answers_on_the_telemetry_port(ways: Ways, path: str) -> None:
+    answer = httpx.get(ways.otlp + path)
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "NotFoundError"
+    assert httpx.get(f"{ways.otlp}/v1/traces").status_code == 405
+
+
+def test_no_socket_opens_on_the_telemetry_port(ways: Ways) -> None:
+    upgrade = {
+        "connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13",
+        "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+    assert httpx.get(f"{ways.otlp}/lf/ws/", headers=upgrade).status_code in (403, 404)
+
+
+def test_a_taken_default_port_is_done_without(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", 4318))
+            other.listen()
+        except OSError:
+            pass  # somebody has it, which is as good
+        with ServerProcess(tmp_path / "data", LITEFUSE_OTLP_HTTP_PORT="4318") as server:
+            assert "port 4318 is taken" in server.output
+            assert httpx.get(f"{server.url}/api/public/health").status_code == 200
+
+
+def test_a_taken_chosen_port_is_refused(tmp_path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        server = ServerProcess(tmp_path / "data", LITEFUSE_OTLP_HTTP_PORT=port).launch()
+        assert server.wait() == 1
+    assert "LITEFUSE_OTLP_HTTP_PORT" in server.output
