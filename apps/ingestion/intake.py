@@ -8,18 +8,22 @@ import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
+from apps.core.errors import Unavailable
 from apps.ingestion import credentials, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Share
 from apps.ingestion.commit_group import Commit, CommitGroup
+from apps.ingestion.inspector import arrivals
 from apps.ingestion.pipeline import Prepared, Received
 from apps.organizations.authentication import Access, authenticate, authenticate_cached
 
 BODY_SECONDS = 60  # a body that takes longer is refused
 MAX_REASONS = 5  # of refused spans, told to the sender
 RECEIPT_HEADER = "x-litefuse-receipt"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +53,39 @@ class Intake:
         if not authorization:
             raise credentials.missing()
         access = authenticate_cached(authorization)
-        if access is not None:
-            return access
-        ask = functools.partial(authenticate, authorization)
-        return await asyncio.get_running_loop().run_in_executor(self._asking, ask)
+        if access is None:
+            ask = functools.partial(authenticate, authorization)
+            access = await self._run(self._asking, ask)
+        arrivals.current().opened(access)
+        return access
 
     async def prepare(self, received: Received, access: Access, project_id: str, share: Share) -> Prepared:
         """Decode, map and price a trace export. Raises InvalidRequest, TooLarge or Unavailable."""
+        arrivals.current().read(received.body)
         step = functools.partial(pipeline.prepare_traces, received, access, project_id, share, self.max_body)
-        return await self.decode(step)
+        prepared: Prepared = await self.decode(step)
+        arrivals.current().mapped(prepared.observations, prepared.refused, prepared.took)
+        return prepared
 
-    async def decode(self, step: Callable[[], Any]) -> Any:
+    async def take(self, received: Received, access: Access, project_id: str) -> Outcome:
+        """Prepare and store a body that has arrived whole and is not counted yet."""
+        with self.budget.share() as share:
+            share.take(len(received.body))
+            with self.group.arriving():
+                prepared = await self.prepare(received, access, project_id, share)
+            del received
+            return await self.store(prepared)
+
+    async def decode(self, step: Callable[[], T]) -> T:
         """Run a step that works on a body in the decoding thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoding, step)
+        return await self._run(self._decoding, step)
+
+    async def _run(self, threads: ThreadPoolExecutor, step: Callable[[], T]) -> T:
+        try:
+            running = asyncio.get_running_loop().run_in_executor(threads, step)
+        except RuntimeError:  # the threads were let go
+            raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2) from None
+        return await running
 
     async def store(self, prepared: Prepared) -> Outcome:
         """Commit together with others; returns once all can be read."""
@@ -70,6 +94,7 @@ class Intake:
             result = await self.group.commit(prepared.observations)
             projects = dict.fromkeys(observation.project_id for observation in prepared.observations)
             receipts = {project_id: result.receipt(project_id) for project_id in projects}
+            arrivals.current().stored(receipts)
         reasons = "; ".join(dict.fromkeys(prepared.refused[:MAX_REASONS]))
         return Outcome(len(prepared.refused), reasons, receipts)
 
