@@ -69,7 +69,7 @@ class Application:
         if scope["type"] == "lifespan":
             return await self._lifespan(receive, send)
         path = scope["path"].removeprefix(settings.BASE_PATH)
-        if scope["type"] == "http" and path in self.ingestion.routes:
+        if scope["type"] == "http" and self.ingestion.takes(scope["method"], path):
             return await self.ingestion(scope, receive, send, path)
         if _is_telemetry_port(scope):
             return await _nothing_else(scope, send)
