@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core import formats
 from apps.core.formats import visible
 from apps.tracing.content import Text, cut_text
-from apps.tracing.detail import MAX_NAME, Section, given, section
+from apps.tracing.detail import MAX_NAME, Section, given, section_of
 from apps.tracing.records import Score, ScoreType
 
 MAX_BADGES = 12  # in the row; the list has the others
@@ -72,7 +72,7 @@ def _judgement(score: Score) -> Judgement:
         observation_id=score.observation_id,
         sections=[
             found
-            for found in (section(_("Metadata"), score.metadata), section(_("Origin"), _origin(score)))
+            for found in (section_of(_("Metadata"), score.metadata), section_of(_("Origin"), _origin(score)))
             if found.entries
         ],
     )
