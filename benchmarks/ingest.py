@@ -2,6 +2,7 @@
 
     python -m benchmarks.ingest             over HTTP, to a server of its own
     python -m benchmarks.ingest --writer    the writer alone, without decoding and mapping
+    python -m benchmarks.ingest --stored 5000000 --data DIR    on top of so many stored spans (kept in DIR)
 
 Gzip OTLP batches over a few connections; an answer counts when its spans are durable and readable. At the
 end the server is killed with SIGKILL, the store opened anew, and every acknowledged span counted in it.
@@ -112,6 +113,7 @@ def over_http(options: argparse.Namespace, data: Path) -> None:
     warm = [body(batch) for batch in source.batches(16, options.batch)]
     bodies = [body(batch) for batch in source.batches(options.spans // options.batch, options.batch)]
     size = sum(map(len, bodies)) / len(bodies) / options.batch
+    stored = fill_first(options.stored)
     server = ServerProcess(data, **PROVISION)
     server.start()
     run_load(server.port, warm, options.connections)
@@ -127,7 +129,22 @@ def over_http(options: argparse.Namespace, data: Path) -> None:
         f"  answers p50 {percentile(load.seconds, 0.5) * 1000:.0f} ms,"
         f" p99 {percentile(load.seconds, 0.99) * 1000:.0f} ms; peak memory {peak} MiB"
     )
-    report_store(data, spans + len(warm) * options.batch)
+    report_store(data, stored + spans + len(warm) * options.batch)
+
+
+def fill_first(observations: int) -> int:
+    """Bring the store to so many observations, unless it has them; how many there are."""
+    from apps.telemetry.gate import close, gate
+    from benchmarks.read import fill
+
+    if not observations:
+        return 0
+    if not gate().query("SELECT count() FROM observations", purpose="benchmark")[0][0]:
+        fill(observations)
+    stored = gate().query("SELECT count() FROM observations", purpose="benchmark")[0][0]
+    close()
+    print(f"on top of {stored:,} stored observations")
+    return int(stored)
 
 
 def writer_alone(options: argparse.Namespace, data: Path) -> None:
@@ -189,9 +206,11 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="spans a request")
     parser.add_argument("--commit", type=int, default=768, help="spans a commit, with --writer")
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--stored", type=int, default=0, help="observations to have stored before")
+    parser.add_argument("--data", type=Path, help="keep the store here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="litefuse-benchmark-", ignore_cleanup_errors=True) as directory:
-        data = Path(directory)
+        data = options.data or Path(directory)
         prepare(data)
         print(describe())
         (writer_alone if options.writer else over_http)(options, data)

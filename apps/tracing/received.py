@@ -7,14 +7,17 @@ Values of credential-like keys are never stored.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 REMOVED = "[removed]"
+MAX_TOLD = 500  # log events, and events of a batch, kept for one observation: the earliest of them
+_TOLD = ("logs", "events")
 _CREDENTIAL = re.compile(
     r"(?:^|[._\-/])(?:"
     r"(?:auth|access|refresh|id|session|bearer|security|csrf|xsrf|secret)?[_-]?token"
@@ -59,6 +62,33 @@ def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
     if is_credential(key):
         return REMOVED
     return [without_credentials(item) if isinstance(item, dict) else item for item in value]
+
+
+def join(first: str, second: str) -> str:
+    """What was received of two arrivals in one text, whichever came first: everything told once, in the order
+    of its time, at most MAX_TOLD; of other parts, where they differ, always the same one."""
+    if not first or not second or first == second:
+        return first or second
+    parts, others = orjson.loads(first), orjson.loads(second)
+    joined = {key: parts.get(key, others.get(key)) for key in sorted({*parts, *others})}
+    for key in parts.keys() & others.keys():
+        if key in _TOLD and isinstance(parts[key], list) and isinstance(others[key], list):
+            joined[key] = union(parts[key], others[key])
+        else:
+            joined[key] = max(parts[key], others[key], key=orjson.dumps)
+    return orjson.dumps(joined).decode()
+
+
+def union(first: Iterable[Any], second: Iterable[Any]) -> list[Any]:
+    """Both lists of events as one, each once, by time, name and what they say; at most MAX_TOLD."""
+    placed = {_place(event): event for event in (*first, *second)}
+    return [placed[place] for place in sorted(placed)[:MAX_TOLD]]
+
+
+def _place(event: Any) -> tuple[int, str, bytes]:
+    at = event.get("time") if isinstance(event, dict) else 0
+    named = f"{at if isinstance(at, str) else ''} {event.get('name', '') if isinstance(event, dict) else ''}"
+    return at if isinstance(at, int) else 0, named, hashlib.sha256(orjson.dumps(event)).digest()
 
 
 def system_metadata(received: str) -> dict[str, Any]:
