@@ -13,7 +13,6 @@ import pytest
 from apps.core.clock import to_datetime
 from apps.core.errors import InvalidRequest
 from apps.core.ids import new_id
-from apps.telemetry.gate import gate
 from apps.tracing import repository
 from apps.tracing.records import FacetValue, Level, TraceFacts, TraceFilter, TraceSummary
 from apps.tracing.writer import Writer
@@ -213,9 +212,3 @@ def test_usage_by_day_is_exact_after_replacements(writer: Writer, project: str) 
     assert found[0].latency_ms == (1000, 1000, 1000, 1000)
     assert sum(row.observations for row in found) == 13
     assert [row.day for row in repository.usage_by_day(project, first, first)] == [first] * 3
-    plan = gate().query(
-        f"EXPLAIN {repository._USAGE_BY_DAY}",
-        {"project": project, "first": first, "last": first},
-        purpose="test",
-    )
-    assert "by_day" in str(list(plan))
