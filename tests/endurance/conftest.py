@@ -1,0 +1,35 @@
+"""How long everything lasts, and where its outcome is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from benchmarks.machine import describe
+
+
+@dataclass
+class Effort:
+    """How much is asked for, and what came out."""
+
+    kills: int
+    soak_seconds: int
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def note(self, name: str, outcome: str) -> None:
+        """Remember one line for the report."""
+        self.notes[name] = outcome
+
+
+@pytest.fixture(scope="session")
+def effort(request: pytest.FixtureRequest) -> Iterator[Effort]:
+    """From --kills and --soak-seconds; written to --endurance-report at the end, when that is given."""
+    option = request.config.getoption
+    effort = Effort(option("--kills"), option("--soak-seconds"))
+    yield effort
+    if path := option("--endurance-report"):
+        lines = [f"- {name}: {outcome}" for name, outcome in sorted(effort.notes.items())]
+        Path(path).write_text("\n".join([describe(), "", *lines, ""]))
