@@ -14,6 +14,7 @@ from apps.ingestion import credentials, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Share
 from apps.ingestion.commit_group import Commit, CommitGroup
+from apps.ingestion.inspector import arrivals
 from apps.ingestion.pipeline import Prepared, Received
 from apps.organizations.authentication import Access, authenticate, authenticate_cached
 
@@ -49,15 +50,19 @@ class Intake:
         if not authorization:
             raise credentials.missing()
         access = authenticate_cached(authorization)
-        if access is not None:
-            return access
-        ask = functools.partial(authenticate, authorization)
-        return await asyncio.get_running_loop().run_in_executor(self._asking, ask)
+        if access is None:
+            ask = functools.partial(authenticate, authorization)
+            access = await asyncio.get_running_loop().run_in_executor(self._asking, ask)
+        arrivals.current().opened(access)
+        return access
 
     async def prepare(self, received: Received, access: Access, project_id: str, share: Share) -> Prepared:
         """Decode, map and price a trace export. Raises InvalidRequest, TooLarge or Unavailable."""
+        arrivals.current().read(received.body)
         step = functools.partial(pipeline.prepare_traces, received, access, project_id, share, self.max_body)
-        return await self.decode(step)
+        prepared: Prepared = await self.decode(step)
+        arrivals.current().mapped(prepared.observations, prepared.refused, prepared.took)
+        return prepared
 
     async def decode(self, step: Callable[[], Any]) -> Any:
         """Run a step that works on a body in the decoding thread."""
@@ -70,6 +75,7 @@ class Intake:
             result = await self.group.commit(prepared.observations)
             projects = dict.fromkeys(observation.project_id for observation in prepared.observations)
             receipts = {project_id: result.receipt(project_id) for project_id in projects}
+            arrivals.current().stored(receipts)
         reasons = "; ".join(dict.fromkeys(prepared.refused[:MAX_REASONS]))
         return Outcome(len(prepared.refused), reasons, receipts)
 

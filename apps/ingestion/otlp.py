@@ -143,7 +143,7 @@ def decode_json(body: bytes, now: int) -> Decoded:
     """Spans of an ExportTraceServiceRequest in OTLP's JSON; as `decode_protobuf`."""
     if body.count(b"{") + body.count(b"[") > 4 * MAX_ITEMS:  # before they become objects in memory
         raise TooLarge(_TOO_MANY_ITEMS)
-    request = _load_json(body)
+    request = load_json(body)
     if not isinstance(request, dict):
         raise InvalidRequest("The body must be a JSON object with 'resourceSpans'.")
     decoded, items = Decoded(), Items()
@@ -314,7 +314,7 @@ def _finite(number: float) -> float | str:
 # --- JSON --------------------------------------------------------------------------------------------------
 
 
-def _load_json(body: bytes) -> Any:
+def load_json(body: bytes) -> Any:
     """Parse a body; broken UTF-8, lone surrogates and bare NaN in some string are mended, not refused."""
     try:
         return orjson.loads(body)

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
-from apps.live.publish import group_name
+from apps.live.publish import TRACES, group_name
 from apps.organizations.access import project_role
 from apps.organizations.models import Project
 from apps.organizations.scopes import allows
@@ -38,9 +38,10 @@ class ProjectConsumer(AsyncWebsocketConsumer):
 
     scope_name = "project:read"
 
-    def __init__(self, *args: Any, scope: str = "project:read", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, scope: str = "project:read", topic: str = TRACES, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.scope_name = scope
+        self.topic = topic
         self.project_id = ""
         self.group = ""
         self.sequence = 0
@@ -58,7 +59,7 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         if not origin_allowed(self.scope) or not await self._may_read():
             await self.close()
             return
-        self.group = group_name(self.project_id)
+        self.group = group_name(self.project_id, self.topic)
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
         await self.send(json.dumps({"type": "hello"}))

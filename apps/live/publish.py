@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 
 MAX_LINES = 200  # of one message; browsers told of more fetch the list instead
 SECONDS = 2.0  # a channel layer that hangs holds nobody up for longer
-_COUNTED_PROJECTS = 10_000
+_COUNTED_GROUPS = 10_000
+TRACES = "live"  # topic of traces that were stored
 
 # Each publishing process counts for itself: a shared count would cost a round trip a commit. A reader who
 # sees a gap in one writer's numbers has missed something.
@@ -24,35 +25,37 @@ _WRITER = secrets.token_hex(6)
 _sequences: OrderedDict[str, int] = OrderedDict()
 
 
-def group_name(project_id: str) -> str:
-    """Channel group of a project; hashed, because ids may hold what group names may not."""
-    return f"live.{hashlib.sha256(project_id.encode()).hexdigest()[:40]}"
+def group_name(project_id: str, topic: str = TRACES) -> str:
+    """Channel group of a project's topic; hashed, because ids may hold what group names may not."""
+    return f"{topic}.{hashlib.sha256(project_id.encode()).hexdigest()[:40]}"
 
 
-async def publish(project_id: str, traces: Sequence[dict[str, Any]]) -> None:
-    """Send lines (id, name, level counts, latency_ms, running) of traces that are now readable.
+async def publish(project_id: str, traces: Sequence[dict[str, Any]], *, topic: str = TRACES) -> None:
+    """Send lines (id, name, level counts, latency_ms, running) of traces that are now readable; of another
+    topic, what its pages want to hear, with an id each.
 
     Never raises: what is announced is already stored, and browsers that hear nothing ask again by themselves.
     """
     if not traces:
         return
+    group = group_name(project_id, topic)
     message = {
         "type": "live.traces",
         "writer": _WRITER,
-        "sequence": _next(project_id),
+        "sequence": _next(group),
         "traces": list(traces[:MAX_LINES]),
         "missed": len(traces) > MAX_LINES,
     }
     try:
         async with asyncio.timeout(SECONDS):
-            await get_channel_layer().group_send(group_name(project_id), message)
+            await get_channel_layer().group_send(group, message)
     except Exception:
         logger.warning("live update of project %s was not sent", project_id, exc_info=True)
 
 
-def _next(project_id: str) -> int:
-    sequence = _sequences.pop(project_id, 0) + 1
-    _sequences[project_id] = sequence
-    if len(_sequences) > _COUNTED_PROJECTS:
+def _next(group: str) -> int:
+    sequence = _sequences.pop(group, 0) + 1
+    _sequences[group] = sequence
+    if len(_sequences) > _COUNTED_GROUPS:
         _sequences.popitem(last=False)  # starts at 1 again: readers see a gap and refetch, nothing worse
     return sequence

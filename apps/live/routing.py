@@ -13,6 +13,10 @@ from apps.live.consumers import ProjectConsumer, Refuse
 
 websocket_urlpatterns = [
     path("project/<str:project_id>/live", ProjectConsumer.as_asgi(scope="project:read")),
+    path(
+        "project/<str:project_id>/live/wire",
+        ProjectConsumer.as_asgi(scope="traces:readContent", topic="wire"),
+    ),
     re_path("", Refuse.as_asgi()),
 ]
 
@@ -25,6 +29,6 @@ async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await _routed({**scope, "path": below, "root_path": ""}, receive, send)
 
 
-def live_path(project_id: str) -> str:
-    """Path of a project's socket."""
-    return f"{settings.BASE_PATH}/project/{project_id}/live"
+def live_path(project_id: str, topic: str = "") -> str:
+    """Path of a project's socket: of its traces, or of another topic."""
+    return f"{settings.BASE_PATH}/project/{project_id}/live{topic and '/' + topic}"

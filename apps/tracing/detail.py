@@ -83,9 +83,6 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
     drawn = {
         "name": visible(row.name[:MAX_NAME]),
         "type": type_key(row.type),
-        "depth": line.depth,
-        "guides": sum(1 << at for at, goes_on in enumerate(line.guides) if goes_on),
-        "last": line.is_last,
         "below": line.below,
         "start": line.start,
         "end": line.end,

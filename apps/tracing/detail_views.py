@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -70,7 +71,16 @@ def _head(trace: TraceSummary) -> dict[str, Any]:
         "base": _base(row.url),
         "live": live_path(trace.project_id),
         "units": json.dumps({name: str(words) for name, words in UNITS.items()}),
+        "groups": json.dumps(_group_words()),
         "recent": now - trace.received_at < RUNNING_FOR,
+    }
+
+
+def _group_words() -> dict[str, str]:
+    """What a group of infrastructure is called, by category of plural; other languages have `other` alone."""
+    return {
+        category: ngettext("{n} infrastructure span", "{n} infrastructure spans", n)
+        for category, n in (("one", 1), ("other", 2))
     }
 
 

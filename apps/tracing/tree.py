@@ -14,7 +14,6 @@ from typing import Literal
 
 from apps.tracing.records import ObservationRow
 
-MAX_DEPTH = 20  # deeper levels are drawn at this depth
 GAP, OTHER = "gap", "other"  # time between steps; time of steps that are of no telling type
 
 _TELLING = frozenset({"GENERATION", "EMBEDDING", "TOOL", "RETRIEVER", "GUARDRAIL", "EVALUATOR"})
@@ -28,9 +27,6 @@ class Line:
     """One drawn line. Times are microseconds from the start of the trace."""
 
     observation: ObservationRow
-    depth: int  # 0 hangs under the trace
-    guides: tuple[bool, ...]  # one a level above: whether that level's line goes on below this one
-    is_last: bool  # among its siblings
     below: int  # observations under it, at any depth
     lost: Lost  # why it hangs under the trace although it names a parent
     cost: Decimal | None  # of it and everything below; None: nothing known
@@ -134,19 +130,15 @@ def _lines(
     start: int,
 ) -> list[Line]:
     order = _order(children)
-    down = [at for at, _, _ in order]
-    costs, below = _sums(nodes, children, down)
-    entries = _entries(nodes, parents, down)
+    costs, below = _sums(nodes, children, order)
+    entries = _entries(nodes, parents, order)
     lines = []
-    for at, guides, last in order:
+    for at in order:
         row = nodes[at]
         first = row.completion_start_time
         lines.append(
             Line(
                 observation=row,
-                depth=len(guides),
-                guides=guides,
-                is_last=last,
                 below=below[at],
                 lost=lost.get(at, ""),
                 cost=costs[at],
@@ -161,19 +153,13 @@ def _lines(
     return lines
 
 
-def _order(children: dict[int, list[int]]) -> list[tuple[int, tuple[bool, ...], bool]]:
-    """Nodes from top to bottom: index, guides of the levels above, last among its siblings."""
-    order: list[tuple[int, tuple[bool, ...], bool]] = []
-    stack: list[tuple[int, tuple[bool, ...], bool]] = []
-
-    def push(parent: int, guides: tuple[bool, ...]) -> None:
-        stack.extend((at, guides, i == 0) for i, at in enumerate(reversed(children.get(parent, ()))))
-
-    push(-1, ())
+def _order(children: dict[int, list[int]]) -> list[int]:
+    """Nodes from top to bottom, each before what is below it."""
+    order: list[int] = []
+    stack = [*reversed(children.get(-1, ()))]
     while stack:
-        at, guides, last = stack.pop()
-        order.append((at, guides, last))
-        push(at, (*guides, not last)[:MAX_DEPTH])
+        order.append(stack.pop())
+        stack.extend(reversed(children.get(order[-1], ())))
     return order
 
 

@@ -172,3 +172,54 @@ def test_on_a_phone_the_panel_takes_the_screen_and_gives_it_back(server: ServerP
     expect(page.locator("[data-panel]")).to_contain_text("the question")
     page.go_back()
     expect(page.locator("[data-rows]")).to_be_visible()
+
+
+def test_infrastructure_is_one_row_until_opened(server: ServerProcess, page: Page, visitor: Visitor) -> None:
+    def plumbing(span: int, name: str, parent: int = 0, **more: Any) -> dict[str, Any]:
+        return named(90, span, name, parent) | {"attributes": {"http.request.method": "GET"}} | more
+
+    entry = named(90, 3, "assistant", 2, type="agent", input="question", output="answer")
+    entry["attributes"]["gen_ai.is_entry"] = True
+    send(
+        server,
+        plumbing(1, "GET /ask"),
+        plumbing(2, "gateway", 1),
+        entry,
+        named(90, 4, "model", 3, type="generation"),
+        plumbing(5, "POST /completions", 4),
+        plumbing(6, "SELECT users", 3, status=(2, "timeout")),
+        plumbing(7, "GET /cache", 3),
+    )
+    page.goto(address(server, 90))
+    rows = page.locator(".t-row .t-name")
+    shown = ["2 infrastructure spans", "assistant", "model", "1 infrastructure span", "SELECT users"]
+    for view in ("Tree", "Timeline"):
+        page.get_by_role("button", name=view).click()
+        expect(rows.locator("> span:first-child")).to_have_text([*shown, "1 infrastructure span"])
+    page.get_by_role("button", name="Tree").click()
+    expect(rows.nth(1)).to_contain_text("entry")
+    visitor.picture(page, "infrastructure-closed")
+
+    page.locator("[data-rows]").focus()
+    page.keyboard.press("j")
+    expect(selected(page)).to_have_text("2 infrastructure spans")
+    page.keyboard.press("ArrowRight")
+    expect(rows).to_have_count(8)
+    levels = page.locator(".t-row").evaluate_all("nodes => nodes.map((node) => node.ariaLevel)")
+    assert levels == ["1", "2", "3", "4", "5", "6", "5", "5"]
+    page.keyboard.press("ArrowRight")
+    expect(selected(page)).to_have_text("GET /ask")
+    visitor.picture(page, "infrastructure-open")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    expect(rows).to_have_count(6)
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(8)
+    page.locator(".t-row", has_text="2 infrastructure spans").click()
+    expect(rows).to_have_count(6)
+
+    page.locator("[data-find]").fill("cache")  # a search looks into groups
+    expect(page.locator(".t-row:not(.is-context)")).to_have_count(1)
+    expect(page.locator(".t-row", has_text="GET /cache")).to_be_visible()
+    page.goto(address(server, 90, f"?observation={2:016x}"))  # and a link opens the one it points into
+    expect(selected(page)).to_have_text("gateway")

@@ -215,7 +215,7 @@ def test_tiny_parts_of_a_span_are_counted(span, counted_first, monkeypatch):
 
 def test_a_json_body_of_nothing_but_brackets_is_not_even_parsed(monkeypatch):
     monkeypatch.setattr(otlp, "MAX_ITEMS", 100)
-    monkeypatch.setattr(otlp, "_load_json", None)
+    monkeypatch.setattr(otlp, "load_json", None)
     with pytest.raises(TooLarge):
         otlp.decode_json(b'{"resourceSpans":[' + b"{}," * 500 + b"{}]}", NOW)
 

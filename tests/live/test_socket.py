@@ -124,7 +124,7 @@ async def test_a_gap_is_told(connect: Connect, owner: User, project: Project) ->
     await hello(socket)
     await publish.publish(project.id, [line("a")])
     assert not (await socket.read())["missed"] or publish._sequences[project.id] > 1
-    publish._next(project.id)  # a message that never came through
+    publish._next(publish.group_name(project.id))  # a message that never came through
     await publish.publish(project.id, [line("c")])
     assert (await socket.read())["missed"]
     await publish.publish(project.id, [line("d")])
@@ -138,7 +138,7 @@ async def test_another_writer_joined_late_is_a_gap(
     await hello(socket)
     await publish.publish(project.id, [line("a")])
     await socket.read()
-    publish._next(project.id)
+    publish._next(publish.group_name(project.id))
     monkeypatch.setattr(publish, "_WRITER", "another")
     await publish.publish(project.id, [line("b")])
     assert (await socket.read())["missed"]

@@ -132,10 +132,10 @@ def test_it_works(reader: Client, home: Project, writer: Writer) -> None:
     assert "?range=all&amp;user=u%201/%C3%A4" in page.replace("%2F", "/")
     assert "session=s%261" in page and "tag=red" in page and "2.1" in page
     rows = drawing(response)["rows"]
-    assert [(row["name"], row["type"], row["depth"]) for row in rows] == [
-        ("trip", "agent", 0),
-        ("plan", "generation", 1),
-        ("book", "tool", 1),
+    assert [(row["name"], row["type"], row["below"]) for row in rows] == [
+        ("trip", "agent", 2),
+        ("plan", "generation", 0),
+        ("book", "tool", 0),
     ]
     assert rows[1]["first"] == SECOND // 2
     assert rows[2]["level"] == "error" and rows[2]["reason"] == "504"

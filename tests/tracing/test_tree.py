@@ -35,10 +35,7 @@ def names(built: tree.Tree) -> list[str]:
 def test_children_stand_under_their_parent_by_start() -> None:
     built = tree.build([row("c", "a", 5, 6), row("a", "", 0, 9), row("b", "a", 2, 3), row("d", "b", 2, 3)])
     assert names(built) == ["a", "b", "d", "c"]
-    assert [line.depth for line in built.lines] == [0, 1, 2, 1]
     assert [line.below for line in built.lines] == [3, 1, 0, 0]
-    assert [line.is_last for line in built.lines] == [True, False, True, True]
-    assert built.lines[2].guides == (False, True)  # nothing goes on under a; b has a sibling
 
 
 def test_times_are_relative_and_costs_summed() -> None:
@@ -99,10 +96,24 @@ def test_critical_path_is_what_was_waited_for() -> None:
     ]
 
 
-def test_a_long_chain_keeps_its_depth_in_bounds() -> None:
+def test_infrastructure_without_trouble_is_plumbing() -> None:
+    built = tree.build(
+        [
+            row("http", "", 0, 9, is_infrastructure=True),
+            row("db", "http", 1, 2, is_infrastructure=True, level="ERROR"),
+            row("model", "http", 2, 9),
+        ]
+    )
+    assert [(line.observation.id, line.is_plumbing) for line in built.lines] == [
+        ("http", True),
+        ("db", False),
+        ("model", False),
+    ]
+
+
+def test_a_long_chain() -> None:
     built = tree.build([row(str(i), str(i - 1) if i else "", i, 5000) for i in range(5000)])
     assert len(built.lines) == 5000
-    assert max(line.depth for line in built.lines) == tree.MAX_DEPTH
     assert built.lines[0].below == 4999
 
 
@@ -114,7 +125,9 @@ def test_no_observations_is_an_empty_tree() -> None:
 def test_any_rows_give_every_row_once(rows: list) -> None:
     built = tree.build(rows)
     assert sorted(map(id, rows)) == sorted(id(line.observation) for line in built.lines)
-    assert all(len(line.guides) == line.depth <= tree.MAX_DEPTH for line in built.lines)
     assert all(line.start >= 0 and (line.end is None or line.end >= line.start) for line in built.lines)
-    assert sum(line.below + 1 for line in built.lines if line.depth == 0) == len(rows)
+    at = 0
+    while at < len(built.lines):
+        at += built.lines[at].below + 1
+    assert at == len(rows)
     assert sum(share.micros for share in built.shares) == built.duration

@@ -16,6 +16,7 @@ class TracePage {
     this.panel = new Panel(root.querySelector("[data-panel]"));
     this.frame = new Frame(root, this.tree);
     this.tab = this.panel.tab;
+    this.current = ""; // what the panel shows
     this.wait = 0; // timer of a panel that waits for the next key
     root.addEventListener("click", (event) => this.clicked(event));
     root.querySelector("[data-path]").addEventListener("change", (event) => {
@@ -27,7 +28,8 @@ class TracePage {
     addEventListener("popstate", () => this.restore());
     const wanted = new URL(location.href).searchParams;
     this.show(wanted.get("view"));
-    if (wanted.get("observation")) this.tree.select(wanted.get("observation"));
+    this.current = wanted.get("observation") ?? "";
+    if (this.current) this.tree.select(this.current);
   }
 
   // --- the address ----------------------------------------------------------------------------------
@@ -41,7 +43,7 @@ class TracePage {
   }
 
   note(push) {
-    const url = this.address(this.tree.selected, this.isOpen);
+    const url = this.address(this.current, this.isOpen);
     if (url.href === location.href) return;
     if (push) history.pushState({}, "", url);
     else history.replaceState({}, "", url);
@@ -61,9 +63,12 @@ class TracePage {
     return this.root.hasAttribute("data-open");
   }
 
-  /** Show an observation, or with "" the trace itself. `late` waits for the next key, in ms. */
+  /** Show an observation, or with "" the trace itself. `late` waits for the next key, in ms. A group is only
+   *  selected: there is nothing to show of it. */
   open(id, { push = false, late = 0, shown = Boolean(id) } = {}) {
     this.tree.select(id);
+    if (this.tree.row?.group) return;
+    this.current = id;
     this.root.toggleAttribute("data-open", shown);
     this.note(push);
     clearTimeout(this.wait);
@@ -71,7 +76,7 @@ class TracePage {
   }
 
   load(keep = false) {
-    const url = this.address(this.tree.selected, true);
+    const url = this.address(this.current, true);
     url.searchParams.set("part", "observation");
     return this.panel.load(url, keep);
   }
@@ -101,7 +106,7 @@ class TracePage {
     } else if (is("tab-link")) {
       event.preventDefault();
       this.tab = at.dataset.tabLink;
-      this.open(this.tree.selected, { shown: this.isOpen });
+      this.open(this.current, { shown: this.isOpen });
     } else if (is("fold-all")) this.tree.foldAll();
     else if (is("zoom-by")) this.tree.zoom(Number(at.dataset.zoomBy));
     else if (is("zoom-fit")) this.tree.look(0, 1);
@@ -172,9 +177,10 @@ class TracePage {
       ArrowLeft: () => this.go(tree.sideways(false)),
       Home: () => this.go(tree.rows[tree.shown[0]]?.id),
       End: () => this.go(tree.rows[tree.shown.at(-1)]?.id),
-      " ": () => tree.rows[tree.byId.get(tree.selected)]?.below && tree.fold(tree.selected),
+      " ": () => (tree.row?.below || tree.row?.group) && tree.fold(tree.row),
     };
-    return { ...everywhere, ...timeline, ...inTree };
+    const onGroup = inTree && tree.row?.group && { Enter: () => tree.fold(tree.row) };
+    return { ...everywhere, ...timeline, ...inTree, ...onGroup };
   }
 }
 
@@ -248,7 +254,7 @@ class Arrivals {
 
   replace(fresh) {
     const { root, tree, frame, panel } = this.page;
-    const shown = () => JSON.stringify(tree.rows[tree.byId.get(tree.selected)] ?? tree.rows.length);
+    const shown = () => JSON.stringify(tree.rows[tree.byId.get(this.page.current)] ?? tree.rows.length);
     const before = shown();
     const holder = document.createElement("template");
     holder.innerHTML = fresh.head;

@@ -1,6 +1,8 @@
 // The observations of a trace as rows: only those in sight exist in the page, however many there are.
 // Words, names and figures come from the server and are set as text; widths are set through the CSSOM.
 
+import { GROUP, arrange, groupOf } from "./tree-layout.js";
+
 const clone = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 const SPARE = 12; // rows drawn above and below the visible part
 const brush = document.createElement("canvas").getContext("2d");
@@ -48,6 +50,9 @@ export class TreeView {
     this.axis = root.querySelector("[data-axis]");
     this.icons = document.getElementById("trace-row").content.querySelector(".type use").getAttribute("href").split("#")[0];
     this.folded = new Set();
+    this.turned = new Set(); // groups of infrastructure that are not as they are by themselves
+    this.groupWords = JSON.parse(root.dataset.groups);
+    this.plural = new Intl.PluralRules(this.language);
     this.selected = "";
     this.query = "";
     this.view = "tree";
@@ -64,25 +69,36 @@ export class TreeView {
   /** Show other data; selection, folds and scroll stay. */
   replace(data) {
     this.data = data;
-    this.rows = data.rows;
     this.duration = Math.max(data.duration, 1);
+    this.lay();
+  }
+
+  /** Whether a group shows its rows: in a search, where there is nothing else, or when asked to. */
+  isOpen(id) {
+    return Boolean(this.query) || this.turned.has(id) !== this.data.onlyPlumbing;
+  }
+
+  /** Rows with their places, by place and by id. */
+  arrange() {
+    this.data.onlyPlumbing ??= this.data.rows.every((row) => row.plumbing);
+    this.rows = arrange(this.data.rows, (id) => this.isOpen(id));
     this.byId = new Map();
-    const path = [];
     this.rows.forEach((row, at) => {
-      row.depth ??= 0;
-      row.below ??= 0;
       if (!this.byId.has(row.id)) this.byId.set(row.id, at);
-      while (path.length && path.at(-1).until < at) path.pop();
-      row.parent = path.length ? path.at(-1).at : -1; // by extent, not depth: depth ends at a limit
-      if (row.below) path.push({ at, until: at + row.below });
+      if (row.type === GROUP) row.name = this.groupName(row.group);
       if (row.level === "error") for (let up = row.parent; up >= 0 && !this.rows[up].holdsError; up = this.rows[up].parent) this.rows[up].holdsError = true;
     });
-    this.lay();
+  }
+
+  groupName(count) {
+    const words = this.groupWords[this.plural.select(count)] ?? this.groupWords.other;
+    return words.replace("{n}", new Intl.NumberFormat(this.language).format(count));
   }
 
   /** Work out which rows there are: folds, or the matches of a search with what is above them. */
   lay() {
     const query = this.query.toLowerCase();
+    this.arrange();
     this.hits = [];
     this.shown = [];
     if (query) {
@@ -181,13 +197,14 @@ export class TreeView {
     node.setAttribute("aria-posinset", position + 1);
     this.guides(node.querySelector(".t-guides"), row);
     const fold = node.querySelector(".t-fold");
-    if (row.below && !this.query) node.setAttribute("aria-expanded", String(!this.folded.has(row.id)));
+    if (!this.query && (row.below || row.group)) node.setAttribute("aria-expanded", String(!this.isFolded(row)));
     else fold.classList.add("is-leaf");
+    if (row.plumbing || row.group) node.classList.add("is-plumbing");
     node.querySelector(".type use").setAttribute("href", `${this.icons}#${row.type}`);
     this.name(node.querySelector(".t-name"), row);
     const took = node.querySelector(".t-took");
     if (row.open) took.append(clone("trace-running"));
-    else took.textContent = row.took ?? (row.type === "event" ? "" : "–");
+    else if (!row.group) took.textContent = row.took ?? (row.type === "event" ? "" : "–");
     node.querySelector(".t-spent").textContent = row.cost ?? "";
     this.bar(node, row, room);
     return node;
@@ -196,21 +213,21 @@ export class TreeView {
   guides(box, row) {
     for (let level = 1; level <= row.depth; level++) {
       const guide = document.createElement("i");
-      const goesOn = (row.guides ?? 0) & (1 << (level - 1));
       if (level === row.depth) guide.className = row.last ? "is-end" : "is-branch";
-      else if (goesOn && level > 0) guide.className = "is-through";
+      else if (row.guides & (1 << level)) guide.className = "is-through";
       box.append(guide);
     }
   }
 
   name(link, row) {
-    link.href = this.address(row.id);
+    if (!row.group) link.href = this.address(row.id);
     link.title = row.lost ? `${row.name ?? ""}\n${row.lost}` : (row.name ?? "");
     const text = document.createElement("span");
     text.className = "clip";
     if (row.name) text.append(...this.marked(row.name));
     else text.append(clone("trace-unnamed"));
     link.append(text);
+    if (row.entry) link.append(clone("trace-badge-entry"));
     if (row.level) {
       const badge = clone(`trace-badge-${row.level}`);
       const words = badge.querySelector("span");
@@ -245,7 +262,7 @@ export class TreeView {
     bar.style.left = `${low}%`;
     bar.style.width = `max(2px, ${Math.max(high - low, 0)}%)`;
     if (row.end === undefined && !row.open) bar.classList.add("is-mark");
-    const thin = row.below > 0 && row.type !== "generation" && row.type !== "embedding";
+    const thin = (row.below > 0 || row.group) && row.type !== "generation" && row.type !== "embedding";
     if (thin) bar.classList.add("is-parent");
     if (row.open) bar.classList.add("is-open");
     const number = new Intl.NumberFormat(this.language, { maximumFractionDigits: 3 });
@@ -293,27 +310,42 @@ export class TreeView {
     if (!node || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     const row = this.rows[Number(node.dataset.at)];
-    if (event.target.closest(".t-fold:not(.is-leaf)")) this.fold(row.id);
+    if (event.target.closest(".t-fold:not(.is-leaf)") || row.group) this.fold(row);
     else this.onSelect(row.id, true);
   }
 
-  fold(id, wanted = !this.folded.has(id)) {
-    if (wanted) this.folded.add(id);
-    else this.folded.delete(id);
+  /** Whether what is under a row is out of sight. */
+  isFolded(row) {
+    return row.group ? !this.isOpen(row.id) : this.folded.has(row.id);
+  }
+
+  /** Fold a row, or unfold it. */
+  fold(row) {
+    const set = row.group ? this.turned : this.folded;
+    if (set.has(row.id)) set.delete(row.id);
+    else set.add(row.id);
     this.lay();
   }
 
   /** Fold everything below the top rows, or unfold everything. */
   foldAll() {
-    const parents = this.rows.filter((row) => row.below && row.depth > 0);
+    const all = this.rows.filter((row) => row.below && !row.group);
+    const parents = all.filter((row) => row.depth > 0);
     if (this.folded.size) this.folded.clear();
-    else for (const row of parents.length ? parents : this.rows.filter((row) => row.below)) this.folded.add(row.id);
+    else for (const row of parents.length ? parents : all) this.folded.add(row.id);
     this.lay();
     this.reveal();
   }
 
+  /** The selected row, if there is one. */
+  get row() {
+    return this.rows[this.byId.get(this.selected)];
+  }
+
   select(id) {
     const before = this.byId.get(this.selected);
+    const group = this.byId.has(id) ? undefined : groupOf(this.data.rows, id);
+    if (group !== undefined) this.fold({ id: group, group: 1 });
     const now = this.byId.get(id);
     const folds = this.folded.size;
     this.selected = id;
@@ -346,11 +378,10 @@ export class TreeView {
   /** Left and right: fold and unfold, then to the parent or the first child. */
   sideways(right) {
     const at = this.byId.get(this.selected);
-    const row = this.rows[at];
+    const { row } = this;
     if (!row) return "";
-    const folded = this.folded.has(row.id);
-    if (row.below && !this.query && folded === right) {
-      this.fold(row.id, !right);
+    if ((row.below || row.group) && !this.query && this.isFolded(row) === right) {
+      this.fold(row);
       return "";
     }
     if (right) return row.below ? this.rows[at + 1].id : "";
