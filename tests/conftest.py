@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("endurance")
     group.addoption("--kills", type=int, default=20, help="how often the server is killed")
     group.addoption("--soak-seconds", type=int, default=120, help="how long the steady stream lasts")
+    group.addoption("--fuzz-runs", type=int, default=3000, help="bodies that each decoder is fed")
     group.addoption("--endurance-report", metavar="PATH", help="write the outcome to this file")
 
 

@@ -17,6 +17,7 @@ class Effort:
 
     kills: int
     soak_seconds: int
+    fuzz_runs: int
     notes: dict[str, str] = field(default_factory=dict)
 
     def note(self, name: str, outcome: str) -> None:
@@ -26,9 +27,9 @@ class Effort:
 
 @pytest.fixture(scope="session")
 def effort(request: pytest.FixtureRequest) -> Iterator[Effort]:
-    """From --kills and --soak-seconds; written to --endurance-report at the end, when that is given."""
+    """From the command line; written to --endurance-report at the end, when that is given."""
     option = request.config.getoption
-    effort = Effort(option("--kills"), option("--soak-seconds"))
+    effort = Effort(option("--kills"), option("--soak-seconds"), option("--fuzz-runs"))
     yield effort
     if path := option("--endurance-report"):
         lines = [f"- {name}: {outcome}" for name, outcome in sorted(effort.notes.items())]
