@@ -162,6 +162,7 @@ class Facts:
     rule: str  # price definition that made the cost
     sent_cost: bool  # the cost was sent by the client
     parameters: list[tuple[str, str]]
+    service: str  # application, where it was given a name
     error: tuple[str, Text] | None  # recorded exception: its kind and message, its stack trace
 
 
@@ -187,8 +188,14 @@ def facts(row: ObservationRow) -> Facts:
         rule=visible((row.price_version or row.model_id)[:MAX_NAME]),
         sent_cost=bool(row.cost) and not row.price_version,
         parameters=_parameters(row.model_parameters),
+        service=next(iter(named_services((row.service_name,))), ""),
         error=_exception(row.attributes),
     )
+
+
+def named_services(names: Sequence[str]) -> list[str]:
+    """Applications that were given a name: OpenTelemetry calls others `unknown_service`."""
+    return [name for name in names if name and not name.startswith("unknown_service")]
 
 
 def _speed(output: int, latency: float | None, first: float | None) -> str:
@@ -306,6 +313,8 @@ def trace_metadata(trace: TraceSummary) -> list[Section]:
         gettext("Environment"): trace.environment,
         gettext("Release"): trace.release,
         gettext("Version"): trace.version,
+        gettext("Application"): ", ".join(trace.services),
+        gettext("Instance"): ", ".join(trace.hosts),
         gettext("Received"): formats.moment(trace.received_at),
     }
     sections = [_section(_("Metadata"), trace.metadata), _section(_("Trace"), _given(facts))]

@@ -72,7 +72,19 @@ def _head(trace: TraceSummary) -> dict[str, Any]:
         "live": live_path(trace.project_id),
         "units": json.dumps({name: str(words) for name, words in UNITS.items()}),
         "groups": json.dumps(_group_words()),
+        "origins": _origins(trace),
         "recent": now - trace.received_at < RUNNING_FOR,
+    }
+
+
+def _origins(trace: TraceSummary) -> dict[str, Any]:
+    """The applications and instances that there is room for in the head, and how many others there are."""
+    services = detail.named_services(trace.services)
+    return {
+        "services": services[:2],
+        "more_services": len(services[2:]),
+        "hosts": trace.hosts[:1],
+        "more_hosts": len(trace.hosts[1:]),
     }
 
 

@@ -1,7 +1,8 @@
 """The attributes of a span as they were received: how they are stored, and what is read out of them.
 
 One JSON text an observation: `attributes`, `events`, `resource`, `scope`, and `held`, which says of an
-attribute that became input or output which of the two it is, so that large content is stored once.
+attribute that became input or output which of the two it is, so that large content is stored once. Of what
+is told in events (the batch API) there are only those: `events`, each with what it `held` besides.
 Values of credential-like keys are never stored.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 
 REMOVED = "[removed]"
+MAX_EVENTS = 64  # kept of one record that was told in events
 _CREDENTIAL = re.compile(
     r"(?:^|[._\-/])(?:"
     r"(?:auth|access|refresh|id|session|bearer|security|csrf|xsrf|secret)?[_-]?token"
@@ -61,11 +63,25 @@ def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
     return [without_credentials(item) if isinstance(item, dict) else item for item in value]
 
 
+def join_events(first: str, second: str) -> str:
+    """What was received of one record in two rows of events, the same in any order: every event once, by
+    time, the last MAX_EVENTS of them."""
+    if first == second or not first or not second:
+        return first or second
+    mine, others = orjson.loads(first), orjson.loads(second)
+    events = {orjson.dumps(event): event for event in [*mine.get("events", ()), *others.get("events", ())]}
+    ordered = sorted(events, key=lambda text: (str(events[text].get("time")), text))
+    rest = {**mine, **others} if orjson.dumps(mine) < orjson.dumps(others) else {**others, **mine}
+    return orjson.dumps(rest | {"events": [events[text] for text in ordered[-MAX_EVENTS:]]}).decode()
+
+
 def system_metadata(received: str) -> dict[str, Any]:
     """Metadata that an answer adds to the user's: other attributes, resource attributes and scope."""
     if not received:
         return {}
     parts = orjson.loads(received)
+    if "scope" not in parts:  # told in events: all that a sender said for people is metadata already
+        return {}
     scope = parts.get("scope") or {}
     found: dict[str, Any] = {}
     if not scope.get("name", "").startswith("langfuse-sdk"):
