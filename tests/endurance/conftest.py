@@ -11,6 +11,14 @@ import pytest
 from benchmarks.machine import describe
 
 
+HEAD = """# Endurance
+
+What the last `bin/test --endurance` came to, written by it: kills, crowds, faults, fuzzing and half an hour of
+steady load on a server of its own (`tests/endurance/`). An acknowledged record that is missing or doubled
+afterwards fails the run. Every ordinary run of the suite does the same for minutes.
+"""
+
+
 @dataclass
 class Effort:
     """How much is asked for, and what came out."""
@@ -32,5 +40,7 @@ def effort(request: pytest.FixtureRequest) -> Iterator[Effort]:
     effort = Effort(option("--kills"), option("--soak-seconds"), option("--fuzz-runs"))
     yield effort
     if path := option("--endurance-report"):
-        lines = [f"- {name}: {outcome}" for name, outcome in sorted(effort.notes.items())]
-        Path(path).write_text("\n".join([describe(), "", *lines, ""]))
+        lines = [f"| {name} | {outcome} |" for name, outcome in sorted(effort.notes.items())]
+        Path(path).write_text(
+            "\n".join([HEAD, describe(), "", "| what | outcome |", "|---|---|", *lines, ""])
+        )
