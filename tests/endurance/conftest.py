@@ -10,11 +10,10 @@ import pytest
 
 from benchmarks.machine import describe
 
-
 HEAD = """# Endurance
 
-What the last `bin/test --endurance` came to, written by it: kills, crowds, faults, fuzzing and half an hour of
-steady load on a server of its own (`tests/endurance/`). An acknowledged record that is missing or doubled
+What the last `bin/test --endurance` came to, written by it: kills, crowds, faults, fuzzing and half an hour
+of steady load on a server of its own (`tests/endurance/`). An acknowledged record that is missing or doubled
 afterwards fails the run. Every ordinary run of the suite does the same for minutes.
 """
 
