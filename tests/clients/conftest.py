@@ -32,6 +32,7 @@ class Project:
     url: str
     models: ModelServer
     otlp_url: str  # of the port that OpenTelemetry's exporters know, 4318 on a server of its own
+    grpc_url: str  # likewise of the port for gRPC, 4317 on a server of its own
     browser: httpx.Client  # signed in
 
     def environment(self) -> dict[str, str]:
@@ -111,11 +112,12 @@ def in_order(observation: dict[str, Any], *names: str) -> bool:
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """One server for the whole group: starting it costs more than most of the tests."""
-    otlp_port = free_port()
+    otlp_port, grpc_port = free_port(), free_port()
     environment = provisioned.ENVIRONMENT | provisioned.PERSON
-    environment |= {"LITEFUSE_OTLP_HTTP_PORT": str(otlp_port)}
+    environment |= {"LITEFUSE_OTLP_HTTP_PORT": str(otlp_port), "LITEFUSE_OTLP_GRPC_PORT": str(grpc_port)}
     with (
         ModelServer() as models,
         ServerProcess(tmp_path_factory.mktemp("clients") / "data", **environment) as server,
     ):
-        yield Project(server.url, models, f"http://127.0.0.1:{otlp_port}", sign_in(server.url))
+        local = "http://127.0.0.1"
+        yield Project(server.url, models, f"{local}:{otlp_port}", f"{local}:{grpc_port}", sign_in(server.url))
