@@ -28,7 +28,7 @@ _NOT_COMPARED = {
     "pricing_tier_id", "pricing_tier_name", "price_version",
 }  # fmt: skip
 # Where a rule's field and that of the record have other names.
-_FIELDS = {
+FIELDS = {
     "trace_name": "trace.name", "user_id": "trace.user_id", "session_id": "trace.session_id",
     "tags": "trace.tags", "public": "trace.public", "trace_input": "trace.input",
     "trace_output": "trace.output", "prompt": "prompt_name", "completion_start": "completion_start_time",
@@ -256,7 +256,7 @@ def _reading(place: Place, value: Any, changed: tuple[str, ...], asked: _Asked) 
 
 
 def _field(rule: _Rule) -> str:
-    return _FIELDS.get(rule.field, rule.field)
+    return FIELDS.get(rule.field, rule.field)
 
 
 def _closest(rules: list[_Rule], changed: tuple[str, ...]) -> _Rule | None:
