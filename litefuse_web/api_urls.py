@@ -7,6 +7,7 @@ from django.urls import path
 from apps.core.rest import UnknownEndpoint
 from apps.organizations.rest import Projects
 from apps.tracing.api import TraceDetail
+from apps.tracing.media.api import MediaCollection, MediaDetail
 from litefuse_web.health import Health, Ready
 
 urlpatterns = [
@@ -14,5 +15,7 @@ urlpatterns = [
     path("ready", Ready.as_view()),
     path("projects", Projects.as_view()),
     path("traces/<path:trace_id>", TraceDetail.as_view()),  # path: ids may hold slashes, sent as %2F
+    path("media", MediaCollection.as_view()),
+    path("media/<str:media_id>", MediaDetail.as_view()),
     path("<path:rest>", UnknownEndpoint.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""The ASGI application: telemetry to its raw handler, sockets to Channels, all else to Django."""
+"""The ASGI application: telemetry and files to raw handlers, sockets to Channels, all else to Django."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from django.conf import settings  # noqa: E402
 from apps.ingestion.asgi import Ingestion  # noqa: E402
 from apps.ingestion.intake import Intake  # noqa: E402
 from apps.live.routing import sockets  # noqa: E402
+from apps.tracing.media.asgi import MediaFiles  # noqa: E402
+from apps.tracing.media.storage import PREFIX, local_storage  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -60,16 +62,19 @@ class Application:
             self.writer.commit, max_body=settings.MAX_BODY_BYTES, max_held=settings.MAX_HELD_BYTES
         )
         self.ingestion = Ingestion(self.intake)
+        self.media = MediaFiles(local_storage())
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Paths are taken below BASE_PATH."""
         if scope["type"] == "lifespan":
             return await self._lifespan(receive, send)
         path = scope["path"].removeprefix(settings.BASE_PATH)
-        if scope["type"] == "http" and path in self.ingestion.routes:
+        if scope["type"] == "http" and self.ingestion.takes(scope["method"], path):
             return await self.ingestion(scope, receive, send, path)
         if _is_telemetry_port(scope):
             return await _nothing_else(scope, send)
+        if scope["type"] == "http" and path.startswith(PREFIX):
+            return await self.media(scope, receive, send, path)
         if scope["type"] == "http":
             return await pages(scope | {"headers": _with_dashes(scope["headers"])}, receive, send)
         return await sockets(scope, receive, send)
@@ -85,6 +90,7 @@ class Application:
         """Finish what is being stored. For a server that stopped its event loop; safe to call twice."""
         self.intake.release()
         self.writer.close()
+        self.media.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """For servers that speak the lifespan protocol (`manage.py serve` calls `close` itself)."""

@@ -19,6 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 # Static: a schedule is part of the program. Seconds, or a crontab (UTC).
 SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
+    "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import ipaddress
 import itertools
 import os
@@ -72,6 +73,20 @@ def check_public_path(app_configs: Sequence[AppConfig] | None = None, **kwargs: 
             "LITEFUSE_PUBLIC_URL has a path.",
             hint="Give scheme, host and port alone, and the path as LITEFUSE_BASE_PATH.",
             id="litefuse.E005",
+        )
+    ]
+
+
+@register()
+def check_bucket(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Media in a bucket need packages that others do not need to have."""
+    if settings.MEDIA_BUCKET is None or importlib.util.find_spec("boto3"):
+        return []
+    return [
+        Error(
+            "LITEFUSE_MEDIA_URL names a bucket, but the package boto3 is not installed.",
+            hint="Start with bin/up, which installs it, or: pip install -r requirements/s3.txt.",
+            id="litefuse.E007",
         )
     ]
 

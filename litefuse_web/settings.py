@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_email_url
-from environs import Env, validate
+from environs import Env, EnvValidationError, validate
 
+from apps.tracing.media import address
 from litefuse_web.logs import logging_config
 from litefuse_web.secret_files import secret
 from litefuse_web.version import read_version
@@ -97,6 +98,13 @@ KEY_HEADERS = [
     name.strip().lower().replace("_", "-")
     for name in env.list("LITEFUSE_KEY_HEADERS", ["x-litefuse-api-key", "x-api-key", "api-key"])
 ]
+
+# --- images and other files of traces -------------------------------------------------------------------
+MAX_MEDIA_BYTES = 1_000_000 * env.int("LITEFUSE_MAX_MEDIA_MB", 1000, validate=validate.Range(1))
+try:
+    MEDIA_BUCKET = address.parse(env.str("LITEFUSE_MEDIA_URL", ""))
+except ValueError as error:
+    raise EnvValidationError(f"LITEFUSE_MEDIA_URL makes no sense: {error}.", [str(error)]) from None
 
 # --- apps -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -231,10 +239,12 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LITEFUSE_MAIL_FROM", "Litefuse <nor
 OUTGOING_ALLOW: list[str] = env.list("LITEFUSE_OUTGOING_ALLOW", [])
 
 # --- content security: no inline script or style anywhere -----------------------------------------------
+_bucket = [MEDIA_BUCKET.origin] if MEDIA_BUCKET else []  # whose files pages show
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
+        "img-src": ["'self'", "data:", *_bucket],
+        "media-src": ["'self'", *_bucket],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],

@@ -5,6 +5,9 @@ Shapes and names are those clients of the public API expect (public API referenc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 
 class ApiError(Exception):
     """An error with an HTTP status; `message` says what was wrong and what to do about it."""
@@ -29,6 +32,32 @@ class InvalidRequest(ApiError):
 
     status = 400
     error = "InvalidRequestError"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing that is wrong with a body or a query; `path` leads to the field."""
+
+    code: str
+    path: tuple[str | int, ...]
+    message: str
+
+
+class InvalidBody(ApiError):
+    """400: a body that is not of the endpoint's shape; says everything that is wrong with it."""
+
+    status = 400
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__("Invalid request data")
+        self.issues = issues
+
+    def body(self) -> dict[str, object]:
+        """With the issues in place of an error's name."""
+        issues = [
+            {"code": issue.code, "path": list(issue.path), "message": issue.message} for issue in self.issues
+        ]
+        return {"message": self.message, "error": issues}
 
 
 class Unauthorized(ApiError):

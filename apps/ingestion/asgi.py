@@ -12,13 +12,14 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import OperationalError
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
 from apps.ingestion import bodies
+from apps.ingestion.batch import requests
 from apps.ingestion.bodies import Disconnected, Share
 from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
@@ -34,15 +35,35 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = dict[str, str]
-Reply = tuple[dict[str, Any], list[tuple[bytes, bytes]]]  # JSON body, headers
+
+
+class Reply(NamedTuple):
+    """An answer that is no error."""
+
+    body: dict[str, Any]  # JSON
+    headers: list[tuple[bytes, bytes]]
+    status: int = 200
+
+
+Answer = Callable[[Headers, Receive, Access, str], Awaitable[Reply]]  # … key, project
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
     """What answers a POST, and the operation a key must be allowed (scopes.KEY_OPERATIONS)."""
 
-    post: Callable[[Headers, Receive, Access, str], Awaitable[Reply]]  # … key, project
+    post: Answer
     scope: str
+    shape: Callable[[ApiError], dict[str, Any]]  # body of a refusal
+    patch: Answer | None = None  # what answers a PATCH
+    shared: bool = False  # other methods of the path are Django's
+
+    def of(self, method: str) -> Answer:
+        """What answers a method; raises MethodNotAllowed."""
+        answer = {"POST": self.post, "PATCH": self.patch}.get(method)
+        if answer is None:
+            raise MethodNotAllowed("Send telemetry with POST.")
+        return answer
 
 
 class Ingestion:
@@ -52,10 +73,21 @@ class Ingestion:
         self._intake = intake
         signals = {"traces": self._traces, "metrics": self._unkept, "logs": self._unkept}
         self.routes = {
-            f"{prefix}/v1/{signal}": Route(post, scope="ingest")
+            f"{prefix}/v1/{signal}": Route(post, scope="ingest", shape=_otlp_shape)
             for prefix in ("/api/public/otel", "")
             for signal, post in signals.items()
         }
+        self.routes |= {
+            "/api/public/ingestion": Route(self._json(requests.batch), "scores", _batch_shape),
+            "/api/public/scores": Route(
+                self._json(requests.post_scores), "scores", _standard_shape, shared=True
+            ),
+        }
+
+    def takes(self, method: str, path: str) -> bool:
+        """Whether a request is answered here, and not by Django."""
+        route = self.routes.get(path)
+        return route is not None and (not route.shared or method in ("POST", "OPTIONS"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer one request for `path`, one of `routes`, and remember it for the wire inspector."""
@@ -68,22 +100,20 @@ class Ingestion:
         try:
             if scope["method"] == "OPTIONS":
                 return await _send(send, 204, b"", _preflight(headers))
-            if scope["method"] != "POST":
-                raise MethodNotAllowed("Send telemetry with POST.")
+            answer = route.of(scope["method"])
             access = await self._intake.authenticate(headers)
             project_id = access.require(route.scope)
-            body, extra = await route.post(headers, receive, access, project_id)
-            status = 200
+            body, extra, status = await answer(headers, receive, access, project_id)
         except Disconnected:
             return None
         except ApiError as error:
-            status, body, extra = _refusal(error)
+            status, body, extra = _refusal(error, route)
         except OperationalError:
             logger.exception("telemetry request failed: the database does not answer")
-            status, body, extra = _refusal(Unavailable("The database does not answer.", retry_after=5))
+            status, body, extra = _refusal(Unavailable("The database does not answer.", retry_after=5), route)
         except Exception:
             logger.exception("telemetry request failed")
-            status, body, extra = _refusal(ApiError("Internal Server Error"))
+            status, body, extra = _refusal(ApiError("Internal Server Error"), route)
         arrivals.current().ended(status, str(body.get("message") or body.get("error") or ""))
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
@@ -109,7 +139,33 @@ class Ingestion:
         not fail; not kept."""
         async with _in_time():
             await bodies.drain(receive, length=_length(headers), limit=self._intake.max_body)
-        return {"message": "OK"}, []
+        return Reply({"message": "OK"}, [])
+
+    def _json(self, prepare: requests.Prepare) -> Answer:
+        """The answer to requests of the JSON protocol; `prepare` runs in the decoding thread."""
+        intake = self._intake
+
+        async def answer(headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
+            encoding = _encoding(headers)
+            with intake.budget.share() as share:
+                with intake.group.arriving():
+                    packed = await self._read(headers, receive, share)
+
+                    def step() -> requests.Prepared:
+                        content = bodies.unpack(packed, encoding, limit=intake.max_body, share=share)
+                        return prepare(requests.Body(content, headers, access, project_id))
+
+                    arrivals.current().read(packed)
+                    prepared: requests.Prepared = await intake.decode(step)
+                    arrivals.current().mapped(prepared.records, prepared.refused, {})
+                extra = []
+                if prepared.records:
+                    receipt = (await intake.group.commit(prepared.records)).receipt(project_id)
+                    arrivals.current().stored({project_id: receipt})
+                    extra.append((RECEIPT_HEADER.encode(), receipt.encode()))
+                return Reply(prepared.answer, extra, prepared.status)
+
+        return answer
 
 
 @asynccontextmanager
@@ -131,7 +187,7 @@ def _told(outcome: Outcome) -> Reply:
     for receipt in outcome.receipts.values():
         body["receipt"] = receipt
         extra.append((RECEIPT_HEADER.encode(), receipt.encode()))
-    return body, extra
+    return Reply(body, extra)
 
 
 def _headers(sent: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -182,22 +238,37 @@ def _sender(headers: Headers) -> Sender:
     return Sender(name, headers.get("x-langfuse-sdk-version", ""), int(version or 0))
 
 
-def _refusal(error: ApiError) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
-    """Status, body, headers. A body that cannot be read is told as `{error: reason}`, all else has a class
-    and a message."""
-    body = {"error": error.message}
-    if error.status != 400:
-        body = {"error": error.error, "message": error.message}
+def _otlp_shape(error: ApiError) -> dict[str, Any]:
+    """A body that cannot be read is told as `{error: reason}`, all else has a class and a message."""
+    if error.status == 400:
+        return {"error": error.message}
+    return {"error": error.error, "message": error.message}
+
+
+def _batch_shape(error: ApiError) -> dict[str, Any]:
+    """A body that is no batch is told with a list of reasons, all else has a class and a message."""
+    if error.status == 400:
+        return {"message": "Invalid request data", "errors": [error.message]}
+    return {"error": error.error, "message": error.message}
+
+
+def _standard_shape(error: ApiError) -> dict[str, Any]:
+    """As on every other path of the API."""
+    return error.body()
+
+
+def _refusal(error: ApiError, route: Route) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
+    """Status, body, headers."""
     extra: list[tuple[bytes, bytes]] = []
     if error.retry_after is not None:
         extra.append((b"retry-after", str(error.retry_after).encode()))
     if isinstance(error, Unauthorized):
         extra.append((b"www-authenticate", b'Basic realm="api"'))
     if isinstance(error, MethodNotAllowed):
-        extra.append((b"allow", b"POST, OPTIONS"))
+        extra.append((b"allow", b"POST, OPTIONS" if route.patch is None else b"POST, PATCH, OPTIONS"))
     if error.status == 413:
         extra.append((b"connection", b"close"))  # what is still being sent is not read
-    return error.status, body, extra
+    return error.status, route.shape(error), extra
 
 
 def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -216,7 +287,7 @@ def _preflight(headers: Headers) -> list[tuple[bytes, bytes]]:
     wanted = headers.get("access-control-request-headers", "authorization, content-type")
     return [
         *_cors(headers),
-        (b"access-control-allow-methods", b"POST, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, POST, PATCH, DELETE, OPTIONS"),
         (b"access-control-allow-headers", wanted.encode("latin-1")),
         (b"access-control-max-age", b"86400"),
         (b"allow", b"POST, OPTIONS"),

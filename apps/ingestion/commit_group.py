@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from apps.core.errors import Unavailable
-from apps.tracing.records import Observation
+from apps.tracing.records import Observation, Score
 from apps.tracing.writer import CommitResult
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,8 @@ MAX_WAIT = 0.1  # seconds a commit waits for requests that are being received or
 RETURN_WAIT = 0.01  # seconds a commit waits for senders of the last one that have not come back
 MAX_ROWS = 4096  # in one commit; a single request may have more
 
-Commit = Callable[[Sequence[Observation]], CommitResult]
+Record = Observation | Score
+Commit = Callable[[Sequence[Record]], CommitResult]
 Announce = Callable[[CommitResult], Awaitable[None]]
 
 
@@ -38,7 +39,7 @@ class CommitGroup:
         self._commit = commit
         self._announce = announce
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._waiting: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]] = []
+        self._waiting: list[tuple[Sequence[Record], asyncio.Future[CommitResult]]] = []
         self._arriving: dict[object, float] = {}  # requests not decoded yet -> when they began
         self._company = 0  # requests that were there when the last commit began
         self._changed = asyncio.Event()
@@ -57,15 +58,15 @@ class CommitGroup:
             del self._arriving[token]
             self._changed.set()
 
-    async def commit(self, observations: Sequence[Observation]) -> CommitResult:
-        """Store observations together with whatever else is waiting; returns once they are readable.
+    async def commit(self, records: Sequence[Record]) -> CommitResult:
+        """Store records together with whatever else is waiting; returns once they are readable.
 
         Raises what the commit raised (Unavailable), the same for all that were in it.
         """
         if self._closed:
             raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2)
         future: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append((observations, future))
+        self._waiting.append((records, future))
         self._changed.set()
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
@@ -115,19 +116,19 @@ class CommitGroup:
             except TimeoutError:
                 continue
 
-    def _take(self) -> list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]:
+    def _take(self) -> list[tuple[Sequence[Record], asyncio.Future[CommitResult]]]:
         """The requests of the next commit, in order of arrival."""
         count = rows = 0
-        for observations, _ in self._waiting:
-            if count and rows + len(observations) > MAX_ROWS:
+        for records, _ in self._waiting:
+            if count and rows + len(records) > MAX_ROWS:
                 break
-            count, rows = count + 1, rows + len(observations)
+            count, rows = count + 1, rows + len(records)
         self._company = len(self._waiting) + len(self._arriving)
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
-    async def _store(self, group: list[tuple[Sequence[Observation], asyncio.Future[CommitResult]]]) -> None:
-        rows = [observation for observations, _ in group for observation in observations]
+    async def _store(self, group: list[tuple[Sequence[Record], asyncio.Future[CommitResult]]]) -> None:
+        rows = [record for records, _ in group for record in records]
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
         except BaseException as error:

@@ -153,6 +153,7 @@ _SIMPLE = {
     "UInt32": Codec("UInt32", _numbers("I"), 0),
     "UInt64": Codec("UInt64", _numbers("Q"), 0),
     "Int64": Codec("Int64", _numbers("q"), 0),
+    "Float64": Codec("Float64", _numbers("d"), 0.0),
     "DateTime64(6, 'UTC')": Codec("DateTime64(6, 'UTC')", _numbers("q"), 0),
 }
 

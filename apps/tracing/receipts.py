@@ -71,7 +71,9 @@ def _readable(project_id: str, writer: str, sequence: int) -> bool:
     return bool(
         gate().query(
             "SELECT 1 FROM observations WHERE project_id = {project:String} AND writer = {writer:String}"
-            " AND event_ts >= {sequence:UInt64} LIMIT 1",
+            " AND event_ts >= {sequence:UInt64} LIMIT 1 UNION ALL "
+            "SELECT 1 FROM scores WHERE project_id = {project:String} AND writer = {writer:String}"
+            " AND v >= {sequence:UInt64} LIMIT 1",
             {"project": project_id, "writer": writer, "sequence": sequence},
             purpose="receipt",
         )

@@ -23,6 +23,7 @@ from apps.tracing.records import FacetValue, ObservationRow, TraceFilter, TraceP
 from apps.tracing.stored import MICROS_PER_HOUR
 
 MAX_PAGE = 500
+MAX_NAMED = 1000  # ids named in one query
 FacetField = Literal["environment", "name", "level", "user_id", "session_id", "tag"]
 
 # Rows of one trace never move to another partition, so each partition is resolved alone.
@@ -304,6 +305,20 @@ def trace_content(project_id: str, trace_id: str) -> tuple[str, str]:
     said = newest.get(input_id, empty)[1 if input_given else 0]
     answered = newest.get(output_id, empty)[3 if output_given else 2]
     return said, answered
+
+
+def traces_of(project_id: str, observation_ids: Sequence[str]) -> dict[str, str]:
+    """The trace of each of these observations that is stored; of one in several traces the first arrived."""
+    found: dict[str, str] = {}
+    for start in range(0, len(observation_ids), MAX_NAMED):
+        rows = gate().query(
+            "SELECT id, argMin(trace_id, received_at) FROM observations WHERE project_id = {project:String}"
+            " AND id IN {ids:Array(String)} AND id != '' GROUP BY id",
+            {"project": project_id, "ids": list(observation_ids[start : start + MAX_NAMED])},
+            purpose="traces of observations",
+        )
+        found |= {str(id): str(trace_id) for id, trace_id in rows}
+    return found
 
 
 _ID = [name for name, _ in tables.ROW_COLUMNS].index("id")

@@ -17,9 +17,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -27,13 +27,13 @@ from apps.core.clock import now_micros
 from apps.core.errors import Unavailable
 from apps.core.ids import new_id
 from apps.telemetry.gate import Gate, gate
-from apps.tracing import receipts, store, tables
+from apps.tracing import receipts, scores, store, tables
 from apps.tracing.costs import settle
 from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_up, newest
 from apps.tracing.locks import writing
 from apps.tracing.merging import merge
 from apps.tracing.pieces import settled
-from apps.tracing.records import Observation, TraceSummary
+from apps.tracing.records import Observation, Score, TraceSummary
 from apps.tracing.repair import newest_version, repair, repair_recent
 from apps.tracing.store import Key
 from apps.tracing.stored import Stored, prepare
@@ -51,6 +51,7 @@ class CommitResult:
     traces: list[TraceSummary]  # those that changed, as they stand now
     writer_id: str
     sequences: dict[str, int]  # project -> version of what was written for it
+    scores: list[Score] = field(default_factory=list)  # those that changed, as they stand now
 
     def receipt(self, project_id: str) -> str:
         """A receipt for what this commit stored for one project."""
@@ -96,22 +97,25 @@ class Writer:
         """Let the helping thread go. The gate stays open: it is the process's."""
         self._side.shutdown()
 
-    def commit(self, observations: Sequence[Observation]) -> CommitResult:
-        """Store observations; on return they are durable, readable and in their traces' summaries.
+    def commit(self, records: Sequence[Observation | Score]) -> CommitResult:
+        """Store records; on return they are durable, readable and in their traces' summaries.
 
         Raises Unavailable when the store fails or is full: nothing is acknowledged then, and sending the
         same again is right. The records are the writer's from here on.
         """
-        arrivals = _group(observations)
-        if not arrivals:
+        judged = [record for record in records if isinstance(record, Score)]
+        arrivals = _group(record for record in records if isinstance(record, Observation))
+        if not arrivals and not judged:
             return CommitResult([], self.id, {})
         with _turn:
             try:
                 self._gate().require_room()
                 state = self._started()
                 self._mend(state)
-                with writing(arrivals):
+                with writing([*arrivals, *scores.lock_keys(judged)]):
                     result = self._commit(state, arrivals)
+                    if judged:
+                        result = self._judge(state, judged, result)
                 _refusal.at = None
                 return result
             except Exception as error:  # also a query over its limits, which is no fault of the sender's
@@ -119,10 +123,8 @@ class Writer:
                 self._tidy()
                 if isinstance(error, Unavailable):
                     raise
-                logger.exception("commit of %d observations failed", len(observations))
-                raise Unavailable(
-                    "The observations could not be stored. Try again.", retry_after=5
-                ) from error
+                logger.exception("commit of %d records failed", len(records))
+                raise Unavailable("The records could not be stored. Try again.", retry_after=5) from error
 
     def _gate(self) -> Gate:
         return self._given_gate or gate()
@@ -188,6 +190,13 @@ class Writer:
         state.memory.put(traces.items())
         sequences = {project_id: version for project_id, _ in touched}
         return CommitResult([row.summary for row in rows], self.id, sequences)
+
+    def _judge(self, state: _State, judged: list[Score], result: CommitResult) -> CommitResult:
+        """Store scores; after the observations, which they may be about."""
+        version = max(result.sequences.values(), default=0) or _next_version(state, {})
+        written = scores.write(self._gate(), judged, self.id, version)
+        sequences = result.sequences | {score.project_id: version for score in written}
+        return replace(result, sequences=sequences, scores=written)
 
     def _recall(self, memory: Memory, arrivals: dict[Key, dict[str, Stored]]) -> dict[Key, Known]:
         """What is known of every trace: from memory, else from the store, else nothing yet."""
@@ -255,7 +264,7 @@ def _store_content(opened: Gate, written: list[Stored]) -> None:
 
 def _next_version(state: _State, traces: dict[Key, Known]) -> int:
     """Later than every version before, whatever the clock says."""
-    stored = max(known.v for known in traces.values())
+    stored = max((known.v for known in traces.values()), default=0)
     state.last_version = max(now_micros(), state.last_version + 1, stored + 1)
     return state.last_version
 
@@ -274,7 +283,7 @@ def forget() -> None:
         _states.clear()
 
 
-def _group(observations: Sequence[Observation]) -> dict[Key, dict[str, Stored]]:
+def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:
     """Arrivals by trace and span; several of one span are merged in their order."""
     grouped: dict[Key, dict[str, Stored]] = {}
     for observation in observations:

@@ -108,7 +108,7 @@ def recorded(name: str) -> list[Recorded]:
     found = []
     for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines():
         entry = json.loads(line)
-        if entry["transport"] != "http" or not entry["path"].endswith("/otel/v1/traces"):
+        if entry.get("transport") != "http" or not entry["path"].endswith("/otel/v1/traces"):
             continue
         if "raw_protobuf_b64" in entry:
             body = base64.b64decode(entry["raw_protobuf_b64"])

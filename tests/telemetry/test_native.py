@@ -110,7 +110,7 @@ def test_decimals_may_be_given_in_units(table: str) -> None:
     assert dict(zip(TYPES, read_back(run)[0], strict=True))[kind] == Decimal("0.000000000005")
 
 
-@pytest.mark.parametrize("name", ["Float64", "Decimal(5, 2)", "Map(UInt8, String)", "Tuple(String)"])
+@pytest.mark.parametrize("name", ["Float32", "Decimal(5, 2)", "Map(UInt8, String)", "Tuple(String)"])
 def test_an_unknown_type_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="no encoder"):
         codec(name)

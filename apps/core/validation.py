@@ -1,0 +1,129 @@
+"""Bodies of API requests read field by field: every problem is found and told with the field's name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from apps.core.errors import InvalidBody, Issue
+
+_REQUIRED = "Required"
+
+
+class Fields:
+    """The fields of a JSON object. Readers return a usable default for what is wrong; `check` raises."""
+
+    def __init__(self, body: Any) -> None:
+        """Raises InvalidBody at once when `body` is not an object."""
+        if not isinstance(body, dict):
+            raise InvalidBody([Issue("invalid_type", (), f"Expected object, received {_kind(body)}")])
+        self._body = body
+        self._issues: list[Issue] = []
+
+    def check(self) -> None:
+        """Raises InvalidBody when anything was wrong."""
+        if self._issues:
+            raise InvalidBody(self._issues)
+
+    def refuse(self, name: str, message: str, code: str = "custom") -> None:
+        """Note a problem with a field."""
+        self._issues.append(Issue(code, (name,), message))
+
+    def text(self, name: str, *, limit: int, required: bool = True) -> str:
+        """A text of 1 to `limit` characters; "" for null or nothing where that may be."""
+        value = self._given(name, required)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self.refuse(name, f"Expected string, received {_kind(value)}", "invalid_type")
+        elif not value:
+            self.refuse(name, "String must contain at least 1 character(s)", "too_small")
+        elif len(value) > limit:
+            self.refuse(name, f"String must contain at most {limit} character(s)", "too_big")
+        elif "\0" in value or not _is_unicode(value):
+            self.refuse(name, "String holds a character that cannot be stored", "invalid_string")
+        else:
+            return value
+        return ""
+
+    def any_text(self, name: str, *, limit: int) -> str:
+        """A remark nobody depends on: any text, cut to `limit` characters; "" for null or nothing."""
+        value = self._given(name, False)
+        if value is not None and not isinstance(value, str):
+            self.refuse(name, f"Expected string, received {_kind(value)}", "invalid_type")
+        if not isinstance(value, str):
+            return ""
+        return value[:limit].replace("\0", "").encode(errors="replace").decode()
+
+    def choice(self, name: str, choices: Collection[str]) -> str:
+        """One of some words."""
+        value = self._given(name, True)
+        if value is not None and (not isinstance(value, str) or value not in choices):
+            shown = value[:100] if isinstance(value, str) else _kind(value)
+            self.refuse(
+                name, f"Expected one of {', '.join(sorted(choices))}; received {shown}", "invalid_value"
+            )
+        return value if isinstance(value, str) else ""
+
+    def integer(self, name: str, *, least: int, most: int, required: bool = True) -> int | None:
+        """A whole number; JSON's 3.0 is one."""
+        value = self._given(name, required)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            self.refuse(name, f"Expected integer, received {_kind(value)}", "invalid_type")
+        elif value < least:
+            self.refuse(name, f"Number must be at least {least}", "too_small")
+        elif value > most:
+            self.refuse(name, f"Number must be at most {most}", "too_big")
+        else:
+            return value
+        return None
+
+    def moment(self, name: str) -> datetime | None:
+        """An ISO 8601 date-time with an offset."""
+        value = self._given(name, True)
+        if value is None:
+            return None
+        try:
+            found = datetime.fromisoformat(value) if isinstance(value, str) else None
+            if found is not None and found.tzinfo is not None:
+                return found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        self.refuse(name, "Expected a date-time with an offset, as 2026-11-21T08:00:00Z", "invalid_string")
+        return None
+
+    def _given(self, name: str, required: bool) -> Any:
+        value = self._body.get(name)
+        if value is None and required:
+            self.refuse(name, _REQUIRED, "invalid_type")
+        return value
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be written as UTF-8: JSON can hold halves of characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _kind(value: Any) -> str:
+    """A value's type in JSON's words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+    return "object"

@@ -1,0 +1,7 @@
+"""What of this room is in the relational store. Traces are in the telemetry store (`tables`)."""
+
+from __future__ import annotations
+
+from apps.tracing.media.models import Media, MediaLink, MediaRemoval
+
+__all__ = ["Media", "MediaLink", "MediaRemoval"]

@@ -1,0 +1,13 @@
+"""What Celery runs for this room: thin, safe to repeat."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.tracing.media import services
+
+
+@shared_task(name="tracing.sweep_media")
+def sweep_media() -> None:
+    """Forget media that never came and finish removals; beat calls it every twenty minutes."""
+    services.sweep()
