@@ -11,6 +11,7 @@ from apps.core.errors import ApiError
 from apps.ingestion import otlp
 from apps.ingestion.inspector import readable, recording
 from apps.ingestion.inspector.entries import Entry
+from apps.ingestion.inspector.events import explain_event, explain_score, items
 from apps.ingestion.inspector.explain import Explanation, explain
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.otlp import Span
@@ -22,12 +23,15 @@ class Look:
 
     entry: Entry
     body: bytes = b""  # JSON without secrets
-    spans: list[Span] = field(default_factory=list)
+    items: list[Any] = field(default_factory=list)  # spans, events or scores
     trouble: str = ""
 
     def explain(self, number: int) -> Explanation:
-        """How the span of that number (from 0) was read."""
-        return explain(self.spans[number], context_of(self.entry))
+        """How the item of that number (from 0) was read."""
+        item, context = self.items[number], context_of(self.entry)
+        if isinstance(item, Span):
+            return explain(item, context)
+        return explain_event(item, context) if self.entry.way == "batch" else explain_score(item, context)
 
 
 def look(project_id: str, id: str) -> Look | None:
@@ -40,7 +44,9 @@ def look(project_id: str, id: str) -> Look | None:
     try:
         found.body = log.readable(project_id, id)
         if found.body and entry.way in readable.OTLP:
-            found.spans = otlp.decode_json(found.body, entry.time).spans
+            found.items = list(otlp.decode_json(found.body, entry.time).spans)
+        elif found.body and entry.way in ("batch", "scores"):
+            found.items = items(entry.way, orjson.loads(found.body))
     except ApiError as error:
         found.trouble = error.message
     return found

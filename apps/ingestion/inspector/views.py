@@ -26,6 +26,7 @@ from apps.organizations.access import ProjectRequest, may, project_page
 from apps.organizations.connection import connection_of
 from apps.tracing.detail import TYPES
 from apps.tracing.listing import trace_url, type_key
+from apps.tracing.records import Observation
 
 MAX_SHOWN = 200  # requests in the list
 MAX_VALUE = 300  # characters of a value
@@ -135,39 +136,42 @@ def _opened(request: ProjectRequest, project_id: str, rows: list[Row] | None) ->
         context["size"] = len(found.body)
         if len(found.body) <= MAX_COPIED:
             context["curl"] = looking.curl(found, connection_of(request).base_url)
-    if found.spans:
-        context |= _span(request, found)
+    if found.items:
+        context |= _item(request, found)
+    elif found.body and len(found.body) <= MAX_COPIED:
+        context["shown"] = found.body.decode()
     return context
 
 
-def _span(request: HttpRequest, found: Look) -> dict[str, Any]:
-    asked = request.GET.get("span", "1")
-    last = len(found.spans)
+def _item(request: HttpRequest, found: Look) -> dict[str, Any]:
+    """The span, event or score that the URL names, explained."""
+    asked = request.GET.get("item", "1")
+    last = len(found.items)
     number = min(max(int(asked) if asked.isdecimal() and len(asked) < 9 else 1, 1), last)
     explained = found.explain(number - 1)
-    readings = explained.readings
-    own = [_line(r, explained) for r in readings if r.place.kind in ("span", "event")]
+    own = [_line(r, explained) for r in explained.readings if r.place.kind not in ("resource", "scope")]
+    record = explained.record
+    kind = type_key(record.type) if isinstance(record, Observation) else "evaluator"
     return {
         "number": number,
         "last": last,
         "before": number - 1,
         "after": number + 1 if number < last else 0,
         "explained": explained,
-        "observation": explained.observation,
-        "type": type_key(explained.observation.type),
-        "type_label": TYPES[type_key(explained.observation.type)],
-        "trace_url": trace_url(found.entry.project_id, explained.span.trace_id),
+        "type": kind,
+        "type_label": TYPES[kind] if isinstance(record, Observation) else _("Score"),
+        "trace_url": trace_url(record.project_id, record.trace_id) if record and record.trace_id else "",
         "because": explained.decided.get("type", ""),
         "lines": own,
         "problems": sum(line.why != "" for line in own),
-        "origin": [_line(r, explained) for r in readings if r.place.kind in ("resource", "scope")],
+        "origin": [_line(r, explained) for r in explained.readings if r.place.kind in ("resource", "scope")],
         "notes": [words.note(note) for note in explained.notes],
     }
 
 
 def _line(reading: Reading, explained: Explanation) -> Line:
     place = reading.place
-    where = {"event": _("event %(n)s") % {"n": place.number + 1}, "scope": _("scope"), "span": ""}
+    where = {"event": _("event %(n)s") % {"n": place.number + 1}, "scope": _("scope")}
     text = reading.value if isinstance(reading.value, str) else looking.dump(reading.value)
     became = reading.became if reading.fate == "used" else ()
     return Line(

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from apps.ingestion.inspector.entries import Entry
 from apps.ingestion.inspector.explain import Note, Reading
 
 _STEPS = {
-    "receive": lazy("Receive"),
-    "decode": lazy("Decode"),
-    "map": lazy("Map"),
-    "price": lazy("Price"),
-    "commit": lazy("Commit"),
+    "receive": _("Receive"),
+    "decode": _("Decode"),
+    "map": _("Map"),
+    "price": _("Price"),
+    "commit": _("Commit"),
 }
 _NOTES = {
-    "unknown type": lazy("The type “{value}” is not known; the span's other attributes decided."),
-    "unknown level": lazy("The level “{value}” is not known; the span's status decided."),
-    "environment": lazy(
+    "unknown type": _("The type “{value}” is not known; the span's other attributes decided."),
+    "unknown level": _("The level “{value}” is not known; the span's status decided."),
+    "environment": _(
         "The environment “{value}” was brought into shape: lower case, at most 40 characters of a-z, 0-9,"
         " “-” and “_”, without the prefix “langfuse”."
     ),
-    "negative usage": lazy("The usage “{value}” is negative and was left out."),
-    "ends before it starts": lazy("The span ends before it starts: its duration counts as 0."),
-    "time out of range": lazy("A time is out of what can be stored and was brought to its edge."),
-    "long name": lazy("The name is longer than {value} characters and was cut."),
+    "negative usage": _("The usage “{value}” is negative and was left out."),
+    "ends before it starts": _("The span ends before it starts: its duration counts as 0."),
+    "time out of range": _("A time is out of what can be stored and was brought to its edge."),
+    "long name": _("The name is longer than {value} characters and was cut."),
 }
 
 
@@ -60,9 +60,9 @@ def fate(reading: Reading, decided: dict[str, str], fields: dict[str, str]) -> s
         winner = next(
             (rule for field, rule in decided.items() if fields.get(field, field) in reading.became), ""
         )
-        return _("not used: %(rule)s comes first") % {"rule": winner}
+        return gettext("not used: %(rule)s comes first") % {"rule": winner}
     if reading.fate == "unused":
-        return _("not used: not in a form that can be read")
+        return gettext("not used: not in a form that can be read")
     if reading.fate == "removed":
-        return _("removed: a secret by its name")
+        return gettext("removed: a secret by its name")
     return ""
