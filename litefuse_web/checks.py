@@ -94,11 +94,15 @@ def check_bucket(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) 
 @register()
 def check_ports(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Each way in has a port of its own."""
-    names = {"PORT": settings.PORT, "LITEFUSE_OTLP_HTTP_PORT": settings.OTLP_HTTP_PORT}
+    names = {
+        "PORT": settings.PORT,
+        "LITEFUSE_OTLP_HTTP_PORT": settings.OTLP_HTTP_PORT,
+        "LITEFUSE_OTLP_GRPC_PORT": settings.OTLP_GRPC_PORT,
+    }
     return [
         Error(
             f"{second} is {names[second]}, as is {first}.",
-            hint=f"Set {second} to another port, or to 0 for none. The main port takes OTLP over HTTP too.",
+            hint=f"Set {second} to another port, or to 0 for none. PORT takes OTLP over HTTP too.",
             id="litefuse.E006",
         )
         for first, second in itertools.combinations(names, 2)

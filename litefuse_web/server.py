@@ -17,6 +17,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import uvicorn
 from django.conf import settings
@@ -83,6 +84,24 @@ def listen_if_free(host: str, port: int, *, setting: str, default: int) -> list[
         return []
 
 
+def is_free(host: str, port: int, *, setting: str, default: int) -> bool:
+    """Whether a service that listens by itself will find its port; as `listen_if_free`."""
+    found = listen_if_free(host, port, setting=setting, default=default)
+    for listener in found:
+        listener.close()
+    return bool(found)
+
+
+class Service(Protocol):
+    """Something that serves beside HTTP in the same event loop."""
+
+    async def start(self) -> None:
+        """Begin to answer."""
+
+    async def stop(self, grace: float) -> None:
+        """Take nothing new; what is in flight has `grace` seconds."""
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its own signal handling, and idle while idle."""
 
@@ -122,7 +141,11 @@ def _config() -> uvicorn.Config:
 
 
 def run(
-    sockets: Sequence[socket.socket], *, started: Callable[[], None], stopped: Sequence[Callable[[], object]]
+    sockets: Sequence[socket.socket],
+    services: Sequence[Service],
+    *,
+    started: Callable[[], None],
+    stopped: Sequence[Callable[[], object]],
 ) -> None:
     """Serve until a signal; `started` is called once requests are answered, `stopped` in order at the end.
 
@@ -131,7 +154,7 @@ def run(
     """
     # Debug must stay off: uvloop's and asyncio's debug modes slow every callback.
     with asyncio.Runner(loop_factory=_loop_factory) as runner:
-        runner.run(_serve(list(sockets), started))
+        runner.run(_serve(list(sockets), services, started))
         for close in stopped:
             try:
                 close()
@@ -145,7 +168,9 @@ def _loop_factory() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(sockets: list[socket.socket], started: Callable[[], None]) -> None:
+async def _serve(
+    sockets: list[socket.socket], services: Sequence[Service], started: Callable[[], None]
+) -> None:
     loop = asyncio.get_running_loop()
     server = _Server(_config())
     for number in HANDLED_SIGNALS:
@@ -154,8 +179,13 @@ async def _serve(sockets: list[socket.socket], started: Callable[[], None]) -> N
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
     if server.started:
+        for service in services:
+            await service.start()
         await asyncio.to_thread(started)
-    await serving
+    await asyncio.wait(
+        {serving, asyncio.ensure_future(server.stop.wait())}, return_when=asyncio.FIRST_COMPLETED
+    )
+    await asyncio.gather(serving, *(service.stop(REQUEST_GRACE_SECONDS) for service in services))
 
 
 def _on_signal(server: _Server, number: int) -> None:

@@ -28,6 +28,7 @@ HOST = env.str("HOST", "127.0.0.1")
 PORT = env.int("PORT", 3000, validate=validate.Range(1, 65535))
 # Where OpenTelemetry's exporters look by themselves; 0 opens no such port.
 OTLP_HTTP_PORT = env.int("LITEFUSE_OTLP_HTTP_PORT", 4318, validate=validate.Range(0, 65535))
+OTLP_GRPC_PORT = env.int("LITEFUSE_OTLP_GRPC_PORT", 4317, validate=validate.Range(0, 65535))
 DATA_DIR = Path(env.str("LITEFUSE_DATA_DIR", str(BASE_DIR / "data"))).resolve()
 PUBLIC_URL = env.str("LITEFUSE_PUBLIC_URL", f"http://localhost:{PORT}").rstrip("/")
 PUBLIC_URL_GIVEN = f"http://localhost:{PORT}" != PUBLIC_URL

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,20 +20,18 @@ from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unautho
 from apps.ingestion import bodies
 from apps.ingestion.batch import requests
 from apps.ingestion.bodies import Disconnected, Share
+from apps.ingestion.headers import Headers, read_headers, sender
 from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
-from apps.ingestion.mapping.shapes import Sender
 from apps.ingestion.pipeline import Received
 from apps.organizations.authentication import Access
 
 logger = logging.getLogger(__name__)
 
-_VERSION = re.compile(r"\d{1,3}")
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-Headers = dict[str, str]
 
 
 class Reply(NamedTuple):
@@ -91,7 +88,9 @@ class Ingestion:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
         """Answer one request for `path`, one of `routes`, and remember it for the wire inspector."""
-        headers = _headers(scope["headers"])
+        headers = read_headers(
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]
+        )
         with arrivals.watching(_way(path), path, headers):
             await self._answer(scope, receive, send, path, headers)
 
@@ -120,11 +119,11 @@ class Ingestion:
 
     async def _traces(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/v1/traces."""
-        is_json, encoding, sender = _is_json(headers), _encoding(headers), _sender(headers)
+        is_json, encoding, client = _is_json(headers), _encoding(headers), sender(headers)
         with self._intake.budget.share() as share:
             with self._intake.group.arriving():
                 body = await self._read(headers, receive, share)
-                received = Received(body, is_json, encoding, sender)
+                received = Received(body, is_json, encoding, client)
                 prepared = await self._intake.prepare(received, access, project_id, share)
                 del body, received
             return _told(await self._intake.store(prepared))
@@ -190,15 +189,6 @@ def _told(outcome: Outcome) -> Reply:
     return Reply(body, extra)
 
 
-def _headers(sent: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers by name, in lower case. Underscores are read as dashes, as some SDKs mean them; a name that was
-    sent with dashes wins."""
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in sent}
-    for name in [name for name in headers if "_" in name]:
-        headers.setdefault(name.replace("_", "-"), headers[name])
-    return headers
-
-
 def _way(path: str) -> str:
     """What kind of request a path takes, as the wire inspector names it."""
     last = path.rpartition("/")[2]
@@ -227,15 +217,6 @@ def _encoding(headers: Headers) -> str:
 def _length(headers: Headers) -> int | None:
     length = headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() and len(length) < 19 else None
-
-
-def _sender(headers: Headers) -> Sender:
-    """The client, as headers say; wrong or missing names are no reason to refuse."""
-    version = headers.get("x-langfuse-ingestion-version", "").strip()
-    if version and (_VERSION.fullmatch(version) is None or int(version) > 4):
-        raise InvalidRequest("x-langfuse-ingestion-version must be a whole number up to 4.")
-    name = headers.get("x-langfuse-sdk-name", "").lower()
-    return Sender(name, headers.get("x-langfuse-sdk-version", ""), int(version or 0))
 
 
 def _otlp_shape(error: ApiError) -> dict[str, Any]:

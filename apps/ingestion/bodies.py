@@ -130,6 +130,14 @@ def unpack(packed: bytes, encoding: str, *, limit: int, share: Share) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+def frame(message: bytes) -> str:
+    """How an OTLP request in protobuf was packed, as `unpack` names it; gRPC does not say. Its first byte is
+    that of field 1, with which neither frame begins."""
+    if message[:2] == b"\x1f\x8b":
+        return "gzip"
+    return "deflate" if len(message) > 1 and _deflate_frame(message) == _ZLIB else ""
+
+
 def _deflate_frame(packed: bytes) -> int:
     """What `deflate` stands for: a zlib frame as HTTP defines it, or the bare stream that some send."""
     is_zlib = packed[0] & 0x0F == 8 and int.from_bytes(packed[:2], "big") % 31 == 0

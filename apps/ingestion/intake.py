@@ -8,8 +8,9 @@ import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeVar
 
+from apps.core.errors import Unavailable
 from apps.ingestion import credentials, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Share
@@ -21,6 +22,8 @@ from apps.organizations.authentication import Access, authenticate, authenticate
 BODY_SECONDS = 60  # a body that takes longer is refused
 MAX_REASONS = 5  # of refused spans, told to the sender
 RECEIPT_HEADER = "x-litefuse-receipt"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Intake:
         access = authenticate_cached(authorization)
         if access is None:
             ask = functools.partial(authenticate, authorization)
-            access = await asyncio.get_running_loop().run_in_executor(self._asking, ask)
+            access = await self._run(self._asking, ask)
         arrivals.current().opened(access)
         return access
 
@@ -64,9 +67,25 @@ class Intake:
         arrivals.current().mapped(prepared.observations, prepared.refused, prepared.took)
         return prepared
 
-    async def decode(self, step: Callable[[], Any]) -> Any:
+    async def take(self, received: Received, access: Access, project_id: str) -> Outcome:
+        """Prepare and store a body that has arrived whole and is not counted yet."""
+        with self.budget.share() as share:
+            share.take(len(received.body))
+            with self.group.arriving():
+                prepared = await self.prepare(received, access, project_id, share)
+            del received
+            return await self.store(prepared)
+
+    async def decode(self, step: Callable[[], T]) -> T:
         """Run a step that works on a body in the decoding thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoding, step)
+        return await self._run(self._decoding, step)
+
+    async def _run(self, threads: ThreadPoolExecutor, step: Callable[[], T]) -> T:
+        try:
+            running = asyncio.get_running_loop().run_in_executor(threads, step)
+        except RuntimeError:  # the threads were let go
+            raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2) from None
+        return await running
 
     async def store(self, prepared: Prepared) -> Outcome:
         """Commit together with others; returns once all can be read."""

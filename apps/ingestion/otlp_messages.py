@@ -56,6 +56,9 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     },
     "ArrayValue": {"values": (1, "[]bytes")},
     "KeyValueList": {"values": (1, "[]KeyValue")},
+    # What gRPC answers.
+    "Response": {"partial_success": (1, "PartialSuccess")},
+    "PartialSuccess": {"rejected": (1, "int64"), "error_message": (2, "bytes")},
     # The messages with pairs once more, with the pairs as bytes: to count them at little cost.
     "CountResource": {"pairs": (1, "[]bytes")},
     "CountScope": {"pairs": (3, "[]bytes")},

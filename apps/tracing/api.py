@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from apps.core.errors import ApiError, NotFound
 from apps.organizations.rest import KeyView, project_id
 from apps.pricing import catalogue
-from apps.tracing import receipts, repository, shapes
+from apps.tracing import receipts, repository, scores, shapes
 from apps.tracing.records import ObservationRow, TraceSummary
 
 RECEIPT_HEADER = "x-litefuse-min-receipt"
@@ -52,6 +52,7 @@ class TraceDetail(KeyView):
             content=repository.trace_content(project, trace_id) if wants_content else None,
             received=_received(summary, rows) if wants_content else "",
             observations=rows,
+            scores=scores.scores_of_trace(project, trace_id) if "scores" in groups else (),
             metrics="metrics" in groups,
             catalogue=catalogue.current(),
         )

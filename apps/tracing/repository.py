@@ -24,7 +24,8 @@ from apps.tracing.stored import MICROS_PER_HOUR
 
 MAX_PAGE = 500
 MAX_NAMED = 1000  # ids named in one query
-FacetField = Literal["environment", "name", "level", "user_id", "session_id", "tag"]
+FacetField = Literal["environment", "name", "level", "user_id", "session_id", "tag", "service", "host"]
+_LISTS = {"tag": "tags", "service": "services", "host": "hosts"}  # fields that a trace has several of
 
 # Rows of one trace never move to another partition, so each partition is resolved alone.
 _FINAL = " SETTINGS do_not_merge_across_partitions_select_final = 1"
@@ -171,7 +172,7 @@ def facet_values(
         row = gate().query(f"SELECT {counts} {source}{_FINAL}", parameters, purpose="facets")[0]
         found = [FacetValue(level, int(count)) for level, count in zip(_LEVELS, row, strict=True) if count]
         return sorted(found, key=lambda value: -value.count)[:limit]
-    column = "arrayJoin(tags)" if field == "tag" else field
+    column = f"arrayJoin({_LISTS[field]})" if field in _LISTS else field
     rows = gate().query(
         f"SELECT {column} AS value, count() AS traces {source} GROUP BY value HAVING value != ''"
         f" ORDER BY traces DESC, value LIMIT {int(limit)}{_FINAL}",
@@ -430,6 +431,10 @@ def _conditions(project_id: str, filter: TraceFilter) -> Condition:
         add("session_id = {session:String}", "session", filter.session_id)
     if filter.tags:
         add("hasAll(tags, {tags:Array(String)})", "tags", list(filter.tags))
+    if filter.services:
+        add("hasAny(services, {services:Array(String)})", "services", list(filter.services))
+    if filter.hosts:
+        add("hasAny(hosts, {hosts:Array(String)})", "hosts", list(filter.hosts))
     if filter.ids:
         add("id IN {ids:Array(String)}", "ids", list(filter.ids))
     if filter.levels:
@@ -457,6 +462,8 @@ def _without(filter: TraceFilter, field: FacetField) -> TraceFilter:
         "user_id": {"user_id": ""},
         "session_id": {"session_id": ""},
         "tag": {"tags": ()},
+        "service": {"services": ()},
+        "host": {"hosts": ()},
     }
     return replace(filter, **empty[field])
 

@@ -17,7 +17,7 @@ import orjson
 from apps.core.clock import iso_millis
 from apps.pricing.catalogue import Catalogue
 from apps.tracing.received import system_metadata
-from apps.tracing.records import ObservationRow, TraceSummary
+from apps.tracing.records import ObservationRow, Score, ScoreType, TraceSummary
 
 NOT_ASKED = -1  # what clients get for a number of a group they did not ask for
 _LONG_NUMBER = re.compile(r"\d{16}")
@@ -56,6 +56,7 @@ def trace(
     content: tuple[str, str] | None,
     received: str,
     observations: Sequence[ObservationRow] | None,
+    scores: Sequence[Score],
     metrics: bool,
     catalogue: Catalogue,
 ) -> dict[str, Any]:
@@ -88,9 +89,39 @@ def trace(
         shape["metadata"] = system_metadata(received) | parsed_metadata(summary.metadata)
     if observations is not None:
         shape["observations"] = [observation(row, catalogue) for row in observations]
+    shape["scores"] = [score(row) for row in scores if row.type is not ScoreType.CORRECTION]
     if metrics:
         shape["latency"] = summary.latency_ms / 1000
         shape["totalCost"] = summary.total_cost or 0
+    return shape
+
+
+def score(row: Score) -> dict[str, Any]:
+    """A score of a trace or an observation. Text has no number, a number no text."""
+    shape: dict[str, Any] = {
+        "id": row.id,
+        "projectId": row.project_id,
+        "traceId": row.trace_id,
+        "observationId": row.observation_id or None,
+        "sessionId": row.session_id or None,
+        "datasetRunId": row.dataset_run_id or None,
+        "name": row.name,
+        "dataType": str(row.type),
+        "source": row.source,
+        "timestamp": iso_millis(row.timestamp),
+        "createdAt": iso_millis(row.created_at),
+        "updatedAt": iso_millis(row.updated_at),
+        "authorUserId": row.author_user_id or None,
+        "comment": row.comment or None,
+        "metadata": parsed_metadata(row.metadata),
+        "configId": row.config_id or None,
+        "queueId": row.queue_id or None,
+        "environment": row.environment,
+    }
+    if row.type is not ScoreType.TEXT:
+        shape["value"] = row.value
+    if row.type is not ScoreType.NUMERIC:
+        shape["stringValue"] = row.string_value
     return shape
 
 

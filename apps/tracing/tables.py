@@ -253,4 +253,7 @@ def observation_row(row: Sequence[Any], content: Mapping[str, str] | None = None
     values = {name: value for (name, _), value in zip(ROW_COLUMNS, row, strict=True)}
     if content is not None:
         values |= {name: content[name] for name in ("input", "output", "attributes")}
+    # Start and end may come with different events, and never move in the store: clamped where they are read.
+    if values["end_time"] is not None and values["source"] == "ingestion":
+        values["end_time"] = max(values["end_time"], values["start_time"])
     return ObservationRow(**values)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from tests.support.otlp import request
 from tests.support.ports import free_port
@@ -28,10 +31,11 @@ PROTOBUF = {"content-type": "application/x-protobuf"}
 
 @dataclass
 class Ways:
-    """A server below a base path, and its two ports."""
+    """A server below a base path, and its three ports."""
 
     main: str
     otlp: str
+    grpc: str
 
     def stored(self, trace_id: str) -> int:
         """How many observations the trace has; 0 when there is none."""
@@ -42,22 +46,29 @@ class Ways:
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
     """One server for all tests here: they only add to it."""
-    port = free_port()
+    port, grpc_port = free_port(), free_port()
     server = ServerProcess(
         tmp_path_factory.mktemp("ways"),
         LITEFUSE_OTLP_HTTP_PORT=str(port),
+        LITEFUSE_OTLP_GRPC_PORT=str(grpc_port),
         LITEFUSE_BASE_PATH="lf",
         **ENVIRONMENT,
     )
     with server:
-        yield Ways(server.url, f"http://127.0.0.1:{port}")
+        yield Ways(server.url, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{grpc_port}")
+        assert server.stop() == 0, server.output
+        assert "Traceback" not in server.output
 
 
 def export(
     endpoint: str, headers: dict[str, str], compression: Compression = Compression.NoCompression
 ) -> str:
     """One span by the SDK's exporter; the trace's id in hex."""
-    exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", headers=headers, compression=compression)
+    return export_by(OTLPSpanExporter(f"{endpoint}/v1/traces", headers=headers, compression=compression))
+
+
+def export_by(exporter: SpanExporter) -> str:
+    """One span; the trace's id in hex."""
     provider = TracerProvider(resource=Resource.create({"service.name": "ways"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     with provider.get_tracer("ways").start_as_current_span("chat") as span:
@@ -70,6 +81,11 @@ def export(
 def test_the_sdks_exporter_in_each_compression(ways: Ways, compression: Compression) -> None:
     trace_id = export(ways.otlp, {"authorization": BASIC}, compression)
     assert ways.stored(trace_id) == 1
+
+
+def test_the_sdks_exporter_over_grpc(ways: Ways) -> None:
+    exporter = GrpcExporter(ways.grpc, headers={"authorization": BASIC}, insecure=True)
+    assert ways.stored(export_by(exporter)) == 1
 
 
 @pytest.mark.parametrize("path", ["/lf/api/public/otel", "/lf", "", "/api/public/otel"])
@@ -158,24 +174,25 @@ def test_no_socket_opens_on_the_telemetry_port(ways: Ways) -> None:
     assert httpx.get(f"{ways.otlp}/lf/ws/", headers=upgrade).status_code in (403, 404)
 
 
-def test_a_taken_default_port_is_done_without(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "port"), [("HTTP", 4318), ("GRPC", 4317)])
+def test_a_taken_default_port_is_done_without(tmp_path: Path, name: str, port: int) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            other.bind(("127.0.0.1", 4318))
+        with contextlib.suppress(OSError):  # somebody has it already, which is as good
+            other.bind(("127.0.0.1", port))
             other.listen()
-        except OSError:
-            pass  # somebody has it, which is as good
-        with ServerProcess(tmp_path / "data", LITEFUSE_OTLP_HTTP_PORT="4318") as server:
-            assert "port 4318 is taken" in server.output
+        with ServerProcess(tmp_path / "data", **{f"LITEFUSE_OTLP_{name}_PORT": str(port)}) as server:
+            assert f"port {port} is taken" in server.output
+            assert f"LITEFUSE_OTLP_{name}_PORT" in server.output
             assert httpx.get(f"{server.url}/api/public/health").status_code == 200
 
 
-def test_a_taken_chosen_port_is_refused(tmp_path) -> None:
+@pytest.mark.parametrize("name", ["HTTP", "GRPC"])
+def test_a_taken_chosen_port_is_refused(tmp_path: Path, name: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = str(other.getsockname()[1])
-        server = ServerProcess(tmp_path / "data", LITEFUSE_OTLP_HTTP_PORT=port).launch()
+        server = ServerProcess(tmp_path / "data", **{f"LITEFUSE_OTLP_{name}_PORT": port}).launch()
         assert server.wait() == 1
-    assert "LITEFUSE_OTLP_HTTP_PORT" in server.output
+    assert f"set LITEFUSE_OTLP_{name}_PORT to another" in server.output

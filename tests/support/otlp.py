@@ -120,3 +120,9 @@ def recorded(name: str) -> list[Recorded]:
             body = gzip.compress(body)
         found.append(Recorded(body, headers))
     return found
+
+
+def recorded_grpc(name: str) -> list[bytes]:
+    """The messages of a recording's gRPC exports, in order."""
+    entries = [json.loads(line) for line in (RECORDINGS / f"{name}.jsonl").read_text().splitlines()]
+    return [base64.b64decode(e["raw_protobuf_b64"]) for e in entries if e["transport"] == "grpc"]

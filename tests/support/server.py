@@ -64,7 +64,8 @@ class ServerProcess:
             "LITEFUSE_DATA_DIR": str(self.data_dir),
             "LITEFUSE_PUBLIC_URL": self.url,
             "LITEFUSE_DRAIN_SECONDS": "0",
-            "LITEFUSE_OTLP_HTTP_PORT": "0",  # of the machine, not of a test
+            "LITEFUSE_OTLP_HTTP_PORT": "0",  # the defaults are the machine's, not a test's
+            "LITEFUSE_OTLP_GRPC_PORT": "0",
             "PYTHONUNBUFFERED": "1",
             **self._environment,
         }

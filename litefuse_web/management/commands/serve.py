@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.core import lifecycle
+from apps.ingestion.grpc_server import GrpcServer
 from apps.telemetry import gate
 from litefuse_web import server, startup
 from litefuse_web.asgi import application
@@ -40,6 +41,9 @@ class Command(BaseCommand):
             otlp = server.listen_if_free(
                 settings.HOST, settings.OTLP_HTTP_PORT, setting="LITEFUSE_OTLP_HTTP_PORT", default=4318
             )
+            has_grpc = server.is_free(
+                settings.HOST, settings.OTLP_GRPC_PORT, setting="LITEFUSE_OTLP_GRPC_PORT", default=4317
+            )
         except (DirectoryInUse, server.CannotListen) as refusal:
             lock.release()
             raise CommandError(str(refusal)) from None
@@ -48,6 +52,7 @@ class Command(BaseCommand):
             tasks = None if settings.REDIS_URL else EmbeddedCelery()
             server.run(
                 [*sockets, *otlp],
+                [GrpcServer(application.intake, settings.HOST, settings.OTLP_GRPC_PORT)] if has_grpc else [],
                 started=lambda: self.started(tasks, options["demo"]),
                 stopped=[application.close, *([tasks.stop] if tasks else []), gate.close],
             )
