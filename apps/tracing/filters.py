@@ -1,8 +1,8 @@
 """The trace list's state in its URL: query parameters to a TraceFilter and back to links.
 
 Parameters: `range` (a preset) or `from`/`to` (`2026-11-21T08:30Z`; without Z in the reader's time zone),
-`environment`, `name`, `level`, `tag` (repeatable), `user`, `session`, `q`, `cursor`. A search typed as
-`field:value` becomes that field.
+`environment`, `name`, `level`, `tag`, `service`, `host` (repeatable), `user`, `session`, `q`, `cursor`.
+A search typed as `field:value` becomes that field.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ RANGES: dict[str, tuple[Any, int | None]] = {
     "all": (gettext_lazy("All time"), None),
 }
 DEFAULT_RANGE = "24h"
-MANY = ("level", "environment", "name", "tag")
+MANY = ("level", "environment", "name", "tag", "service", "host")
 ONE = ("user", "session")
-_FIELDS = {"env": "environment", "level": "level", "environment": "environment", "name": "name"} | {
-    "tag": "tag",
-    "user": "user",
-    "session": "session",
+_FIELDS = {field: field for field in (*MANY, *ONE)} | {
+    "env": "environment",
+    "app": "service",
+    "application": "service",
+    "instance": "host",
 }
 _TERM = re.compile(r'(?:^|\s)([A-Za-z_]{2,20}):("[^"]*"|[^\s/"][^\s]*)')
 
@@ -78,6 +79,8 @@ class ListState:
     environments: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     user: str = ""
     session: str = ""
     search: str = ""
@@ -156,6 +159,8 @@ class ListState:
             user_id=self.user,
             session_id=self.session,
             tags=self.tags,
+            services=self.services,
+            hosts=self.hosts,
             levels=tuple(level.upper() for level in self.levels),
             search=self.search,
         )
@@ -168,6 +173,8 @@ def parse(query: QueryDict) -> tuple[ListState, list[Suggestion]]:
         environments=_many(query, "environment"),
         names=_many(query, "name"),
         tags=_many(query, "tag"),
+        services=_many(query, "service"),
+        hosts=_many(query, "host"),
         user=_one(query, "user"),
         session=_one(query, "session"),
         search=_one(query, "q"),

@@ -24,13 +24,15 @@ from apps.tracing.writer import write_trouble
 PAGE_SIZE = 50
 HISTOGRAM_BUCKETS = 96
 JUST_NOW = 15 * filters.MINUTE  # rows are fetched by id within this time of their commit
-FacetField = Literal["level", "environment", "name", "tag"]
+FacetField = Literal["level", "environment", "name", "tag", "service", "host"]
 _LEVEL_ORDER = ("error", "warning", "default", "debug")
 FACETS: tuple[tuple[FacetField, Any], ...] = (
     ("level", _("Level")),
     ("environment", _("Environment")),
     ("name", _("Name")),
     ("tag", _("Tag")),
+    ("service", _("Application")),
+    ("host", _("Instance")),
 )
 
 

@@ -134,6 +134,10 @@ def test_filters(page: Page) -> None:
     assert set(page.ids("?q=rag&range=7d")) == {"c", "old"}
     assert set(page.ids("?q=name:chat+user:ada")) == {"a"}
     assert set(page.ids(f"?q={quote('level:ERROR')}")) == {"c"}
+    page.store(trace(page, "d", service_name="shop", host_name="web-1"))
+    assert page.ids("?service=shop") == page.ids("?host=web-1&host=web-2") == ["d"]
+    assert page.ids("?q=application:shop+instance:web-1") == ["d"]
+    assert page.ids("?service=shop&host=web-2") == []
     assert page.ids("?from=2031-01-01T00:00&to=2031-01-02T00:00") == []
 
 

@@ -40,6 +40,8 @@ def traces(writer: Writer, project: str) -> Iterator[list[TraceSummary]]:
                 start_time=at,
                 name=f"name {number % 3}",
                 environment="prod" if number < 5 else "dev",
+                service_name=f"shop-{number % 5}",
+                host_name="" if number % 2 else f"10.0.0.{number % 4}",
                 level=Level.ERROR if number == 7 else Level.DEFAULT,
                 trace=facts,
                 total_cost=Decimal(number) or None,
@@ -86,6 +88,9 @@ def test_pages_lose_and_double_nothing(traces: list[TraceSummary], project: str,
         (TraceFilter(session_id="Session 1"), lambda n: n % 2 == 1),
         (TraceFilter(tags=("even",)), lambda n: n % 2 == 0),
         (TraceFilter(tags=("even", "odd")), lambda n: False),
+        (TraceFilter(services=("shop-1", "shop-4", "absent")), lambda n: n % 5 in (1, 4)),
+        (TraceFilter(hosts=("10.0.0.2",)), lambda n: n % 4 == 2),
+        (TraceFilter(services=("shop-0",), hosts=("10.0.0.0",)), lambda n: n % 20 == 0),
         (TraceFilter(levels=("ERROR",)), lambda n: n == 7),
         (TraceFilter(levels=("ERROR", "DEFAULT")), lambda n: True),
         (TraceFilter(search="T1"), lambda n: n >= 10),
@@ -111,6 +116,12 @@ def test_facets_count_traces(traces: list[TraceSummary], project: str) -> None:
     assert repository.facet_values(project, ALL, "level") == [
         FacetValue("DEFAULT", 19),
         FacetValue("ERROR", 1),
+    ]
+    assert repository.facet_values(project, ALL, "service") == [FacetValue(f"shop-{n}", 4) for n in range(5)]
+    one = TraceFilter(services=("shop-0",), hosts=("10.0.0.0",))
+    assert repository.facet_values(project, one, "host") == [
+        FacetValue("10.0.0.0", 1),
+        FacetValue("10.0.0.2", 1),
     ]
     assert repository.facet_values(project, ALL, "tag")[0] == FacetValue("all", 20)
     assert len(repository.facet_values(project, ALL, "user_id", limit=3)) == 3

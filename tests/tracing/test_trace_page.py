@@ -130,6 +130,7 @@ def test_it_works(reader: Client, home: Project, writer: Writer) -> None:
     page = text(response)
     assert "first words" in page and "last words" in page
     assert "?range=all&amp;user=u%201/%C3%A4" in page.replace("%2F", "/")
+    assert "service=concierge" in page
     assert "session=s%261" in page and "tag=red" in page and "2.1" in page
     rows = drawing(response)["rows"]
     assert [(row["name"], row["type"], row["below"]) for row in rows] == [
@@ -291,7 +292,7 @@ def absurd(project_id: str) -> dict[str, list[Observation]]:
     deep = "[" * 1000 + "]" * 1000
     return {
         "no names, no ids": [
-            root(project_id, "t", id="", name="", input="", output=""),
+            root(project_id, "t", id=" ", name="", input="", output=""),
             span(project_id, "t", "0" * 16, name=""),
         ],
         "1 MB": [
