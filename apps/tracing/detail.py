@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,8 @@ from apps.tracing import tree
 from apps.tracing.content import Text, cut_text
 from apps.tracing.json_lines import Line, NotJson, Number, lay_out, parse
 from apps.tracing.listing import short_reason, type_key
+from apps.tracing.media import references
+from apps.tracing.media.references import Reference
 from apps.tracing.records import ObservationRow, TraceSummary
 from apps.tracing.stored import tokens
 
@@ -278,6 +280,7 @@ class Entry:
     key: str
     text: Text | None
     lines: list[Line]
+    media: list[Reference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,15 +298,15 @@ def metadata(row: ObservationRow) -> list[Section]:
     scope = received.get("scope")
     events = received.get("events")
     sections = [
-        _section(_("Metadata"), row.metadata),
-        _section(_("Attributes"), received.get("attributes")),
-        _section(_("Shown as input or output"), received.get("held")),
+        section_of(_("Metadata"), row.metadata),
+        section_of(_("Attributes"), received.get("attributes")),
+        section_of(_("Shown as input or output"), received.get("held")),
         *[_event(event) for event in (events if isinstance(events, list) else [])[:50]],
-        _section(_("Resource"), received.get("resource")),
-        _section(_("Instrumentation scope"), scope),
-        _section(_("Origin"), _origin(row, received.get("kind"))),
+        section_of(_("Resource"), received.get("resource")),
+        section_of(_("Instrumentation scope"), scope),
+        section_of(_("Origin"), _origin(row, received.get("kind"))),
     ]
-    return [section for section in sections if section.entries]
+    return _files_once([section for section in sections if section.entries])
 
 
 def trace_metadata(trace: TraceSummary) -> list[Section]:
@@ -317,8 +320,20 @@ def trace_metadata(trace: TraceSummary) -> list[Section]:
         gettext("Instance"): ", ".join(trace.hosts),
         gettext("Received"): formats.moment(trace.received_at),
     }
-    sections = [_section(_("Metadata"), trace.metadata), _section(_("Trace"), _given(facts))]
-    return [section for section in sections if section.entries]
+    sections = [section_of(_("Metadata"), trace.metadata), section_of(_("Trace"), given(facts))]
+    return _files_once([section for section in sections if section.entries])
+
+
+def _files_once(sections: list[Section]) -> list[Section]:
+    """The same, each file under the first entry that refers to it: attributes repeat what metadata say."""
+    shown: set[Reference] = set()
+    for section in sections:
+        for at, entry in enumerate(section.entries):
+            if entry.media:
+                fresh = [reference for reference in entry.media if reference not in shown]
+                section.entries[at] = replace(entry, media=fresh)
+                shown.update(fresh)
+    return sections
 
 
 def _received(attributes: str) -> dict[str, Any]:
@@ -337,11 +352,11 @@ def _event(event: Any) -> Section:
     title = gettext("Event %(name)s") % {"name": visible(str(name)[:MAX_NAME])}
     inner = event.get("attributes")
     moment = {gettext("Time"): event.get("time")} if event.get("time") else {}
-    return _section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
+    return section_of(title, {**moment, **(inner if isinstance(inner, dict) else {})})
 
 
 def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
-    return _given(
+    return given(
         {
             gettext("Observation id"): row.id,
             gettext("Parent id"): row.parent_id,
@@ -360,11 +375,13 @@ def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
     )
 
 
-def _given(values: Mapping[str, str]) -> dict[str, str]:
+def given(values: Mapping[str, str]) -> dict[str, str]:
+    """Those of the values that are not empty."""
     return {key: value for key, value in values.items() if value}
 
 
-def _section(title: Any, values: Any) -> Section:
+def section_of(title: Any, values: Any) -> Section:
+    """Keys and values under a heading; nothing for what is no mapping."""
     if not isinstance(values, Mapping):
         return Section(title, [])
     entries = [_entry(str(key), value) for key, value in list(values.items())[:MAX_ENTRIES]]
@@ -380,8 +397,15 @@ def _entry(key: str, value: Any) -> Entry:
             inner = value
         value = inner
     if isinstance(value, str):
-        return Entry(shown, cut_text(value, 12, 1_500, 20_000), [])
-    return Entry(shown, None, lay_out(value, limit=MAX_VALUE_LINES))
+        text = cut_text(value, 12, 1_500, 20_000)
+        return Entry(shown, text, [], _media([text.head, text.tail]))
+    lines = lay_out(value, limit=MAX_VALUE_LINES)
+    return Entry(shown, None, lines, _media(piece.text for line in lines for piece in line.pieces))
+
+
+def _media(texts: Iterable[str]) -> list[Reference]:
+    """The files that texts refer to, each once."""
+    return list(dict.fromkeys(reference for text in texts for reference in references.find(text)))
 
 
 def _exception(attributes: str) -> tuple[str, Text] | None:
