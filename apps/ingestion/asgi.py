@@ -211,7 +211,7 @@ def _way(path: str) -> str:
 
 
 def _form(headers: Headers, access: Access) -> tuple[bool, str, Sender]:
-    """Whether the body is JSON, its encoding, and its sender. A stranger hears of missing credentials first."""
+    """Whether the body is JSON, its encoding, and its sender. A stranger hears of credentials first."""
     try:
         return _is_json(headers), _encoding(headers), sender(headers)
     except InvalidRequest:
