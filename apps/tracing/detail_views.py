@@ -22,7 +22,7 @@ from apps.core.clock import now_micros
 from apps.core.errors import Unavailable
 from apps.live.routing import live_path
 from apps.organizations.access import project_page
-from apps.tracing import content, detail, listing, repository
+from apps.tracing import clocks, content, detail, listing, repository
 from apps.tracing.records import RUNNING_FOR, ObservationRow, TraceSummary
 
 TABS = ("preview", "json", "metadata")
@@ -123,6 +123,8 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
     }
     if found is not None:
         panel["facts"] = detail.facts(found)
+        panel["doubt"] = detail.doubt_words(clocks.of_observation(found, _parent(trace, found)))
+        panel["days_late"] = clocks.days_late(found.end_time or found.start_time, found.received_at)
     if panel["tab"] == "metadata":
         panel["sections"] = detail.trace_metadata(trace) if found is None else detail.metadata(found)
     else:
@@ -131,6 +133,12 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
         if found is not None and not any(side["size"] for side in sides):
             panel["sections"] = detail.metadata(found)  # a plain span: its attributes are what there is
     return panel
+
+
+def _parent(trace: TraceSummary, found: ObservationRow) -> ObservationRow | None:
+    if not found.parent_id or found.parent_id == found.id:
+        return None
+    return repository.get_observation(trace.project_id, trace.id, found.parent_id, trace=trace, content=False)
 
 
 def _sides(trace: TraceSummary, found: ObservationRow | None, show: Any) -> list[dict[str, Any]]:
