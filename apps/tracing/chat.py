@@ -7,10 +7,13 @@ JSON.
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from apps.tracing.media import references
+from apps.tracing.media.references import Reference
 
 MAX_ITEMS = 5_000  # messages of one list, parts of one message; more is not a conversation, or is left out
 MAX_NAME = 200
@@ -21,8 +24,7 @@ ROLES = {
     "tool": "tool", "function": "tool",
 }  # fmt: skip
 
-PartKind = Literal["text", "thinking", "refusal", "call", "result", "image", "file", "json"]
-_MEDIA_REFERENCE = re.compile(r"@@@langfuseMedia:type=([^|@]{0,100})\|id=([^|@]{1,200})\|source=[^|@]*@@@")
+PartKind = Literal["text", "thinking", "refusal", "call", "result", "image", "file", "media", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Part:
 
     kind: PartKind
     text: str = ""  # of text, thinking and refusal; address, or data: URI, of image and file
+    media: Reference | None = None  # of media: a file that was uploaded beside the trace
     value: Any = None  # of call, result and json: parsed JSON or text
     name: str = ""  # of the tool; of an image or file, its media type
     id: str = ""  # of the call
@@ -239,8 +242,7 @@ def _parts(content: Any) -> list[Part]:
 
 def _part(part: Any) -> list[Part]:
     if isinstance(part, str):
-        reference = _MEDIA_REFERENCE.fullmatch(part.strip())
-        return [_reference(reference)] if reference else [Part("text", part)]
+        return texts(part)
     if not isinstance(part, dict):
         return [Part("json", value=part)]
     reader = _BLOCKS.get(part["type"]) if isinstance(part.get("type"), str) else None
@@ -248,24 +250,37 @@ def _part(part: Any) -> list[Part]:
     return found if isinstance(found, list) else [found]
 
 
-def _reference(match: re.Match[str]) -> Part:
-    kind: PartKind = "image" if match[1].startswith("image/") else "file"
-    return Part(kind, name=match[1], id=match[2])
+def texts(text: str) -> list[Part]:
+    """A text, with references to media as parts between its pieces."""
+    if references.MARK not in text:
+        return [Part("text", text)]
+    parts: list[Part] = []
+    at = 0
+    for match in itertools.islice(references.PATTERN.finditer(text), MAX_ITEMS):
+        parts += _unless_blank(text[at : match.start()])
+        parts.append(Part("media", media=references.of_match(match)))
+        at = match.end()
+    return parts + _unless_blank(text[at:])
+
+
+def _unless_blank(text: str) -> list[Part]:
+    text = text.strip()
+    return [Part("text", text)] if text else []
 
 
 def _untyped(part: dict[str, Any]) -> Part | list[Part]:
     """Gemini's parts and Bedrock's blocks name their kind by their only key."""
     if isinstance(part.get("text"), str):
-        return Part("thinking" if part.get("thought") is True else "text", part["text"])
+        return Part("thinking", part["text"]) if part.get("thought") is True else texts(part["text"])
     for key, reader in _KEYED.items():
         if isinstance(part.get(key), dict):
             return reader(part[key])
     return Part("json", value=part)
 
 
-def _text_part(part: dict[str, Any]) -> Part:
+def _text_part(part: dict[str, Any]) -> Part | list[Part]:
     text = part.get("text", part.get("content"))
-    return Part("text", text) if isinstance(text, str) else Part("json", value=part)
+    return texts(text) if isinstance(text, str) else Part("json", value=part)
 
 
 def _thinking(part: dict[str, Any]) -> Part:
@@ -297,7 +312,7 @@ def _result(item: Mapping[str, Any], value: Any) -> list[Part]:
     if isinstance(value, list) and value:
         inner = [part for entry in value[:MAX_ITEMS] for part in _part(entry)]
         texts = [part.text for part in inner if part.kind == "text"]
-        media = [part for part in inner if part.kind in ("image", "file")]
+        media = [part for part in inner if part.kind in ("image", "file", "media")]
         if texts and len(texts) + len(media) == len(inner):
             value = "\n".join(texts)
         elif media and len(media) == len(inner):
@@ -334,6 +349,7 @@ def _id(item: Mapping[str, Any]) -> str:
 def _media(part: dict[str, Any]) -> Part:
     """An image, sound or file: its address, or its bytes as a data: URI."""
     kind = _text(part, "type")
+    data = ""
     source = (
         _first(part, "source", "image_url", "input_audio", "file", "image", "audio", "inlineData") or part
     )
@@ -346,9 +362,10 @@ def _media(part: dict[str, Any]) -> Part:
         where = where or (f"data:{mime};base64,{data}" if data and "/" in mime else "")
     else:
         return Part("json", value=part)
-    reference = _MEDIA_REFERENCE.fullmatch(where) or _MEDIA_REFERENCE.fullmatch(where.partition("base64,")[2])
+    # A reference stands in place of the address, or of the bytes.
+    reference = next(references.find((where or data)[:1_000]), None)
     if reference:
-        return _reference(reference)
+        return Part("media", media=reference)
     if where.startswith("data:"):
         mime = where[5:120].split(";", 1)[0].split(",", 1)[0]
     is_image = "image" in kind or mime.startswith("image") or part.get("modality") == "image"

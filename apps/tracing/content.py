@@ -13,6 +13,7 @@ from typing import Any, Literal
 from apps.core.formats import visible
 from apps.tracing import chat
 from apps.tracing.json_lines import Line, NotJson, lay_out, parse, unwrapped
+from apps.tracing.media.references import Reference
 
 MAX_TEXT = 60_000  # characters of one text
 MAX_TOTAL = 240_000  # characters of one presentation; what comes later is cut to MAX_AFTER
@@ -55,6 +56,7 @@ class Block:
     failed: bool = False
     link: str = ""  # http(s) address of an image or file; never loaded by the page
     image: str = ""  # a small data: URI that may be shown
+    media: Reference | None = None  # a file that was uploaded beside the trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Tool:
 class Presentation:
     """Input or output, ready for a template."""
 
-    kind: Literal["empty", "chat", "json", "text"]
+    kind: Literal["empty", "chat", "json", "text", "mixed"]
     size: int = 0  # characters of the original
     first: list[Turn] = field(default_factory=list)
     folded: list[Turn] = field(default_factory=list)  # older turns of a long conversation
@@ -102,11 +104,18 @@ class Presentation:
         default_factory=list
     )  # of kind json; of kind chat, what stood beside the messages
     text: Text | None = None
+    blocks: list[Block] = field(default_factory=list)  # of kind mixed: texts, and media between them
 
     @property
     def turns(self) -> list[Turn]:
         """Every turn that is shown."""
         return [*self.first, *self.folded, *self.last]
+
+    @property
+    def media(self) -> set[str]:
+        """Ids of the files that blocks show."""
+        blocks = [*self.blocks, *(block for turn in self.turns for block in turn.blocks)]
+        return {block.media.media_id for block in blocks if block.media is not None}
 
 
 def present(text: str) -> Presentation:
@@ -160,6 +169,10 @@ def _only_text(value: Any) -> str | None:
 
 
 def _plain(text: str, original: str) -> Presentation:
+    parts = chat.texts(text)
+    if any(part.kind == "media" for part in parts):
+        turn = _Writer([]).turn(chat.Message("", parts))
+        return Presentation("mixed", len(original), blocks=turn.blocks)
     return Presentation("text", len(original), text=cut_text(text, *HEAD_OF_OTHERS, MAX_TEXT))
 
 
@@ -204,6 +217,8 @@ class _Writer:
         return Turn(visible(message.role), visible(message.name), blocks)
 
     def block(self, part: chat.Part, role: str) -> Block:
+        if part.kind == "media":
+            return Block("media", media=part.media)
         if part.kind in ("image", "file"):
             return self._media(part)
         value = part.value if part.kind in ("call", "result", "json") else part.text

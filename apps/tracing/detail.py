@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,8 @@ from apps.tracing import clocks, tree
 from apps.tracing.content import Text, cut_text
 from apps.tracing.json_lines import Line, NotJson, Number, lay_out, parse
 from apps.tracing.listing import short_reason, type_key
+from apps.tracing.media import references
+from apps.tracing.media.references import Reference
 from apps.tracing.records import ObservationRow, TraceSummary
 from apps.tracing.stored import tokens
 
@@ -291,6 +293,7 @@ class Entry:
     key: str
     text: Text | None
     lines: list[Line]
+    media: list[Reference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +319,7 @@ def metadata(row: ObservationRow) -> list[Section]:
         _section(_("Instrumentation scope"), scope),
         _section(_("Origin"), _origin(row, received.get("kind"))),
     ]
-    return [section for section in sections if section.entries]
+    return _files_once([section for section in sections if section.entries])
 
 
 def trace_metadata(trace: TraceSummary) -> list[Section]:
@@ -331,7 +334,19 @@ def trace_metadata(trace: TraceSummary) -> list[Section]:
         gettext("Received"): formats.moment(trace.received_at),
     }
     sections = [_section(_("Metadata"), trace.metadata), _section(_("Trace"), _given(facts))]
-    return [section for section in sections if section.entries]
+    return _files_once([section for section in sections if section.entries])
+
+
+def _files_once(sections: list[Section]) -> list[Section]:
+    """The same, each file under the first entry that refers to it: attributes repeat what metadata say."""
+    shown: set[Reference] = set()
+    for section in sections:
+        for at, entry in enumerate(section.entries):
+            if entry.media:
+                fresh = [reference for reference in entry.media if reference not in shown]
+                section.entries[at] = replace(entry, media=fresh)
+                shown.update(fresh)
+    return sections
 
 
 def _received(attributes: str) -> dict[str, Any]:
@@ -393,8 +408,15 @@ def _entry(key: str, value: Any) -> Entry:
             inner = value
         value = inner
     if isinstance(value, str):
-        return Entry(shown, cut_text(value, 12, 1_500, 20_000), [])
-    return Entry(shown, None, lay_out(value, limit=MAX_VALUE_LINES))
+        text = cut_text(value, 12, 1_500, 20_000)
+        return Entry(shown, text, [], _media([text.head, text.tail]))
+    lines = lay_out(value, limit=MAX_VALUE_LINES)
+    return Entry(shown, None, lines, _media(piece.text for line in lines for piece in line.pieces))
+
+
+def _media(texts: Iterable[str]) -> list[Reference]:
+    """The files that texts refer to, each once."""
+    return list(dict.fromkeys(reference for text in texts for reference in references.find(text)))
 
 
 def _exception(attributes: str) -> tuple[str, Text] | None:

@@ -6,8 +6,10 @@ observation or of the trace; `part=raw` a text as it was sent. Without `part` it
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -23,6 +25,8 @@ from apps.core.errors import Unavailable
 from apps.live.routing import live_path
 from apps.organizations.access import project_page
 from apps.tracing import clocks, content, detail, listing, repository
+from apps.tracing.media import showing
+from apps.tracing.media.references import Reference, find
 from apps.tracing.records import RUNNING_FOR, ObservationRow, TraceSummary
 
 TABS = ("preview", "json", "metadata")
@@ -132,6 +136,7 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
         panel["sides"] = sides
         if found is not None and not any(side["size"] for side in sides):
             panel["sections"] = detail.metadata(found)  # a plain span: its attributes are what there is
+    panel["files"] = showing.files(trace.project_id, _references(panel))
     return panel
 
 
@@ -141,16 +146,35 @@ def _parent(trace: TraceSummary, found: ObservationRow) -> ObservationRow | None
     return repository.get_observation(trace.project_id, trace.id, found.parent_id, trace=trace, content=False)
 
 
+def _references(panel: dict[str, Any]) -> Iterator[Reference]:
+    """Every file that a panel refers to."""
+    for side in panel.get("sides", ()):
+        yield from side["references"]
+    for section in panel.get("sections", ()):
+        for entry in section.entries:
+            yield from entry.media
+
+
 def _sides(trace: TraceSummary, found: ObservationRow | None, show: Any) -> list[dict[str, Any]]:
     if found is None:
         texts = repository.trace_content(trace.project_id, trace.id)
     else:
         texts = found.input, found.output
-    return [
-        {"side": side, "shown": shown, "size": len(text), "is_text": isinstance(shown, content.Text)}
-        for side, text in zip(SIDES, texts, strict=False)
-        for shown in [show(text)]
-    ]
+    return [_side(side, text, show(text)) for side, text in zip(SIDES, texts, strict=False)]
+
+
+def _side(side: str, text: str, shown: Any) -> dict[str, Any]:
+    """Input or output: `media` are the files it refers to from where none can stand."""
+    references = dict.fromkeys(itertools.islice(find(text), showing.MAX_FILES))
+    placed = shown.media if isinstance(shown, content.Presentation) else set()
+    return {
+        "side": side,
+        "shown": shown,
+        "size": len(text),
+        "is_text": isinstance(shown, content.Text),
+        "references": references,
+        "media": [reference for reference in references if reference.media_id not in placed],
+    }
 
 
 def _raw(request: HttpRequest, project_id: str, trace_id: str) -> HttpResponse:

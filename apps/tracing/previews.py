@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from apps.tracing.media import references
 from apps.tracing.records import PREVIEW_LENGTH
 
 PARSE_LIMIT = 200_000  # characters; longer JSON is shown as its beginning, unparsed
@@ -34,6 +35,8 @@ def one_line(text: str, length: int = PREVIEW_LENGTH) -> str:
     """`text` with its white space collapsed, at most `length` characters."""
     # Four times as much is enough unless it is mostly space; then the preview is just shorter.
     line = " ".join(text[: length * 4].split()).replace("\0", "")
+    if references.MARK in line:
+        line = references.PATTERN.sub(lambda match: f"[{references.of_match(match).content_type}]", line)
     return line if len(line) <= length else line[: length - 1] + "…"
 
 

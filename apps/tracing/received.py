@@ -1,8 +1,10 @@
 """The attributes of a span as they were received: how they are stored, and what is read out of them.
 
-One JSON text an observation: `attributes`, `events`, `resource`, `scope`, and `held`, which says of an
-attribute that became input or output which of the two it is, so that large content is stored once. Of what
-is told in events (the batch API) there are only those: `events`, each with what it `held` besides.
+One JSON text an observation: `attributes`, `events`, `resource`, `scope`; `held`, which says of an attribute
+that became input or output which of the two it is, so that large content is stored once (an input that got
+instructions or tools put in stands for its attribute: the mapping makes the same of it); and `taken`,
+beginnings of keys whose values went into input or output among others. Of what is told in events (the batch
+API) there are only those: `events`, each with what it `held` besides.
 Values of credential-like keys are never stored.
 """
 
@@ -25,7 +27,25 @@ _CREDENTIAL = re.compile(
     r")$",
     re.IGNORECASE,
 )
-# Attributes that show up elsewhere in an answer: as input and output, or as metadata keys of their own.
+# Attributes that show up elsewhere in an answer, or would if another convention had not said the same: input
+# and output of every convention, and metadata keys of their own.
+_CONTENT_KEYS = """
+langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output
+genkit:input genkit:output
+ai.prompt.messages ai.prompt ai.toolCall.args ai.response.text ai.result.text ai.toolCall.result
+ai.response.object ai.result.object ai.response.toolCalls ai.result.toolCalls
+flue.turn.input flue.tool.arguments flue.task.prompt flue.workflow.payload flue.turn.output
+flue.tool.result flue.task.result flue.operation.result flue.workflow.result
+gcp.vertex.agent.llm_request gcp.vertex.agent.tool_call_args gcp.vertex.agent.llm_response
+gcp.vertex.agent.tool_response
+prompt all_messages_events
+lk.input_text lk.user_transcript lk.chat_ctx lk.user_input lk.function_tool.output lk.response.text
+events mlflow.spanInputs mlflow.spanOutputs traceloop.entity.input traceloop.entity.output
+input.value output.value input output
+pydantic_ai.all_messages final_result tool_arguments tool_response
+gen_ai.input.messages gen_ai.output.messages gen_ai.tool.call.arguments gen_ai.tool.call.result
+"""
+_CONTENT = frozenset(_CONTENT_KEYS.split())
 _SHOWN_ELSEWHERE = (
     "gen_ai.prompt",
     "gen_ai.completion",
@@ -85,10 +105,11 @@ def system_metadata(received: str) -> dict[str, Any]:
     scope = parts.get("scope") or {}
     found: dict[str, Any] = {}
     if not scope.get("name", "").startswith("langfuse-sdk"):
+        elsewhere = (*_SHOWN_ELSEWHERE, *parts.get("taken", ()))
         found["attributes"] = {
             key: value if isinstance(value, str) else orjson.dumps(value).decode()
             for key, value in (parts.get("attributes") or {}).items()
-            if not key.startswith(_SHOWN_ELSEWHERE)
+            if key not in _CONTENT and not key.startswith(elsewhere)
         }
     found["resourceAttributes"] = parts.get("resource") or {}
     found["scope"] = scope

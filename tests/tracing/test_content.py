@@ -299,7 +299,7 @@ def test_images_are_shown_only_when_they_are_small_data() -> None:
     assert [block.link for block in blocks] == ["", "https://example.org/a.png", "", "", "", "", ""]
     assert blocks[5].text and blocks[5].text.left_out > 200_000
     reference = of([{"role": "user", "content": ["@@@langfuseMedia:type=image/jpeg|id=m1|source=bytes@@@"]}])
-    assert reference.turns[0].blocks[0].id == "m1"
+    assert reference.media == {"m1"}
 
 
 def test_long_text_folds_and_huge_text_is_cut() -> None:

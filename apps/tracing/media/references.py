@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+MARK = "@@@langfuseMedia:"
+
 # Inside JSON a slash may be escaped.
 PATTERN = re.compile(
     r"@@@langfuseMedia:type=([^|@\s\"]{0,100})\|id=([^|@\s\"]{1,200})\|source=[^|@\s\"]{0,100}@@@"
@@ -22,7 +24,7 @@ class Reference:
 
 def find(text: str) -> Iterator[Reference]:
     """Every reference in a text, JSON or not, in order; repeated ones repeatedly."""
-    if "@@@langfuseMedia:" in text:
+    if MARK in text:
         yield from map(of_match, PATTERN.finditer(text))
 
 

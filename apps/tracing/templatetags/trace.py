@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django import template
+from django.template import Context
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -12,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core import formats
 from apps.tracing.json_lines import Line, Piece
+from apps.tracing.media.references import Reference
+from apps.tracing.media.showing import File
 
 register = template.Library()
 
@@ -51,6 +54,12 @@ def text_size(characters: int) -> str:
     if characters < 1_000_000:
         return gettext("%(n)s k characters") % {"n": formats.count(round(characters / 1000))}
     return gettext("%(n)s M characters") % {"n": f"{characters / 1_000_000:.1f}"}
+
+
+@register.inclusion_tag("tracing/_medium.html", takes_context=True)
+def medium(context: Context, reference: Reference) -> dict[str, File | None]:
+    """The file that a reference means, from the panel's `files`."""
+    return {"file": context["files"].get(reference.media_id)}
 
 
 @register.simple_tag
