@@ -10,15 +10,17 @@ Values of credential-like keys are never stored.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 REMOVED = "[removed]"
-MAX_EVENTS = 64  # kept of one record that was told in events
+MAX_TOLD = 500  # log events, and events of a batch, kept for one observation: the earliest of them
+_TOLD = ("logs", "events")
 _CREDENTIAL = re.compile(
     r"(?:^|[._\-/])(?:"
     r"(?:auth|access|refresh|id|session|bearer|security|csrf|xsrf|secret)?[_-]?token"
@@ -83,16 +85,31 @@ def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
     return [without_credentials(item) if isinstance(item, dict) else item for item in value]
 
 
-def join_events(first: str, second: str) -> str:
-    """What was received of one record in two rows of events, the same in any order: every event once, by
-    time, the last MAX_EVENTS of them."""
-    if first == second or not first or not second:
+def join(first: str, second: str) -> str:
+    """What was received of two arrivals in one text, whichever came first: everything told once, in the order
+    of its time, at most MAX_TOLD; of other parts, where they differ, always the same one."""
+    if not first or not second or first == second:
         return first or second
-    mine, others = orjson.loads(first), orjson.loads(second)
-    events = {orjson.dumps(event): event for event in [*mine.get("events", ()), *others.get("events", ())]}
-    ordered = sorted(events, key=lambda text: (str(events[text].get("time")), text))
-    rest = {**mine, **others} if orjson.dumps(mine) < orjson.dumps(others) else {**others, **mine}
-    return orjson.dumps(rest | {"events": [events[text] for text in ordered[-MAX_EVENTS:]]}).decode()
+    parts, others = orjson.loads(first), orjson.loads(second)
+    joined = {key: parts.get(key, others.get(key)) for key in sorted({*parts, *others})}
+    for key in parts.keys() & others.keys():
+        if key in _TOLD and isinstance(parts[key], list) and isinstance(others[key], list):
+            joined[key] = union(parts[key], others[key])
+        else:
+            joined[key] = max(parts[key], others[key], key=orjson.dumps)
+    return orjson.dumps(joined).decode()
+
+
+def union(first: Iterable[Any], second: Iterable[Any]) -> list[Any]:
+    """Both lists of events as one, each once, by time, name and what they say; at most MAX_TOLD."""
+    placed = {_place(event): event for event in (*first, *second)}
+    return [placed[place] for place in sorted(placed)[:MAX_TOLD]]
+
+
+def _place(event: Any) -> tuple[int, str, bytes]:
+    at = event.get("time") if isinstance(event, dict) else 0
+    named = f"{at if isinstance(at, str) else ''} {event.get('name', '') if isinstance(event, dict) else ''}"
+    return at if isinstance(at, int) else 0, named, hashlib.sha256(orjson.dumps(event)).digest()
 
 
 def system_metadata(received: str) -> dict[str, Any]:

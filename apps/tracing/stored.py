@@ -92,6 +92,8 @@ def prepare(observation: Observation, arrivals: tuple[int, ...] = ()) -> Stored:
     if observation.completion_start_time is not None:
         observation.completion_start_time = clamp_micros(observation.completion_start_time)
     observation.received_at = clamp_micros(observation.received_at)
+    if not observation.id:  # the trace's own record: content is what is given for the trace
+        observation.input = observation.output = ""
     said_input, said_output = encode(observation.input), encode(observation.output)
     attributes = encode(observation.attributes)
     spent = tokens(observation.usage)
