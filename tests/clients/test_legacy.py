@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.clients.conftest import Project, by_name, gpt_4o_cost, in_order, parents
+from tests.clients.conftest import Project, by_name, check_picture, gpt_4o_cost, in_order, parents, scores_of
 from tests.support.model_server import answer, count_tokens
 
 pytestmark = pytest.mark.clients
@@ -21,23 +19,6 @@ MESSAGES = [
     {"role": "system", "content": "As you know: answer briefly."},
     {"role": "user", "content": QUESTION},
 ]
-PICTURE = b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
-
-
-def scores_of(trace: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """A trace's scores by name."""
-    return {score["name"]: score for score in trace["scores"]}
-
-
-def check_picture(project: Project, trace: dict[str, Any], field: str) -> None:
-    """What the program uploaded is what the reference in the input leads to."""
-    kind, media_id, source = trace["input"][field].strip("@").removeprefix("langfuseMedia:").split("|")
-    assert (kind, source) == ("type=image/png", "source=bytes")
-    media = project.get(f"media/{media_id.removeprefix('id=')}").json()
-    assert media["contentType"] == "image/png"
-    assert httpx.get(media["url"], timeout=30).content == PICTURE
 
 
 def test_python(project: Project) -> None:
@@ -52,7 +33,7 @@ def test_python(project: Project) -> None:
     assert found["step"]["level"] == "DEBUG"
     assert scores_of(hand)["counted well"]["observationId"] == found["counted"]["id"]
     check_decorated(decorated)
-    check_picture(project, picture, "pic")
+    check_picture(project, picture["input"]["pic"])
 
 
 def check_by_hand(trace: dict[str, Any], name: str) -> None:
@@ -144,4 +125,4 @@ def test_javascript(project: Project) -> None:
     assert in_order(found["streamed"], "startTime", "completionStartTime", "endTime")
     assert found["refused"]["level"] == "ERROR"
     assert "as planned" in found["refused"]["statusMessage"]
-    check_picture(project, picture, "pic")
+    check_picture(project, picture["input"]["pic"])
