@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from opentelemetry._logs import LogRecord
+from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
@@ -86,6 +92,39 @@ def test_the_sdks_exporter_in_each_compression(ways: Ways, compression: Compress
 def test_the_sdks_exporter_over_grpc(ways: Ways) -> None:
     exporter = GrpcExporter(ways.grpc, headers={"authorization": BASIC}, insecure=True)
     assert ways.stored(export_by(exporter)) == 1
+
+
+def test_the_sdks_exporters_of_logs(ways: Ways) -> None:
+    headers = {"authorization": BASIC}
+    for log_exporter, span_exporter in (
+        (
+            OTLPLogExporter(f"{ways.otlp}/v1/logs", headers=headers),
+            OTLPSpanExporter(f"{ways.otlp}/v1/traces", headers=headers),
+        ),
+        (
+            GrpcLogExporter(ways.grpc, headers=headers, insecure=True),
+            GrpcExporter(ways.grpc, headers=headers, insecure=True),
+        ),
+    ):
+        records = LoggerProvider(resource=Resource.create({"service.name": "ways"}))
+        records.add_log_record_processor(SimpleLogRecordProcessor(log_exporter))
+        provider = TracerProvider(resource=Resource.create({"service.name": "ways"}))
+        provider.add_span_processor(SimpleSpanProcessor(span_exporter))
+        with provider.get_tracer("ways").start_as_current_span("chat") as span:
+            for name, body in (
+                ("gen_ai.user.message", {"content": "why?"}),
+                ("gen_ai.choice", {"index": 0, "message": {"content": "because"}}),
+            ):
+                records.get_logger("ways").emit(
+                    LogRecord(event_name=name, body=body, timestamp=time.time_ns())
+                )
+        provider.shutdown()
+        records.shutdown()
+        trace_id = f"{span.get_span_context().trace_id:032x}"
+        answer = httpx.get(f"{ways.main}/lf/api/public/traces/{trace_id}", auth=CREDENTIALS).json()
+        [observation] = answer["observations"]
+        assert observation["name"] == "chat"
+        assert "why?" in str(observation["input"]) and "because" in str(observation["output"])
 
 
 @pytest.mark.parametrize("path", ["/lf/api/public/otel", "/lf", "", "/api/public/otel"])
