@@ -131,7 +131,8 @@ class Writer:
         """Put these in the place of the stored observations of the same ids; what is not stored is left out.
 
         For what was received and is mapped anew: of the stored row only its pieces stay, the time of arrival,
-        and the hashes of its arrivals, so that a body sent again still changes nothing. Durable, readable and in the summaries on return; raises as `commit` does.
+        and the hashes of its arrivals, so that a body sent again still changes nothing. Durable, readable and
+        in the summaries on return; raises as `commit` does.
         """
 
         def work() -> CommitResult:
