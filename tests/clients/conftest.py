@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,10 @@ from tests.support.provisioned import PROJECT_ID, PUBLIC_KEY, SECRET_KEY
 from tests.support.server import ServerProcess
 from tests.support.sessions import sign_in
 
+# The picture that programs upload: one pixel, as PNG.
+PICTURE = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -107,6 +111,20 @@ def in_order(observation: dict[str, Any], *names: str) -> bool:
     """True when the times under `names` are all there and none is before the last."""
     times = [datetime.fromisoformat(observation[name]) for name in names]
     return times == sorted(times)
+
+
+def scores_of(trace: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A trace's scores by name."""
+    return {score["name"]: score for score in trace["scores"]}
+
+
+def check_picture(project: Project, reference: str) -> None:
+    """What a program uploaded is what its reference in input or output leads to."""
+    kind, media_id, _source = reference.strip("@").removeprefix("langfuseMedia:").split("|")
+    assert kind == "type=image/png"
+    media = project.get(f"media/{media_id.removeprefix('id=')}").json()
+    assert media["contentType"] == "image/png"
+    assert httpx.get(media["url"], timeout=30).content == PICTURE
 
 
 @pytest.fixture(scope="session")
