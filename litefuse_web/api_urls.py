@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.core.rest import UnknownEndpoint
+from apps.ingestion.inspector.api import WireInspector, WireInspectorRequest
 from apps.organizations.rest import Projects
 from apps.tracing.api import TraceDetail
 from apps.tracing.media.api import MediaCollection, MediaDetail
@@ -17,5 +18,7 @@ urlpatterns = [
     path("traces/<path:trace_id>", TraceDetail.as_view()),  # path: ids may hold slashes, sent as %2F
     path("media", MediaCollection.as_view()),
     path("media/<str:media_id>", MediaDetail.as_view()),
+    path("wire-inspector", WireInspector.as_view()),
+    path("wire-inspector/<str:id>", WireInspectorRequest.as_view()),
     path("<path:rest>", UnknownEndpoint.as_view()),
 ]

@@ -20,6 +20,15 @@ hypothesis.settings.load_profile("litefuse")
 Launcher = Callable[..., ServerProcess]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How hard tests/endurance tries: the defaults in every run, more by `bin/test --endurance`."""
+    group = parser.getgroup("endurance")
+    group.addoption("--kills", type=int, default=20, help="how often the server is killed")
+    group.addoption("--soak-seconds", type=int, default=120, help="how long the steady stream lasts")
+    group.addoption("--fuzz-runs", type=int, default=3000, help="bodies that each decoder is fed")
+    group.addoption("--endurance-report", metavar="PATH", help="write the outcome to this file")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def close_telemetry() -> Iterator[None]:
     """Closes the embedded store, if a test opened it, before its directory goes away."""

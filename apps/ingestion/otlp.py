@@ -455,7 +455,8 @@ def _json_value(value: Any, items: Items, depth: int) -> Any:
                 return content is True or content == "true"
             case "intValue":
                 number = _json_integer(content)
-                return _json_text(content) if number is None or abs(number) > MAX_INTEGER else number
+                in_range = number is not None and -MAX_INTEGER - 1 <= number <= MAX_INTEGER
+                return number if in_range else _json_text(content)
             case "doubleValue":
                 return _json_double(content)
             case "bytesValue":

@@ -298,13 +298,13 @@ def metadata(row: ObservationRow) -> list[Section]:
     scope = received.get("scope")
     events = received.get("events")
     sections = [
-        _section(_("Metadata"), row.metadata),
-        _section(_("Attributes"), received.get("attributes")),
-        _section(_("Shown as input or output"), received.get("held")),
+        section_of(_("Metadata"), row.metadata),
+        section_of(_("Attributes"), received.get("attributes")),
+        section_of(_("Shown as input or output"), received.get("held")),
         *[_event(event) for event in (events if isinstance(events, list) else [])[:50]],
-        _section(_("Resource"), received.get("resource")),
-        _section(_("Instrumentation scope"), scope),
-        _section(_("Origin"), _origin(row, received.get("kind"))),
+        section_of(_("Resource"), received.get("resource")),
+        section_of(_("Instrumentation scope"), scope),
+        section_of(_("Origin"), _origin(row, received.get("kind"))),
     ]
     return _files_once([section for section in sections if section.entries])
 
@@ -320,7 +320,7 @@ def trace_metadata(trace: TraceSummary) -> list[Section]:
         gettext("Instance"): ", ".join(trace.hosts),
         gettext("Received"): formats.moment(trace.received_at),
     }
-    sections = [_section(_("Metadata"), trace.metadata), _section(_("Trace"), _given(facts))]
+    sections = [section_of(_("Metadata"), trace.metadata), section_of(_("Trace"), given(facts))]
     return _files_once([section for section in sections if section.entries])
 
 
@@ -352,11 +352,11 @@ def _event(event: Any) -> Section:
     title = gettext("Event %(name)s") % {"name": visible(str(name)[:MAX_NAME])}
     inner = event.get("attributes")
     moment = {gettext("Time"): event.get("time")} if event.get("time") else {}
-    return _section(title, {**moment, **(inner if isinstance(inner, dict) else {})})
+    return section_of(title, {**moment, **(inner if isinstance(inner, dict) else {})})
 
 
 def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
-    return _given(
+    return given(
         {
             gettext("Observation id"): row.id,
             gettext("Parent id"): row.parent_id,
@@ -375,11 +375,13 @@ def _origin(row: ObservationRow, kind: Any) -> dict[str, str]:
     )
 
 
-def _given(values: Mapping[str, str]) -> dict[str, str]:
+def given(values: Mapping[str, str]) -> dict[str, str]:
+    """Those of the values that are not empty."""
     return {key: value for key, value in values.items() if value}
 
 
-def _section(title: Any, values: Any) -> Section:
+def section_of(title: Any, values: Any) -> Section:
+    """Keys and values under a heading; nothing for what is no mapping."""
     if not isinstance(values, Mapping):
         return Section(title, [])
     entries = [_entry(str(key), value) for key, value in list(values.items())[:MAX_ENTRIES]]

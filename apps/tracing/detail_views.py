@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -24,12 +24,12 @@ from apps.core.clock import now_micros
 from apps.core.errors import Unavailable
 from apps.live.routing import live_path
 from apps.organizations.access import project_page
-from apps.tracing import content, detail, listing, repository
+from apps.tracing import content, detail, judgements, listing, repository, scores
 from apps.tracing.media import showing
 from apps.tracing.media.references import Reference, find
-from apps.tracing.records import RUNNING_FOR, ObservationRow, TraceSummary
+from apps.tracing.records import RUNNING_FOR, ObservationRow, Score, TraceSummary
 
-TABS = ("preview", "json", "metadata")
+TABS = ("preview", "json", "metadata", "scores")
 SIDES = ("input", "output", "attributes")
 UNITS = {  # as the script writes times beside the axis
     "millisecond": _("{n} ms"),
@@ -55,12 +55,14 @@ def trace_detail(request: HttpRequest, project_id: str, trace_id: str) -> HttpRe
         if trace is None:
             return render(request, "tracing/no_trace.html", {"trace_id": trace_id}, status=404)
         if part == "observation":
-            return render(request, "tracing/_observation.html", _panel(request, trace))
-        drawn = _head(trace) | _tree(trace)
+            judged = scores.scores_of_trace(project_id, trace_id)
+            return render(request, "tracing/_observation.html", _panel(request, trace, judged))
+        judged = scores.scores_of_trace(project_id, trace_id)
+        drawn = _head(trace) | _tree(trace) | {"judged": len(judged), "scored": judgements.state(judged)}
         if part == "tree":
             head = render_to_string("tracing/_trace_head.html", drawn, request)
-            return JsonResponse({"head": head, "tree": drawn["drawing"]})
-        return render(request, "tracing/trace_detail.html", drawn | _panel(request, trace))
+            return JsonResponse({"head": head, "tree": drawn["drawing"], "scored": drawn["scored"]})
+        return render(request, "tracing/trace_detail.html", drawn | _panel(request, trace, judged))
     except Unavailable as error:
         template = "tracing/_store_down.html" if part else "tracing/trace_down.html"
         return render(request, template, {"down": error.message}, status=503)
@@ -110,7 +112,7 @@ def _tree(trace: TraceSummary) -> dict[str, Any]:
     return {"drawing": detail.drawing(trace, rows, now_micros())}
 
 
-def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
+def _panel(request: HttpRequest, trace: TraceSummary, judged: Sequence[Score]) -> dict[str, Any]:
     """The panel of the observation that the URL names; of the trace itself when it names none."""
     wanted = request.GET.get("observation", "")
     tab = request.GET.get("tab", "")
@@ -125,8 +127,14 @@ def _panel(request: HttpRequest, trace: TraceSummary) -> dict[str, Any]:
         "tab": tab if tab in TABS else TABS[0],
         "running": trace.is_running(now_micros()),
     }
+    at = "" if found is None else found.id
+    panel["judgements"] = judgements.judgements(judged, at)
+    panel["badges"] = judgements.badges(panel["judgements"], at)
     if found is not None:
         panel["facts"] = detail.facts(found)
+    if panel["tab"] == "scores":
+        panel["files"] = {}
+        return panel
     if panel["tab"] == "metadata":
         panel["sections"] = detail.trace_metadata(trace) if found is None else detail.metadata(found)
     else:

@@ -1,8 +1,8 @@
 """The trace list's state in its URL: query parameters to a TraceFilter and back to links.
 
 Parameters: `range` (a preset) or `from`/`to` (`2026-11-21T08:30Z`; without Z in the reader's time zone),
-`environment`, `name`, `level`, `tag`, `service`, `host` (repeatable), `user`, `session`, `q`, `cursor`. A search typed as
-`field:value` becomes that field.
+`environment`, `name`, `level`, `tag`, `service`, `host` (repeatable), `user`, `session`, `q`, `cursor`.
+A search typed as `field:value` becomes that field.
 """
 
 from __future__ import annotations

@@ -4,35 +4,38 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.telemetry.gate import Gate
 from apps.tracing import store, tables
 from apps.tracing.store import Key
 from apps.tracing.stored import Stored
 from apps.tracing.summaries import Fold
-from apps.tracing.tables import SummaryRow
+from apps.tracing.tables import Place, SummaryRow
 
 REMEMBERED_SPANS = 200_000  # about 250 bytes each
 
 
 @dataclass(slots=True)
 class Known:
-    """One trace: its pinned hour, newest version, summary so far, and every span's arrivals."""
+    """One trace: where it stands, its summary so far, and every span's arrivals."""
 
-    hour: int
-    v: int
+    place: Place
     fold: Fold
     spans: dict[str, tuple[int, ...]]
 
     def add(self, stored: Stored) -> None:
         """Take in a row that is not in yet."""
         self.fold.add(stored)
+        place = self.place
+        if not place.first_hour <= stored.hour <= place.last_hour:
+            place.first_hour = min(place.first_hour, stored.hour)
+            place.last_hour = max(place.last_hour, stored.hour)
         self.spans[stored.observation.id] = stored.arrivals
 
     def row(self, key: Key) -> SummaryRow:
         """The row of `traces` that says all this."""
-        row = SummaryRow(self.fold.summary(*key), self.hour, self.v)
+        row = SummaryRow(self.fold.summary(*key), replace(self.place), self.fold.records)
         if self.fold.input:
             row.input_id, row.input_given = self.fold.input.observation_id, self.fold.input.given
         if self.fold.output:
@@ -92,10 +95,11 @@ def look_up(gate: Gate, keys: Collection[Key]) -> dict[Key, Known]:
     found = store.summaries(gate, keys)
     if not found:
         return {}
-    rows = store.rows(gate, found)
+    places = {key: row.place for key, row in found.items()}
+    rows = store.rows(gate, places)
     return fold(
         gate,
-        {key: (trace.row.hour, trace.row.v, newest(rows.get(key, ()))) for key, trace in found.items()},
+        {key: (places[key], newest(rows.get(key, ()))) for key in found},
     )
 
 
@@ -109,12 +113,12 @@ def newest(rows: Iterable[Stored]) -> list[Stored]:
     return list(latest.values())
 
 
-def fold(gate: Gate, traces: dict[Key, tuple[int, int, list[Stored]]]) -> dict[Key, Known]:
-    """Traces from (hour, v, rows), with the content read that their previews need."""
+def fold(gate: Gate, traces: dict[Key, tuple[Place, list[Stored]]]) -> dict[Key, Known]:
+    """Traces from their places and rows, with the content read that their previews need."""
     result: dict[Key, Known] = {}
     unread: list[Stored] = []
-    for key, (hour, v, rows) in traces.items():
-        known = result[key] = Known(hour, v, Fold(), {})
+    for key, (place, rows) in traces.items():
+        known = result[key] = Known(replace(place), Fold(), {})
         for row in rows:
             known.add(row)
         if wanted := known.fold.unread():

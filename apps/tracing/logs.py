@@ -7,13 +7,11 @@ Each is an object: `name` of the event, `time` in microseconds, `body` (any JSON
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
-MAX_LOGS = 500  # kept for one span, the earliest of them
 Log = Mapping[str, Any]
 
 _ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
@@ -21,18 +19,6 @@ _CHOICE = "gen_ai.choice"
 _DETAILS = "gen_ai.client.inference.operation.details"
 _INPUT = ("gen_ai.input.messages", "gen_ai.tool.call.arguments")
 _OUTPUT = ("gen_ai.output.messages", "gen_ai.tool.call.result")
-
-
-def union(first: Iterable[Log], second: Iterable[Log]) -> list[Log]:
-    """All of them once, by time, name and what they say; at most MAX_LOGS."""
-    placed = {_place(log): log for log in (*first, *second)}
-    return [placed[place] for place in sorted(placed)[:MAX_LOGS]]
-
-
-def _place(log: Log) -> tuple[int, str, bytes]:
-    time = log.get("time")
-    said = orjson.dumps(log, option=orjson.OPT_SORT_KEYS)
-    return time if isinstance(time, int) else 0, str(log.get("name", "")), hashlib.sha256(said).digest()
 
 
 def content_of(logs: Sequence[Log]) -> tuple[str, str]:

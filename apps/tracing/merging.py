@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from apps.tracing import pieces, registers
-from apps.tracing.received import join_events
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 from apps.tracing.stored import MAX_ARRIVALS, Stored, prepare
 
@@ -40,11 +39,7 @@ def merge(older: Stored, newer: Stored) -> Stored:
 
 
 def _merge_wholes(first: Observation, second: Observation) -> Observation:
-    if not first.said and not second.said:
-        return _later(first, second)
-    joined = registers.join(first, second)
-    joined.attributes = join_events(first.attributes, second.attributes)
-    return joined
+    return registers.join(first, second) if first.said or second.said else _later(first, second)
 
 
 def _later(first: Observation, second: Observation) -> Observation:

@@ -14,12 +14,13 @@ from typing import Any
 import orjson
 
 from apps.tracing import registers
-from apps.tracing.logs import content_of, union
+from apps.tracing.logs import content_of
+from apps.tracing.received import union
 from apps.tracing.records import Observation
 
 # What a piece may say where the whole span does not. Times, name, type and place are the whole's alone.
 _WHOLE_ONLY = (
-    "end_time", "completion_start_time", "parent_id", "name", "level", "api_key_id", "source", "attributes",
+    "end_time", "completion_start_time", "parent_id", "name", "level", "api_key_id", "source",
 )  # fmt: skip
 _FIELDS = (*(name for name in registers.LAST if name not in _WHOLE_ONLY), "trace.tags")
 _MAPS = ("metadata.", "trace.metadata.")
@@ -61,15 +62,7 @@ def part(row: Observation) -> tuple[Observation | None, Observation | None]:
 def join(first: Observation, second: Observation) -> Observation:
     """Pieces of one span as one piece, in any order."""
     joined = registers.join(first, second)
-    mine, others = _received(first), _received(second)
-    logs = union(mine.pop("logs", ()), others.pop("logs", ()))
-    rest = {
-        **others,
-        **mine,
-        **{key: max(mine[key], others[key], key=_dumps) for key in mine.keys() & others},
-    }
-    joined.attributes = _dumps({**rest, "logs": logs})
-    joined.input, joined.output = content_of(logs)
+    joined.input, joined.output = content_of(_received(joined).get("logs", ()))
     return joined
 
 

@@ -1,22 +1,26 @@
 """The attributes of a span as they were received: how they are stored, and what is read out of them.
 
-One JSON text an observation: `attributes`, `events`, `resource`, `scope`, and `held`, which says of an
-attribute that became input or output which of the two it is, so that large content is stored once. Of what
-is told in events (the batch API) there are only those: `events`, each with what it `held` besides.
+One JSON text an observation: `attributes`, `events`, `resource`, `scope`; `held`, which says of an attribute
+that became input or output which of the two it is, so that large content is stored once (an input that got
+instructions or tools put in stands for its attribute: the mapping makes the same of it); and `taken`,
+beginnings of keys whose values went into input or output among others. Of what is told in events (the batch
+API) there are only those: `events`, each with what it `held` besides.
 Values of credential-like keys are never stored.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 REMOVED = "[removed]"
-MAX_EVENTS = 64  # kept of one record that was told in events
+MAX_TOLD = 500  # log events, and events of a batch, kept for one observation: the earliest of them
+_TOLD = ("logs", "events")
 _CREDENTIAL = re.compile(
     r"(?:^|[._\-/])(?:"
     r"(?:auth|access|refresh|id|session|bearer|security|csrf|xsrf|secret)?[_-]?token"
@@ -25,7 +29,25 @@ _CREDENTIAL = re.compile(
     r")$",
     re.IGNORECASE,
 )
-# Attributes that show up elsewhere in an answer: as input and output, or as metadata keys of their own.
+# Attributes that show up elsewhere in an answer, or would if another convention had not said the same: input
+# and output of every convention, and metadata keys of their own.
+_CONTENT_KEYS = """
+langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output
+genkit:input genkit:output
+ai.prompt.messages ai.prompt ai.toolCall.args ai.response.text ai.result.text ai.toolCall.result
+ai.response.object ai.result.object ai.response.toolCalls ai.result.toolCalls
+flue.turn.input flue.tool.arguments flue.task.prompt flue.workflow.payload flue.turn.output
+flue.tool.result flue.task.result flue.operation.result flue.workflow.result
+gcp.vertex.agent.llm_request gcp.vertex.agent.tool_call_args gcp.vertex.agent.llm_response
+gcp.vertex.agent.tool_response
+prompt all_messages_events
+lk.input_text lk.user_transcript lk.chat_ctx lk.user_input lk.function_tool.output lk.response.text
+events mlflow.spanInputs mlflow.spanOutputs traceloop.entity.input traceloop.entity.output
+input.value output.value input output
+pydantic_ai.all_messages final_result tool_arguments tool_response
+gen_ai.input.messages gen_ai.output.messages gen_ai.tool.call.arguments gen_ai.tool.call.result
+"""
+_CONTENT = frozenset(_CONTENT_KEYS.split())
 _SHOWN_ELSEWHERE = (
     "gen_ai.prompt",
     "gen_ai.completion",
@@ -63,16 +85,31 @@ def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
     return [without_credentials(item) if isinstance(item, dict) else item for item in value]
 
 
-def join_events(first: str, second: str) -> str:
-    """What was received of one record in two rows of events, the same in any order: every event once, by
-    time, the last MAX_EVENTS of them."""
-    if first == second or not first or not second:
+def join(first: str, second: str) -> str:
+    """What was received of two arrivals in one text, whichever came first: everything told once, in the order
+    of its time, at most MAX_TOLD; of other parts, where they differ, always the same one."""
+    if not first or not second or first == second:
         return first or second
-    mine, others = orjson.loads(first), orjson.loads(second)
-    events = {orjson.dumps(event): event for event in [*mine.get("events", ()), *others.get("events", ())]}
-    ordered = sorted(events, key=lambda text: (str(events[text].get("time")), text))
-    rest = {**mine, **others} if orjson.dumps(mine) < orjson.dumps(others) else {**others, **mine}
-    return orjson.dumps(rest | {"events": [events[text] for text in ordered[-MAX_EVENTS:]]}).decode()
+    parts, others = orjson.loads(first), orjson.loads(second)
+    joined = {key: parts.get(key, others.get(key)) for key in sorted({*parts, *others})}
+    for key in parts.keys() & others.keys():
+        if key in _TOLD and isinstance(parts[key], list) and isinstance(others[key], list):
+            joined[key] = union(parts[key], others[key])
+        else:
+            joined[key] = max(parts[key], others[key], key=orjson.dumps)
+    return orjson.dumps(joined).decode()
+
+
+def union(first: Iterable[Any], second: Iterable[Any]) -> list[Any]:
+    """Both lists of events as one, each once, by time, name and what they say; at most MAX_TOLD."""
+    placed = {_place(event): event for event in (*first, *second)}
+    return [placed[place] for place in sorted(placed)[:MAX_TOLD]]
+
+
+def _place(event: Any) -> tuple[int, str, bytes]:
+    at = event.get("time") if isinstance(event, dict) else 0
+    named = f"{at if isinstance(at, str) else ''} {event.get('name', '') if isinstance(event, dict) else ''}"
+    return at if isinstance(at, int) else 0, named, hashlib.sha256(orjson.dumps(event)).digest()
 
 
 def system_metadata(received: str) -> dict[str, Any]:
@@ -85,10 +122,11 @@ def system_metadata(received: str) -> dict[str, Any]:
     scope = parts.get("scope") or {}
     found: dict[str, Any] = {}
     if not scope.get("name", "").startswith("langfuse-sdk"):
+        elsewhere = (*_SHOWN_ELSEWHERE, *parts.get("taken", ()))
         found["attributes"] = {
             key: value if isinstance(value, str) else orjson.dumps(value).decode()
             for key, value in (parts.get("attributes") or {}).items()
-            if not key.startswith(_SHOWN_ELSEWHERE)
+            if key not in _CONTENT and not key.startswith(elsewhere)
         }
     found["resourceAttributes"] = parts.get("resource") or {}
     found["scope"] = scope

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import MISSING, fields
 from typing import Any
 
+from apps.tracing import received
 from apps.tracing.records import Observation, TraceFacts
 from apps.tracing.trees import Said, merge_maps
 
@@ -19,10 +20,9 @@ FIRST = ("start_time", "environment", "type")
 # The last to be said holds; maps are replaced whole.
 LAST = (
     "end_time", "completion_start_time", "parent_id", "name", "level", "status_message", "version",
-    "release", "input", "output", "model", "model_parameters", "usage", "provided_cost", "prompt_name",
-    "prompt_version", "api_key_id", "source", "sdk_name", "sdk_version", "service_name", "host_name",
-    "attributes", "trace.name", "trace.user_id", "trace.session_id", "trace.public", "trace.release",
-    "trace.version", "trace.input", "trace.output",
+    "release", "input", "output", "model", "model_parameters", "usage", "provided_cost", "api_key_id",
+    "source", "sdk_name", "sdk_version", "service_name", "host_name", "trace.name", "trace.user_id",
+    "trace.session_id", "trace.public", "trace.release", "trace.version", "trace.input", "trace.output",
 )  # fmt: skip
 _MARKS = ("is_app_root", "is_entry", "is_infrastructure")
 
@@ -67,13 +67,15 @@ def is_given(observation: Observation, name: str) -> bool:
 
 
 def join(first: Observation, second: Observation) -> Observation:
-    """Both as one, without prices and `attributes`."""
+    """Both as one, without prices."""
     joined = Observation(first.project_id, first.trace_id, first.id, start_time=0)
     for name in FIRST:
         _speak(joined, name, first, second, earliest=True)
     for name in LAST:
         _speak(joined, name, first, second, earliest=False)
     _join_maps(joined, first, second)
+    _join_prompts(joined, first, second)
+    joined.attributes = received.join(first.attributes, second.attributes)
     joined.trace.tags = sorted({*(first.trace.tags or ()), *(second.trace.tags or ())}) or None
     for name in _MARKS:
         setattr(joined, name, getattr(first, name) or getattr(second, name))
@@ -120,6 +122,18 @@ def _order(value: Any) -> tuple[bool, Any]:
     return True, (
         sorted((key, str(amount)) for key, amount in value.items()) if isinstance(value, dict) else value
     )
+
+
+def _join_prompts(joined: Observation, first: Observation, second: Observation) -> None:
+    """Name and version are said together."""
+    stamps = [o.said["prompt_name"] for o in (first, second) if "prompt_name" in o.said]
+    last = max(
+        (first, second),
+        key=lambda o: (o.said.get("prompt_name", -1), o.prompt_name, o.prompt_version or 0),
+    )
+    joined.prompt_name, joined.prompt_version = last.prompt_name, last.prompt_version
+    if stamps:
+        joined.said["prompt_name"] = max(stamps)
 
 
 def _join_maps(joined: Observation, first: Observation, second: Observation) -> None:

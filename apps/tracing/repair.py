@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import replace
 
 from apps.telemetry.gate import Gate
 from apps.tracing import store, tables
 from apps.tracing.knowledge import fold, newest
 from apps.tracing.locks import writing
-from apps.tracing.store import Key, TraceRow
+from apps.tracing.store import Key
 from apps.tracing.stored import Stored
+from apps.tracing.tables import SummaryRow
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def repair(gate: Gate, keys: Collection[Key]) -> int:
     found = store.summaries(gate, keys)
     if not found:
         return 0
-    rows = store.rows(gate, found)
+    rows = store.rows(gate, {key: row.place for key, row in found.items()})
     kept = {key: newest(rows.get(key, ())) for key in found}
     _delete_leftovers(gate, rows, kept)
     return _rewrite(gate, found, kept)
@@ -73,9 +73,10 @@ def _delete_leftovers(gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key,
         logger.warning("repair deleted %d older rows and %d unused contents", len(older), len(orphans))
 
 
-def _rewrite(gate: Gate, found: dict[Key, TraceRow], kept: dict[Key, list[Stored]]) -> int:
-    known = fold(gate, {key: (found[key].row.hour, found[key].row.v, kept[key]) for key in found})
-    wrong = [row for key, trace in known.items() if (row := trace.row(key)) != found[key].row]
-    # One above what it replaces, not now: a second crash must find the whole window again.
-    gate.insert("traces", tables.traces_block([replace(row, v=row.v + 1) for row in wrong]), purpose="repair")
+def _rewrite(gate: Gate, found: dict[Key, SummaryRow], kept: dict[Key, list[Stored]]) -> int:
+    known = fold(gate, {key: (found[key].place, kept[key]) for key in found})
+    wrong = [row for key, trace in known.items() if (row := trace.row(key)) != found[key]]
+    for row in wrong:  # one above what it replaces, not now: a second crash must find the whole window again
+        row.place.v += 1
+    gate.insert("traces", tables.traces_block(wrong), purpose="repair")
     return len(wrong)

@@ -209,18 +209,21 @@ def trace_histogram(project_id: str, filter: TraceFilter, buckets: int = 60) -> 
     return [(first + place * width, *counts.get(place, (0, 0))) for place in range(buckets)]
 
 
-def usage_by_day(project_id: str, first: date, last: date) -> list[DayUsage]:
-    """Observations by day (UTC) and model, `first` to `last`, both included.
+# The words are those of the table's projection by_day, so a month of millions is read from a few rows.
+_USAGE_BY_DAY = """
+SELECT toDate(start_time) AS day, model, countIf(notEmpty(id)) AS spans, countIf(level = 'ERROR'),
+    sum(input_tokens), sum(output_tokens), sum(total_tokens), sum(total_cost),
+    quantilesTDigest(0.5, 0.9, 0.95, 0.99)(latency_ms)
+FROM observations
+WHERE project_id = {project:String} AND toDate(start_time) BETWEEN {first:Date} AND {last:Date}
+GROUP BY day, model HAVING spans > 0 ORDER BY day, model
+"""
 
-    The words are those of the table's daily projection, so a month of millions is read from a few rows.
-    """
+
+def usage_by_day(project_id: str, first: date, last: date) -> list[DayUsage]:
+    """Observations by day (UTC) and model, `first` to `last`, both included."""
     rows = gate().query(
-        "SELECT toDate(start_time) AS day, model, count(), countIf(level = 'ERROR'), sum(input_tokens),"
-        " sum(output_tokens), sum(total_tokens), sum(total_cost),"
-        " quantilesTDigest(0.5, 0.9, 0.95, 0.99)(latency_ms)"
-        " FROM observations WHERE project_id = {project:String}"
-        " AND toDate(start_time) BETWEEN {first:Date} AND {last:Date}"
-        " GROUP BY day, model ORDER BY day, model",
+        _USAGE_BY_DAY,
         {"project": project_id, "first": first, "last": last},
         purpose="usage by day",
     )
@@ -328,12 +331,12 @@ _NO_CONTENT = {"input": "", "output": "", "attributes": ""}
 
 def _trace_row(project_id: str, trace_id: str, columns: str) -> Any:
     rows = gate().query(
-        f"SELECT observation_count, {columns} FROM traces"
+        f"SELECT records, {columns} FROM traces"
         " WHERE project_id = {project:String} AND id = {trace:String} ORDER BY v DESC LIMIT 1",
         {"project": project_id, "trace": trace_id},
         purpose="trace",
     )
-    # No observations: a trace whose first commit was cut off.
+    # No rows: a trace whose first commit was cut off.
     return rows[0][1:] if rows and rows[0][0] else None
 
 
@@ -357,7 +360,7 @@ def _observations(
         # the other.
         f"SELECT * FROM (SELECT event_ts, {tables.ROW_SELECT} FROM observations"
         " WHERE project_id = {project:String} AND trace_id = {trace:String}"
-        f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}{condition}"
+        f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''{condition}"
         f" ORDER BY event_ts DESC LIMIT 1 BY id) ORDER BY {_START}, id LIMIT {int(limit)}",
         {
             "project": project_id,
@@ -406,7 +409,7 @@ def _texts(project_id: str, trace_id: str, *ids: str) -> Sequence[Any]:
 
 def _conditions(project_id: str, filter: TraceFilter) -> Condition:
     """SQL after WHERE and its parameters; the project always first."""
-    parts = ["project_id = {project:String}", "observation_count > 0"]
+    parts = ["project_id = {project:String}", "records > 0"]
     parameters: dict[str, Any] = {"project": project_id}
 
     def add(sql: str, name: str, value: Any) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
 from apps.telemetry.gate import Gate
 from apps.tracing import tables
-from apps.tracing.stored import MICROS_PER_HOUR, Stored
-from apps.tracing.tables import SummaryRow
+from apps.tracing.stored import Stored
+from apps.tracing.tables import Place, SummaryRow
 
 LOOKUP = 1000  # traces or rows named in one query: a server refuses addresses over a megabyte
 DELETED = 4000  # rows named in one delete: few deletes matter more, each slows reads until merged in
@@ -27,13 +26,9 @@ SELECT {tables.STORED_SELECT} FROM observations
 WHERE {_KEYED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}
 ORDER BY event_ts
 """
-_EXTRA = ("hour", "v", "input_id", "input_given", "output_id", "output_given")
 _SUMMARIES = f"""
-SELECT {tables.SUMMARY_SELECT}, {", ".join(_EXTRA)},
-    toUnixTimestamp64Micro(min(start_time) OVER by_trace),
-    toUnixTimestamp64Micro(max(end_time) OVER by_trace)
+SELECT {tables.SUMMARY_SELECT}, {", ".join(tables.BESIDE_SUMMARY)}
 FROM traces WHERE project_id IN {{projects:Array(String)}} AND id IN {{traces:Array(String)}}
-WINDOW by_trace AS (PARTITION BY project_id, id)
 ORDER BY v DESC LIMIT 1 BY project_id, id
 """
 _CONTENT = f"""
@@ -45,15 +40,6 @@ DELETE FROM {{table}} WHERE {_KEYED}
 AND (project_id, trace_id, id, event_ts) IN {{versions:Array(Tuple(String, String, String, UInt64))}}
 SETTINGS lightweight_delete_mode = 'lightweight_update'
 """
-
-
-@dataclass(slots=True)
-class TraceRow:
-    """The newest summary of a trace, and the hours in which its spans start (perhaps a little more)."""
-
-    row: SummaryRow
-    first_hour: int
-    last_hour: int
 
 
 def chunks(items: Iterable[_T], size: int = LOOKUP) -> Iterator[list[_T]]:
@@ -68,22 +54,20 @@ def _named(keys: Iterable[Key]) -> dict[str, Any]:
     return {"projects": sorted(set(projects)), "traces": sorted(set(traces))}
 
 
-def summaries(gate: Gate, keys: Collection[Key]) -> dict[Key, TraceRow]:
-    """The stored summaries of those traces that have one."""
-    found: dict[Key, TraceRow] = {}
+def summaries(gate: Gate, keys: Collection[Key]) -> dict[Key, SummaryRow]:
+    """The stored summaries of those traces that have one, the newest of each."""
+    found: dict[Key, SummaryRow] = {}
     wanted = set(keys)
     for chunk in chunks(wanted):
         for values in gate.query(_SUMMARIES, _named(chunk), purpose="writer: known traces"):
-            *columns, hour, v, input_id, input_given, output_id, output_given, start, end = values
-            summary = tables.summary_from(columns)
-            key = summary.project_id, summary.id
+            row = tables.summary_row(values)
+            key = row.summary.project_id, row.summary.id
             if key in wanted:
-                row = SummaryRow(summary, hour, v, input_id, input_given, output_id, output_given)
-                found[key] = TraceRow(row, start // MICROS_PER_HOUR, end // MICROS_PER_HOUR)
+                found[key] = row
     return found
 
 
-def rows(gate: Gate, traces: Mapping[Key, TraceRow]) -> dict[Key, list[Stored]]:
+def rows(gate: Gate, traces: Mapping[Key, Place]) -> dict[Key, list[Stored]]:
     """Every row of those traces without content, older versions first."""
     found: dict[Key, list[Stored]] = defaultdict(list)
     for chunk in chunks(traces):

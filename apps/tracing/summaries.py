@@ -25,6 +25,7 @@ _ROOT, _APP_ROOT, _ENTRY, _ANY = 0, 1, 2, 3
 # above them, so of a chain of spans that inherited the mark of an entry the topmost is the entry.
 _Order = tuple[int, int, int, str]
 _Said = tuple[_Order, str]
+_OWN_WORD: _Order = (-1, 0, 0, "")  # the trace's own record speaks before any span
 
 
 @dataclass(slots=True)
@@ -60,12 +61,15 @@ class Fold:
     """All that is known of one trace."""
 
     __slots__ = (
-        "cost", "counts", "end", "environment", "has_root", "hosts", "input", "input_tokens", "metadata",
-        "models", "name", "output", "output_tokens", "public", "received_at", "release", "root", "services",
-        "session_id", "start", "status", "tags", "total_tokens", "trace_name", "user_id", "version",
+        "cost", "counts", "end", "environment", "hosts", "input", "input_tokens", "metadata", "models",
+        "name", "output", "output_tokens", "own_time", "public", "received_at", "records", "release", "root",
+        "services", "session_id", "start", "status", "tags", "total_tokens", "trace_name", "user_id",
+        "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.records = 0  # rows: spans, and the trace's own record
+        self.own_time: int | None = None  # of the trace's own record
         self.counts = {"DEBUG": 0, "DEFAULT": 0, "WARNING": 0, "ERROR": 0}
         self.start = self.end = self.received_at = 0
         self.input_tokens = self.output_tokens = self.total_tokens = 0
@@ -74,7 +78,6 @@ class Fold:
         self.tags: set[str] = set()
         self.services: set[str] = set()
         self.hosts: set[str] = set()
-        self.has_root = False
         # (order, value) of the span that speaks; None while no span said anything
         self.root: tuple[_Order, tuple[int, str]] | None = None
         self.name: _Said | None = None
@@ -96,7 +99,22 @@ class Fold:
         return sum(self.counts.values())
 
     def add(self, stored: Stored) -> None:
-        """Take one more span in. It must not be in already."""
+        """Take one more row in: a span, or the trace's own record. It must not be in already."""
+        o = stored.observation
+        self.records += 1
+        self.received_at = max(self.received_at, o.received_at)
+        if o.service_name:
+            self.services.add(o.service_name)
+        if o.host_name:
+            self.hosts.add(o.host_name)
+        if o.id:
+            self._add_span(stored)
+        else:
+            self.own_time = o.start_time
+            self.environment = _OWN_WORD, o.environment
+            self._hear(stored, _OWN_WORD)
+
+    def _add_span(self, stored: Stored) -> None:
         o = stored.observation
         end = o.start_time if o.end_time is None else max(o.end_time, o.start_time)
         if self.count:
@@ -104,7 +122,6 @@ class Fold:
             self.end = max(self.end, end)
         else:
             self.start, self.end = o.start_time, end
-        self.received_at = max(self.received_at, o.received_at)
         self.counts[o.level if o.level in self.counts else "DEFAULT"] += 1
         self.input_tokens += stored.input_tokens
         self.output_tokens += stored.output_tokens
@@ -113,13 +130,8 @@ class Fold:
             self.cost = (self.cost or 0) + stored.cost_units
         if o.model:
             self.models[o.model] = self.models.get(o.model, 0) + stored.total_tokens
-        if o.service_name:
-            self.services.add(o.service_name)
-        if o.host_name:
-            self.hosts.add(o.host_name)
         rank = _ROOT if o.is_root else _APP_ROOT if o.is_app_root else _ENTRY if o.is_entry else _ANY
         earliest = (rank, o.start_time, -end, o.id)
-        self.has_root = self.has_root or rank <= _APP_ROOT
         self._derive(stored, earliest)
         self._hear(stored, (0 if rank == _ROOT else 1, -o.start_time, 0, o.id))
 
@@ -179,12 +191,17 @@ class Fold:
     def summary(self, project_id: str, trace_id: str) -> TraceSummary:
         """The complete summary. Of a trace without spans every field is empty."""
         root_start, root_type = self.root[1] if self.root else (0, "")
+        root_came = self.root is not None and self.root[0][0] <= _APP_ROOT
+        start, end = (self.start, self.end) if self.count else (self.own_time or 0,) * 2
+        timestamp = root_start if root_came else start
+        if self.own_time is not None:
+            timestamp = self.own_time
         return TraceSummary(
             project_id=project_id,
             id=trace_id,
-            timestamp=root_start if self.has_root else self.start,
+            timestamp=timestamp,
             name=_value(self.trace_name) or _value(self.name),
-            root_type=root_type if self.has_root else "",
+            root_type=root_type if root_came else "",
             user_id=_value(self.user_id),
             session_id=_value(self.session_id),
             environment=_value(self.environment),
@@ -206,10 +223,10 @@ class Fold:
             output_tokens=bounded(self.output_tokens),
             total_tokens=bounded(self.total_tokens),
             total_cost=None if self.cost is None else from_units(self.cost),
-            start_time=self.start,
-            end_time=self.end,
+            start_time=start,
+            end_time=end,
             received_at=self.received_at,
-            has_root=self.has_root,
+            has_root=root_came or self.own_time is not None,
             services=tuple(sorted(self.services)[:MAX_ORIGINS]),
             hosts=tuple(sorted(self.hosts)[:MAX_ORIGINS]),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.telemetry.native import Block, block
 from apps.tracing.records import Level, Observation, ObservationRow, ObservationType, TraceFacts, TraceSummary
-from apps.tracing.stored import Stored, cost_units
+from apps.tracing.stored import Stored, bounded, cost_units
 
 _TEXT, _COMMON, _TIME = "String", "LowCardinality(String)", "DateTime64(6, 'UTC')"
 _COSTS = "Map(LowCardinality(String), Decimal(18, 12))"
@@ -22,11 +22,12 @@ def _of(path: str) -> _Getter:
 
 def _costs(path: str) -> _Getter:
     get = attrgetter(path)
-    return lambda item: {kind: cost_units(amount) for kind, amount in get(item).items()}
+    # Most rows have none, and pay nothing then.
+    return lambda item: {k: cost_units(amount) for k, amount in costs.items()} if (costs := get(item)) else {}
 
 
 def _usage(item: Stored) -> dict[str, int]:
-    return {kind: min(max(number, 0), 2**63 - 1) for kind, number in item.observation.usage.items()}
+    return {kind: bounded(number) for kind, number in item.observation.usage.items()}
 
 
 def _o(name: str, kind: str) -> tuple[str, str, _Getter]:
@@ -133,13 +134,23 @@ def content_block(items: Sequence[Stored]) -> Block:
 
 
 @dataclass(slots=True)
+class Place:
+    """Where a trace stands in the tables."""
+
+    hour: int  # of its summary; never moves
+    v: int  # newest version of its summary
+    first_hour: int  # no row of it, replaced ones too, ever stood outside of these
+    last_hour: int
+
+
+@dataclass(slots=True)
 class SummaryRow:
     """A row of `traces`: the summary and what only the store needs."""
 
     summary: TraceSummary
-    hour: int
-    v: int
-    input_id: str = ""
+    place: Place
+    records: int  # rows of the trace; 0: it never came to be
+    input_id: str = ""  # with input_given, an empty one is the trace's own record
     input_given: bool = False
     output_id: str = ""
     output_given: bool = False
@@ -160,8 +171,11 @@ SUMMARY_COLUMNS: list[tuple[str, str]] = [
 
 _TRACES: list[tuple[str, str, _Getter]] = [
     *((name, kind, attrgetter(f"summary.{name}")) for name, kind in SUMMARY_COLUMNS),
-    ("hour", "UInt32", _of("hour")),
-    ("v", "UInt64", _of("v")),
+    ("hour", "UInt32", _of("place.hour")),
+    ("v", "UInt64", _of("place.v")),
+    ("first_hour", "UInt32", _of("place.first_hour")),
+    ("last_hour", "UInt32", _of("place.last_hour")),
+    ("records", "UInt32", _of("records")),
     ("input_id", _TEXT, _of("input_id")),
     ("input_given", "Bool", _of("input_given")),
     ("output_id", _TEXT, _of("output_id")),
@@ -188,6 +202,18 @@ def summary_from(row: Sequence[Any]) -> TraceSummary:
     for name in ("tags", "models", "services", "hosts"):
         values[name] = tuple(values[name])
     return TraceSummary(**values)
+
+
+BESIDE_SUMMARY = (
+    "hour", "v", "first_hour", "last_hour", "records", "input_id", "input_given", "output_id", "output_given",
+)  # fmt: skip
+
+
+def summary_row(row: Sequence[Any]) -> SummaryRow:
+    """A whole row from the columns of SUMMARY_SELECT and BESIDE_SUMMARY."""
+    summary = summary_from(row[: len(SUMMARY_COLUMNS)])
+    hour, v, first, last, *rest = row[len(SUMMARY_COLUMNS) :]
+    return SummaryRow(summary, Place(hour, v, first, last), *rest)
 
 
 # --- observations as read -----------------------------------------------------------------------------

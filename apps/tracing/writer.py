@@ -182,7 +182,7 @@ class Writer:
         for stored in written:
             key = stored.observation.project_id, stored.observation.trace_id
             touched[key] = known_trace = traces[key]
-            stored.event_ts = known_trace.v = version
+            stored.event_ts = known_trace.place.v = version
             known_trace.add(stored)
         rows = [known.row(key) for key, known in touched.items()]
         if written:
@@ -213,7 +213,8 @@ class Writer:
         for key in unknown:
             if key not in traces:
                 first = next(iter(arrivals[key].values()))
-                traces[key] = Known(first.hour, 0, Fold(), {})
+                place = tables.Place(first.hour, 0, first.hour, first.hour)
+                traces[key] = Known(place, Fold(), {})
         return traces
 
     def _replace(self, traces: dict[Key, Known], changed: list[Stored]) -> list[Stored]:
@@ -222,7 +223,7 @@ class Writer:
         Their traces are folded anew from the rows that stay.
         """
         keys = {(stored.observation.project_id, stored.observation.trace_id) for stored in changed}
-        rows = store.rows(self._gate(), store.summaries(self._gate(), keys))
+        rows = store.rows(self._gate(), {key: traces[key].place for key in keys if traces[key].place.v})
         by_id = {key: {row.observation.id: row for row in newest(rows.get(key, ()))} for key in keys}
         older: list[Stored] = []
         merging: list[tuple[int, Stored]] = []  # place among the changed, stored row
@@ -237,7 +238,7 @@ class Writer:
             content = contents.get(store.version_of(row))
             older_row = tables.fill(row, content) if content else row
             changed[place] = _merged(older_row, changed[place])
-        staying = {key: (traces[key].hour, traces[key].v, list(by_id[key].values())) for key in keys}
+        staying = {key: (traces[key].place, list(by_id[key].values())) for key in keys}
         traces |= fold(self._gate(), staying)
         return older
 
@@ -264,7 +265,7 @@ def _store_content(opened: Gate, written: list[Stored]) -> None:
 
 def _next_version(state: _State, traces: dict[Key, Known]) -> int:
     """Later than every version before, whatever the clock says."""
-    stored = max((known.v for known in traces.values()), default=0)
+    stored = max((known.place.v for known in traces.values()), default=0)
     state.last_version = max(now_micros(), state.last_version + 1, stored + 1)
     return state.last_version
 

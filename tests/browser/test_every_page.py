@@ -29,6 +29,7 @@ PAGES = [
     "organization/suite/settings/api-keys",
     f"project/{PROJECT_ID}/settings",
     f"project/{PROJECT_ID}/settings/api-keys",
+    f"project/{PROJECT_ID}/settings/wire",
     f"project/{PROJECT_ID}/traces",
     f"project/{PROJECT_ID}/traces?level=ERROR",
     f"project/{PROJECT_ID}/traces/setup",

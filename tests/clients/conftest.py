@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +14,19 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import provisioned
 from tests.support.clients import run_client
 from tests.support.model_server import ModelServer
+from tests.support.ports import free_port
+from tests.support.provisioned import PROJECT_ID, PUBLIC_KEY, SECRET_KEY
 from tests.support.server import ServerProcess
+from tests.support.sessions import sign_in
 
+# The picture that programs upload: one pixel, as PNG.
+PICTURE = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 SCRIPTS = Path(__file__).parent / "scripts"
-PUBLIC_KEY = "pk-lf-11111111-1111-4111-8111-111111111111"
-SECRET_KEY = "sk-lf-22222222-2222-4222-8222-222222222222"
-PROJECT_ID = "clients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +35,16 @@ class Project:
 
     url: str
     models: ModelServer
+    otlp_url: str  # of the port that OpenTelemetry's exporters know, 4318 on a server of its own
+    grpc_url: str  # likewise of the port for gRPC, 4317 on a server of its own
+    browser: httpx.Client  # signed in
 
     def environment(self) -> dict[str, str]:
         """What a program finds in its environment."""
         return {
             "LANGFUSE_BASE_URL": self.url,
             "LANGFUSE_HOST": self.url,  # the older name, the only one that early clients know
+            "LANGFUSE_BASEURL": self.url,  # its spelling in JavaScript
             "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
             "LANGFUSE_SECRET_KEY": SECRET_KEY,
             "LANGFUSE_TRACING_ENVIRONMENT": "suite",
@@ -73,6 +83,11 @@ class Project:
         trace: dict[str, Any] = answer.json()
         return trace
 
+    def listed(self) -> list[str]:
+        """Ids of the traces that a person sees in the list, newest first."""
+        page = self.browser.get(f"/project/{PROJECT_ID}/traces").text
+        return re.findall(rf'class="trace-link[^"]*" href="/project/{PROJECT_ID}/traces/([^"?]+)', page)
+
 
 def by_name(trace: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """A trace's observations by name; none may be there twice."""
@@ -98,19 +113,29 @@ def in_order(observation: dict[str, Any], *names: str) -> bool:
     return times == sorted(times)
 
 
+def scores_of(trace: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """A trace's scores by name."""
+    return {score["name"]: score for score in trace["scores"]}
+
+
+def check_picture(project: Project, reference: str) -> None:
+    """What a program uploaded is what its reference in input or output leads to."""
+    kind, media_id, _source = reference.strip("@").removeprefix("langfuseMedia:").split("|")
+    assert kind == "type=image/png"
+    media = project.get(f"media/{media_id.removeprefix('id=')}").json()
+    assert media["contentType"] == "image/png"
+    assert httpx.get(media["url"], timeout=30).content == PICTURE
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """One server for the whole group: starting it costs more than most of the tests."""
-    provisioned = {
-        "LITEFUSE_INIT_ORG_ID": "suite",
-        "LITEFUSE_INIT_ORG_NAME": "Suite",
-        "LITEFUSE_INIT_PROJECT_ID": PROJECT_ID,
-        "LITEFUSE_INIT_PROJECT_NAME": "Clients",
-        "LITEFUSE_INIT_PROJECT_PUBLIC_KEY": PUBLIC_KEY,
-        "LITEFUSE_INIT_PROJECT_SECRET_KEY": SECRET_KEY,
-    }
+    otlp_port, grpc_port = free_port(), free_port()
+    environment = provisioned.ENVIRONMENT | provisioned.PERSON
+    environment |= {"LITEFUSE_OTLP_HTTP_PORT": str(otlp_port), "LITEFUSE_OTLP_GRPC_PORT": str(grpc_port)}
     with (
         ModelServer() as models,
-        ServerProcess(tmp_path_factory.mktemp("clients") / "data", **provisioned) as server,
+        ServerProcess(tmp_path_factory.mktemp("clients") / "data", **environment) as server,
     ):
-        yield Project(server.url, models)
+        local = "http://127.0.0.1"
+        yield Project(server.url, models, f"{local}:{otlp_port}", f"{local}:{grpc_port}", sign_in(server.url))

@@ -6,8 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import PROJECT_ID, Project, by_name, gpt_4o_cost, in_order, parents
+from tests.clients.conftest import (
+    Project,
+    by_name,
+    check_picture,
+    gpt_4o_cost,
+    in_order,
+    parents,
+    scores_of,
+)
 from tests.support.model_server import answer, count_tokens
+from tests.support.provisioned import PROJECT_ID
 
 pytestmark = pytest.mark.clients
 
@@ -27,6 +36,10 @@ def test_tour(project: Project, client: str) -> None:
     check_tree(trace, found)
     check_calls(found)
     check_by_hand(found)
+    scores = scores_of(trace)
+    assert (scores["quality"]["value"], scores["quality"]["comment"]) == (0.8, "ok")
+    assert (scores["label"]["dataType"], scores["label"]["stringValue"]) == ("CATEGORICAL", "good")
+    check_picture(project, project.trace(told["seen"])["input"]["picture"])
 
 
 def check_trace(trace: dict[str, Any]) -> None:

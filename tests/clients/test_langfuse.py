@@ -12,8 +12,10 @@ from tests.clients.conftest import (
     SECRET_KEY,
     Project,
     by_name,
+    check_picture,
     gpt_4o_cost,
     in_order,
+    scores_of,
 )
 from tests.support.model_server import answer, count_tokens
 
@@ -45,6 +47,18 @@ def test_tour(project: Project, client: str) -> None:
     assert "as planned" in found["refused"]["statusMessage"]
     assert (found["look_up"]["type"], found["look_up"]["level"]) == ("TOOL", "ERROR")
     assert found["look_up"]["statusMessage"] == "no weather for Atlantis"
+    check_scores(trace)
+    check_picture(project, project.trace(told["picture"])["output"]["picture"])
+
+
+def check_scores(trace: dict[str, Any]) -> None:
+    scores = scores_of(trace)
+    assert sorted(scores) == ["label", "liked", "right"]
+    assert (scores["liked"]["dataType"], scores["liked"]["value"]) == ("NUMERIC", 0.75)
+    assert scores["liked"]["comment"] == "ok"
+    assert (scores["label"]["dataType"], scores["label"]["stringValue"]) == ("CATEGORICAL", "good")
+    assert (scores["right"]["dataType"], scores["right"]["value"]) == ("BOOLEAN", 1)
+    assert {score["environment"] for score in scores.values()} == {"suite"}
 
 
 def check_trace(trace: dict[str, Any]) -> None:

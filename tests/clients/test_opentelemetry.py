@@ -1,4 +1,4 @@
-"""Programs without any Langfuse package: OpenTelemetry's own SDK and exporters over HTTP."""
+"""Programs that send by OpenTelemetry's own exporters, alone or beside the Langfuse SDK."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from tests.clients.conftest import Project, by_name, gpt_4o_cost
 pytestmark = pytest.mark.clients
 
 
-@pytest.mark.parametrize("encoding", ["protobuf", "gzip", "json"])
+@pytest.mark.parametrize("encoding", ["protobuf", "gzip", "json", "grpc", "grpc-gzip"])
 def test_conventions_for_generative_ai(project: Project, encoding: str) -> None:
     """Sent twice, stored once."""
-    told = project.run("otel", "otel", encoding, "again", **project.exporting())
+    environment = project.exporting()
+    if encoding.startswith("grpc"):
+        environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": project.grpc_url}
+    told = project.run("otel", "otel", encoding, "again", **environment)
     trace = project.trace(told["trace"])
     assert (trace["name"], trace["userId"], trace["sessionId"]) == ("answer", "user-9", "s-9")
     assert trace["environment"] == "staging"

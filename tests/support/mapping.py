@@ -1,12 +1,18 @@
-"""One span through the mapping."""
+"""One span through the mapping, and examples of what must come out."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from apps.ingestion import otlp
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
+from apps.tracing.received import system_metadata
 from apps.tracing.records import Observation
 from tests.support.otlp import request
 
@@ -29,3 +35,46 @@ def mapped(
     )
     [observation] = map_spans(otlp.decode_protobuf(body, 1).spans, Context("p", sender=sender or Sender()))
     return observation
+
+
+@dataclass(frozen=True)
+class Vector:
+    """One example of mapping: a span, and what fields of its observation must be (see `told`)."""
+
+    shows: str
+    attributes: dict[str, Any]
+    expected: dict[str, Any]
+    scope: str = "test"
+    span: dict[str, Any] = field(default_factory=dict)  # further arguments of `mapped`
+
+    def check(self) -> None:
+        """Map it and compare."""
+        observation = mapped(self.attributes, scope=self.scope, **self.span)
+        assert told(observation, self.expected) == self.expected
+
+
+def told(observation: Observation, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The named fields of an observation or its trace facts, compared as JSON where a value is no text.
+
+    `shown` are the attributes that metadata shows, `held` those that are kept as input or output.
+    """
+    return {name: _told(observation, name, expected) for name, expected in names.items()}
+
+
+def _told(observation: Observation, name: str, expected: Any) -> Any:
+    if name == "shown":
+        return system_metadata(observation.attributes).get("attributes", {})
+    if name == "held":
+        return json.loads(observation.attributes).get("held", {})
+    if name == "prompt":
+        return observation.prompt_name, observation.prompt_version
+    holder = observation if hasattr(observation, name) else observation.trace
+    value = getattr(holder, name)
+    if name in ("input", "output", "model_parameters") and not isinstance(expected, str):
+        return json.loads(value)
+    return value
+
+
+def vectors(*of: Vector) -> Any:
+    """Parametrize a test with vectors, by what they show."""
+    return pytest.mark.parametrize("vector", of, ids=[vector.shows for vector in of])

@@ -75,8 +75,8 @@ def look(acked: int) -> None:
     ]
     stored = store.summaries(gate(), keys)
     for key, known in look_up(gate(), keys).items():
-        assert known.row(key) == stored[key].row, f"summary of {key[1]}"
-    counted = sum(trace.row.summary.observation_count for trace in stored.values())
+        assert known.row(key) == stored[key], f"summary of {key[1]}"
+    counted = sum(trace.summary.observation_count for trace in stored.values())
     assert counted == len(rows), f"summaries count {counted} spans of {len(rows)}"
 
 

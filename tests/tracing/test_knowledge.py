@@ -6,12 +6,13 @@ import pytest
 
 from apps.tracing.knowledge import Known, Memory
 from apps.tracing.summaries import Fold
+from apps.tracing.tables import Place
 
 LIMIT = 12
 
 
 def trace(spans: int) -> Known:
-    return Known(0, 0, Fold(), {str(number): (number,) for number in range(spans)})
+    return Known(Place(0, 0, 0, 0), Fold(), {str(number): (number,) for number in range(spans)})
 
 
 def test_the_least_recently_written_is_forgotten_first() -> None:

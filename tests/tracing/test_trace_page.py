@@ -292,7 +292,7 @@ def absurd(project_id: str) -> dict[str, list[Observation]]:
     deep = "[" * 1000 + "]" * 1000
     return {
         "no names, no ids": [
-            root(project_id, "t", id="", name="", input="", output=""),
+            root(project_id, "t", id=" ", name="", input="", output=""),
             span(project_id, "t", "0" * 16, name=""),
         ],
         "1 MB": [

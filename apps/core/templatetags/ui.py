@@ -140,7 +140,10 @@ def page_places(context: Context) -> Places:
         observed = _place(_("Traces"), "traces", traces, path.startswith(traces) and path != setup)
         places.groups.append(PlaceGroup(str(_("Observe")), observed))
         places.foot += _place(_("Set up"), "setup", setup, path == setup)
-        places.foot += _place(_("Settings"), "settings", settings, path.startswith(settings))
+        wire = optional_url("ingestion:wire", project.id)
+        places.foot += _place(_("Wire inspector"), "plug", wire, path == wire)
+        in_settings = path.startswith(settings) and path != wire
+        places.foot += _place(_("Settings"), "settings", settings, in_settings)
     else:
         home = optional_url("home")
         places.groups.append(PlaceGroup("", _place(_("Organizations"), "building", home, path == home)))

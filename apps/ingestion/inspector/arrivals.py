@@ -44,7 +44,7 @@ class Share:
         """Say what was understood, and why the rest was not (one reason an item)."""
         self.accepted += len(items)
         self.reasons.extend(refused)
-        traces = dict.fromkeys(item.trace_id for item in items)
+        traces = dict.fromkeys(item.trace_id for item in items if item.trace_id)
         self.traces = tuple(traces)[:MAX_TRACES]
         self.more_traces = len(traces) > MAX_TRACES
 

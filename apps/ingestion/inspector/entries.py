@@ -118,6 +118,11 @@ class Tally:
         return Tally(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @property
+    def known(self) -> int:
+        """What was there before."""
+        return self.merged + self.repeated
+
+    @property
     def agrees(self) -> bool:
         """Whether every item is accounted for."""
         return self.received == self.stored + self.merged + self.repeated + self.refused

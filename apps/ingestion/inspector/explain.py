@@ -18,17 +18,17 @@ from apps.ingestion.mapping.trace import MAX_NAME
 from apps.ingestion.mapping.values import json_object
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
 from apps.tracing.received import REMOVED, is_credential
-from apps.tracing.records import Observation, ObservationType
+from apps.tracing.records import Observation, ObservationType, Score
 
 MAX_TRIED = 400  # attributes of a span that are taken away one by one; 30 µs each
 
 # What the outcome is compared by: the rest follows from these, or repeats what was received.
 _NOT_COMPARED = {
     "attributes", "project_id", "received_at", "api_key_id", "source", "cost", "total_cost", "model_id",
-    "pricing_tier_id", "pricing_tier_name", "price_version",
+    "pricing_tier_id", "pricing_tier_name", "price_version", "said", "created_at", "updated_at",
 }  # fmt: skip
 # Where a rule's field and that of the record have other names.
-_FIELDS = {
+FIELDS = {
     "trace_name": "trace.name", "user_id": "trace.user_id", "session_id": "trace.session_id",
     "tags": "trace.tags", "public": "trace.public", "trace_input": "trace.input",
     "trace_output": "trace.output", "prompt": "prompt_name", "completion_start": "completion_start_time",
@@ -49,8 +49,8 @@ class Reading:
     """One attribute and what was made of it.
 
     `fate` is `used`, `overruled` (another attribute said it first: `became` names the field), `unused` (a
-    rule read it and could not use it), `metadata` (no rule takes it: it stays readable) or `removed` (a
-    secret).
+    rule read it and could not use it), `metadata` (no rule takes it: it stays readable), `default` (a field
+    that changes nothing) or `removed` (a secret).
     """
 
     place: Place
@@ -69,13 +69,15 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A span, the observation it became, and how."""
+    """A span, event or score, what it became, and how."""
 
-    span: Span
-    observation: Observation
+    name: str  # as it calls itself
+    record: Observation | Score | None  # None: refused
     readings: list[Reading]
-    decided: dict[str, str]  # field -> rule that answered
-    notes: list[Note]
+    decided: dict[str, str] = field(default_factory=dict)  # field -> rule that answered
+    notes: list[Note] = field(default_factory=list)
+    refusal: str = ""
+    scope: Scope | None = None  # of a span
 
 
 class _Watched(dict[str, Any]):
@@ -109,21 +111,22 @@ def explain(span: Span, context: Context) -> Explanation:
     """How this span is mapped now."""
     [observation] = map_spans([span], context)
     asked = _ask_all(span)
-    outcome = dict(_facts(observation))
+    outcome = dict(facts(observation))
     bare = replace(
         span, attributes={}, events=[], resource=Resource(), scope=replace(span.scope, attributes={})
     )
-    nothing = dict(_facts(map_spans([bare], context)[0]))
+    nothing = dict(facts(map_spans([bare], context)[0]))
     readings = []
     for count, (place, value) in enumerate(_attributes(span)):
         changed: tuple[str, ...] = ()
         if count < MAX_TRIED:
-            changed = _changed(outcome, dict(_facts(map_spans([_without(span, place)], context)[0])))
+            changed = changed_facts(outcome, dict(facts(map_spans([_without(span, place)], context)[0])))
             if not changed and place in asked.read:  # perhaps another attribute says the same
-                alone = dict(_facts(map_spans([_alone(bare, span, place)], context)[0]))
-                changed = tuple(f for f in _changed(nothing, alone) if alone.get(f) == outcome.get(f))
+                alone = dict(facts(map_spans([_alone(bare, span, place)], context)[0]))
+                changed = tuple(f for f in changed_facts(nothing, alone) if alone.get(f) == outcome.get(f))
         readings.append(_reading(place, value, changed, asked))
-    return Explanation(span, observation, readings, asked.decided, _notes(span, observation))
+    notes = _notes(span)
+    return Explanation(span.name, observation, readings, asked.decided, notes, scope=span.scope)
 
 
 # --- who reads what --------------------------------------------------------------------------------------
@@ -223,14 +226,14 @@ def _alone(bare: Span, span: Span, place: Place) -> Span:
     return replace(bare, scope=replace(span.scope, attributes=alone))
 
 
-def _facts(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def facts(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Every fact of an observation by its name, maps key by key: `usage.input`, `trace.user_id`."""
     for name in (each.name for each in fields(record)):
         if not prefix and name in _NOT_COMPARED:
             continue
         value = getattr(record, name)
         if is_dataclass(value) and not isinstance(value, type):
-            yield from _facts(value, f"{name}.")
+            yield from facts(value, f"{name}.")
         elif isinstance(value, dict):
             for key, item in value.items():
                 yield f"{prefix}{name}.{key}", item
@@ -238,7 +241,8 @@ def _facts(record: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", value
 
 
-def _changed(one: dict[str, Any], other: dict[str, Any]) -> tuple[str, ...]:
+def changed_facts(one: dict[str, Any], other: dict[str, Any]) -> tuple[str, ...]:
+    """Names of facts that differ."""
     return tuple(name for name in {**one, **other} if one.get(name) != other.get(name))
 
 
@@ -256,7 +260,7 @@ def _reading(place: Place, value: Any, changed: tuple[str, ...], asked: _Asked) 
 
 
 def _field(rule: _Rule) -> str:
-    return _FIELDS.get(rule.field, rule.field)
+    return FIELDS.get(rule.field, rule.field)
 
 
 def _closest(rules: list[_Rule], changed: tuple[str, ...]) -> _Rule | None:
@@ -275,7 +279,7 @@ _LEVELS, _TYPES = "langfuse.observation.level", "langfuse.observation.type"
 _ENVIRONMENTS = ("langfuse.environment", "deployment.environment.name", "deployment.environment")
 
 
-def _notes(span: Span, observation: Observation) -> list[Note]:
+def _notes(span: Span) -> list[Note]:
     """What was brought into shape, or could not be."""
     notes = []
     attributes = span.attributes

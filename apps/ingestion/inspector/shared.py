@@ -46,9 +46,16 @@ class Shared:
         )
         # Its time-out is for the quiet times between two questions.
         self._hearing: Any = Redis.from_url(url, socket_timeout=30, socket_keepalive=True)
-        self._waiting: queue.Queue[Entry] = queue.Queue(_MAX_WAITING)
+        self._waiting: queue.Queue[Entry | None] = queue.Queue(_MAX_WAITING)
+        self._stopping = threading.Event()
         for work in (self._send_all, self._answer_all):
             threading.Thread(target=work, name=f"wire-inspector{work.__name__}", daemon=True).start()
+
+    def close(self) -> None:
+        """Let the threads go. A server need not: they end with the process."""
+        self._stopping.set()
+        self._waiting.put(None)
+        self._hearing.connection_pool.disconnect()
 
     def add(self, entry: Entry, body: bytes = b"") -> Entry:
         """Remember a request; its figures reach the other processes a moment later."""
@@ -151,15 +158,17 @@ class Shared:
     # --- threads ----------------------------------------------------------------------------------------
 
     def _send_all(self) -> None:
-        while True:
-            entries = [self._waiting.get()]
-            while len(entries) < 200 and not self._waiting.empty():
-                entries.append(self._waiting.get())
+        while not self._stopping.is_set():
+            taken = [self._waiting.get()]
+            while len(taken) < 200 and not self._waiting.empty():
+                taken.append(self._waiting.get())
+            entries = [entry for entry in taken if entry is not None]
             try:
                 self._send(entries)
             except RedisError as error:
-                logger.warning("%d requests are not shown by the wire inspector: %s", len(entries), error)
-                time.sleep(_PAUSE)
+                if not self._stopping.is_set():
+                    logger.warning("the wire inspector cannot tell other processes: %s", error)
+                self._stopping.wait(_PAUSE)
 
     def _send(self, entries: list[Entry]) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
@@ -180,17 +189,18 @@ class Shared:
             pipe.execute()
 
     def _answer_all(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 with self._hearing.pubsub(ignore_subscribe_messages=True) as heard:
                     heard.subscribe(_CHANNEL)
-                    while True:
+                    while not self._stopping.is_set():
                         message = heard.get_message(timeout=20)
                         if message is not None:
                             self._answer(orjson.loads(message["data"]))
-            except (RedisError, OSError) as error:
-                logger.warning("the wire inspector does not hear other processes: %s", error)
-                time.sleep(_PAUSE)
+            except (RedisError, OSError, ValueError) as error:  # ValueError: closed while it was listening
+                if not self._stopping.is_set():
+                    logger.warning("the wire inspector does not hear other processes: %s", error)
+                self._stopping.wait(_PAUSE)
 
     def _answer(self, asked: dict[str, Any]) -> None:
         if "forget" in asked:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from apps.ingestion.mapping.content import of_indices, of_keys, with_instructions
 from apps.ingestion.mapping.shapes import Content
-from apps.ingestion.mapping.values import dump, parameter, parse_json, text, under
+from apps.ingestion.mapping.tools import Tools, listed
+from apps.ingestion.mapping.values import parameter, text, under
 from apps.ingestion.otlp import Attributes, Span
 from apps.pricing.usage import dollars
 from apps.tracing.records import ObservationType
 
+WORDS = ("gen_ai", "llm")  # see registry
 _OPERATIONS = {
     **dict.fromkeys(
         ("chat", "completion", "text_completion", "generate_content", "generate"), ObservationType.GENERATION
@@ -20,9 +23,9 @@ _OPERATIONS = {
     "execute_tool": ObservationType.TOOL,
 }
 _REPEATING = ("invoke_agent", "agent_step")  # repeat model and usage of their children
-_DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 _PARAMETERS = ("gen_ai.request.", "llm.invocation_parameters.")
 _INPUT_KEYS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments")
+_INSTRUCTIONS = "gen_ai.system_instructions"
 _OUTPUT_KEYS = ("gen_ai.output.messages", "gen_ai.tool.call.result")
 
 
@@ -50,56 +53,23 @@ def repeats_children(span: Span) -> bool:
     return span.attributes.get("gen_ai.operation.name") in _REPEATING
 
 
-def content_of_event(span: Span) -> Content | None:
-    """Messages on the span event that newer instrumentations use to keep them off the span."""
-    for number, event in enumerate(span.events):
-        if event.name == _DETAILS_EVENT:
-            return _content(event.attributes, f"events.{number}.")
-    return None
+def indexed_content(span: Span) -> Content | None:
+    """Messages spread over indexed attributes, or as one attribute each; a side without any is empty JSON."""
+    return of_indices(span.attributes, "gen_ai.prompt", "gen_ai.completion", missing="{}")
 
 
 def content(span: Span) -> Content | None:
     """Messages, or arguments and result of a tool, on the span itself."""
-    return _content(span.attributes, "")
+    return content_of(span.attributes, "")
 
 
-def _content(attributes: Attributes, place: str) -> Content | None:
-    input_key = next((key for key in _INPUT_KEYS if attributes.get(key)), None)
-    output_key = next((key for key in _OUTPUT_KEYS if attributes.get(key)), None)
-    if input_key is None and output_key is None:
-        return None
-    held_by = {}
-    sent = returned = ""
-    if input_key is not None:
-        sent = text(attributes[input_key])
-        if input_key == _INPUT_KEYS[0]:
-            sent = _with_instructions(sent, attributes.get("gen_ai.system_instructions"))
-        held_by[place + input_key] = "input"
-    if output_key is not None:
-        returned = text(attributes[output_key])
-        held_by[place + output_key] = "output"
-    return Content(sent, returned, held_by)
-
-
-def _with_instructions(messages: str, instructions: Any) -> str:
-    """The messages with system instructions in front, unless they have a system message already."""
-    content = _instructions_text(instructions)
-    if not content:
-        return messages
-    parsed = parse_json(messages)
-    if not isinstance(parsed, list):
-        return messages
-    if any(isinstance(message, dict) and message.get("role") == "system" for message in parsed):
-        return messages
-    return dump([{"role": "system", "content": content}, *parsed]) or messages
-
-
-def _instructions_text(instructions: Any) -> str:
-    parsed = parse_json(instructions)
-    if isinstance(parsed, list):
-        parts = [part.get("content") if isinstance(part, dict) else part for part in parsed]
-        return "\n".join(text(part) for part in parts if part)
-    return text(instructions)
+def content_of(attributes: Attributes, place: str) -> Content | None:
+    """The same of any attributes; see `content.of_keys`."""
+    found = of_keys(attributes, _INPUT_KEYS, _OUTPUT_KEYS, place)
+    if found is None or place + _INPUT_KEYS[0] not in found.held_by:
+        return found
+    woven = with_instructions(found.input, attributes.get(_INSTRUCTIONS))
+    return found if woven == found.input else found._replace(input=woven, taken=(place + _INSTRUCTIONS,))
 
 
 def request_parameters(span: Span) -> dict[str, Any] | None:
@@ -110,6 +80,12 @@ def request_parameters(span: Span) -> dict[str, Any] | None:
         if name != "model":
             found[name] = parameter(value)
     return found or None
+
+
+def tools(span: Span) -> Tools | None:
+    """The tools that the model may call."""
+    key = "gen_ai.tool.definitions"
+    return listed(span.attributes.get(key), key)
 
 
 def cost(span: Span) -> dict[str, Decimal] | None:

@@ -140,11 +140,18 @@ def prompt(span: Span) -> tuple[str, int | None] | None:
     name = attributes.get("langfuse.observation.prompt.name") or attributes.get("langfuse.prompt.name")
     if not name:
         return None
-    sent = attributes.get("langfuse.observation.prompt.version")
-    if sent is None:
-        sent = attributes.get("langfuse.prompt.version")
+    version = attributes.get("langfuse.observation.prompt.version")
+    if version is None:
+        version = attributes.get("langfuse.prompt.version")
+    return prompt_link(name, version)
+
+
+def prompt_link(name: Any, version: Any) -> tuple[str, int | None] | None:
+    """A prompt's name and version out of what was sent; a version that is no number is none."""
+    if not name:
+        return None
     try:
-        number = int(str(sent)[:10])
+        number = int(str(version)[:10])
     except ValueError:
         return text(name), None
     return text(name), number if 0 <= number < 2**31 else None

@@ -4,13 +4,19 @@ A convention is one module of pure functions that each take a Span and return No
 first rule with an answer wins. To add a convention, write its module and put its functions in their places.
 A rule that is meant for the spans of one instrumentation only is bound to its scope: `Bound("ai", rule)`.
 Rules read attributes as `values` says.
+
+Most spans speak one convention or two, so the rules of the others are not even asked: a module may say in
+`WORDS` with which words (keys up to the first dot) all attributes begin that its rules read. Its rules then
+concern only spans with such an attribute, except where they are bound.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from apps.ingestion.mapping import (
@@ -20,11 +26,16 @@ from apps.ingestion.mapping import (
     generic,
     infrastructure,
     langfuse,
+    logfire,
     metadata,
+    openinference,
     trace,
+    traceloop,
     usage,
+    vercel,
 )
 from apps.ingestion.mapping.shapes import Content
+from apps.ingestion.mapping.tools import Tools
 from apps.ingestion.otlp import Span
 from apps.tracing.records import Level, ObservationType
 
@@ -51,26 +62,57 @@ class Rules:
     type: Table[ObservationType] = (
         langfuse.mislabelled_generation,
         langfuse.observation_type,
+        openinference.kind,
         gen_ai.operation_type,
+        vercel.call_type,
+        vercel.tool_type,
         gen_ai.tool_type,
         generic.model_type,
     )
-    name: Table[str] = (gen_ai.tool_name,)
+    name: Table[str] = (
+        gen_ai.tool_name,
+        logfire.message_name,
+        vercel.tool_name,
+        vercel.operation_name,
+    )
     level: Table[Level] = (langfuse.level, generic.status_level)
     status_message: Table[str] = (langfuse.status_message, generic.status_message)
     # The first that finds input or output gives both; one that ends the search gives empty content.
     content: Table[Content] = (
         langfuse.content,
-        gen_ai.content_of_event,
+        Bound(vercel.SCOPE, vercel.content),
+        gen_ai_events.details_content,
         gen_ai_events.content,
+        gen_ai_events.whole_content,
+        logfire.agent_content,
+        logfire.events_content,
+        traceloop.content,
+        openinference.content,
+        logfire.value_content,
+        Bound(logfire.PYDANTIC_AI, logfire.run_content),
+        logfire.tool_content,
+        gen_ai.indexed_content,
+        openinference.indexed_content,
         gen_ai.content,
+        openinference.data_content,
     )
-    model: Table[str] = (generic.model,)
-    model_parameters: Table[dict[str, Any]] = (langfuse.model_parameters, gen_ai.request_parameters)
-    usage: Table[dict[str, int]] = (langfuse.usage, usage.from_conventions)
+    tools: Table[Tools] = (vercel.tools, gen_ai.tools, logfire.tools, openinference.tools)  # all are asked
+    model: Table[str] = (generic.model, openinference.model)
+    model_parameters: Table[dict[str, Any]] = (
+        Bound(vercel.SCOPE, vercel.parameters),
+        langfuse.model_parameters,
+        openinference.parameters,
+        logfire.parameters,
+        gen_ai.request_parameters,
+    )
+    usage: Table[dict[str, int]] = (
+        langfuse.usage,
+        Bound(vercel.SCOPE, vercel.usage),
+        usage.from_conventions,
+    )
     cost: Table[dict[str, Decimal]] = (langfuse.cost, gen_ai.cost)
-    prompt: Table[tuple[str, int | None]] = (langfuse.prompt,)
-    completion_start: Table[int] = (langfuse.completion_start,)
+    prompt: Table[tuple[str, int | None]] = (langfuse.prompt, vercel.prompt)
+    completion_start: Table[int] = (langfuse.completion_start, vercel.completion_start)
     environment: Table[str] = (generic.environment,)
     version: Table[str] = (langfuse.version,)
     release: Table[str] = (langfuse.release,)
@@ -89,11 +131,12 @@ class Rules:
 
 
 class Named(NamedTuple):
-    """A rule as people see it: what it answers, its lasting name, and the scope it is bound to, if any."""
+    """A rule: what it answers, its lasting name, the scope it is bound to, the words it waits for."""
 
     field: str
     name: str
     scope: str
+    words: tuple[str, ...]
     rule: Callable[[Span], Any]
 
 
@@ -103,28 +146,31 @@ def _named() -> list[Named]:
         for asked in getattr(tables, field.name):
             scope, rule = (asked.scope, asked.rule) if isinstance(asked, Bound) else ("", asked)
             name = f"{rule.__module__.rpartition('.')[2]}.{rule.__name__}"
-            found.append(Named(field.name, name, scope, rule))
+            words = getattr(sys.modules[rule.__module__], "WORDS", ())
+            found.append(Named(field.name, name, scope, words, rule))
     return found
 
 
 NAMED: Sequence[Named] = tuple(_named())  # every rule, in the order of asking
+_SCOPES = frozenset(named.scope for named in NAMED)
+_WORDS = frozenset(word for named in NAMED for word in named.words)
 
 
-def _for_scope(scope: str) -> Rules:
+def for_span(span: Span) -> Rules:
+    """The rules that concern a span."""
+    words = _WORDS.intersection([key.partition(".")[0] for key in span.attributes])
+    scope = span.scope.name
+    return _concerned(scope if scope in _SCOPES else "", words)
+
+
+@lru_cache(maxsize=1024)
+def _concerned(scope: str, words: frozenset[str]) -> Rules:
     rules: dict[str, list[Callable[[Span], Any]]] = {field.name: [] for field in fields(Rules)}
     for named in NAMED:
-        if named.scope in ("", scope):
+        spoken = not named.words or not words.isdisjoint(named.words)
+        if named.scope == scope if named.scope else spoken:
             rules[named.field].append(named.rule)
     return Rules(**{field: tuple(asked) for field, asked in rules.items()})
-
-
-_UNBOUND = _for_scope("")
-_BOUND = {named.scope: _for_scope(named.scope) for named in NAMED if named.scope}
-
-
-def for_scope(scope: str) -> Rules:
-    """The rules that concern spans of a scope."""
-    return _BOUND.get(scope, _UNBOUND)
 
 
 def ask(rules: Table[Answer], span: Span) -> Answer | None:

@@ -43,11 +43,13 @@ class Context:
 
 
 class Content(NamedTuple):
-    """Input and output as text, and which attributes (or `events.<n>.<key>`) hold exactly which side."""
+    """Input and output as text, and which attributes (or `events.<n>.<key>`) are kept as which side, because
+    the mapping makes the same of that side. `taken` are beginnings of keys whose values went into a side."""
 
     input: str
     output: str
     held_by: Mapping[str, str]
+    taken: tuple[str, ...] = ()
 
 
 def major(version: str) -> int:

@@ -12,6 +12,7 @@ from apps.core.clock import iso_micros
 from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
 from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, langfuse_language, major
+from apps.ingestion.mapping.tools import all_listed, into_input
 from apps.ingestion.mapping.values import dump, text
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
 from apps.tracing.received import without_credentials
@@ -27,7 +28,7 @@ class _Origin:
 
     resource: Resource
     scope: Scope
-    rules: Rules
+    is_sdk: bool  # one of Langfuse's
     metadata: dict[str, str]
     trace_metadata: dict[str, str]
     decode_metadata: bool
@@ -64,7 +65,7 @@ def _origin(span: Span, context: Context) -> _Origin:
     return _Origin(
         resource=span.resource,
         scope=scope,
-        rules=registry.for_scope(scope.name),
+        is_sdk=scope.name.startswith("langfuse-sdk"),
         metadata=own,
         trace_metadata=of_trace,
         decode_metadata=decode,
@@ -87,8 +88,9 @@ def _scope(scope: Scope) -> dict[str, Any]:
 
 
 def _map(span: Span, origin: _Origin, context: Context) -> Observation:
-    rules = origin.rules
-    content = ask(rules.content, span) or _NO_CONTENT
+    rules = registry.for_span(span)
+    own, of_trace = metadata.user_metadata(span, decode=origin.decode_metadata)
+    content = _with_tools(ask(rules.content, span) or _NO_CONTENT, span, rules, own, is_sdk=origin.is_sdk)
     observation = Observation(
         project_id=context.project_id,
         trace_id=span.trace_id,
@@ -119,9 +121,27 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
     )
     observation.trace.release = observation.release or None
     _add_model(observation, span, rules)
-    _add_metadata(observation, span, origin, context.sender.propagates)
+    observation.is_entry = entry.is_marked(span, own, of_trace)
+    _add_metadata(observation, origin, own, of_trace, propagates=context.sender.propagates)
     observation.is_infrastructure = _is_infrastructure(observation, span, rules)
     return observation
+
+
+def _with_tools(content: Content, span: Span, rules: Rules, own: dict[str, str], *, is_sdk: bool) -> Content:
+    """The content with definitions of tools in its input, wherever they were; those in metadata leave it."""
+    in_metadata = all_listed(own["tools"]) if "tools" in own else None
+    found = [] if in_metadata is None else [in_metadata]
+    if not is_sdk:  # whose attributes are no metadata
+        found += [answer for rule in rules.tools if (answer := rule(span)) is not None]
+    if not found:
+        return content
+    sent = into_input(content.input, [item for tools in found for item in tools.definitions])
+    if sent is None:
+        return content
+    if in_metadata is not None:
+        del own["tools"]
+    taken = tuple(key for tools in found for key in tools.taken)
+    return content._replace(input=sent, taken=content.taken + taken)
 
 
 def _facts(span: Span, rules: Rules) -> TraceFacts:
@@ -162,11 +182,16 @@ def _is_infrastructure(observation: Observation, span: Span, rules: Rules) -> bo
     return bool(ask(rules.is_infrastructure, span))
 
 
-def _add_metadata(observation: Observation, span: Span, origin: _Origin, propagates: bool) -> None:
+def _add_metadata(
+    observation: Observation,
+    origin: _Origin,
+    own: dict[str, str],
+    of_trace: dict[str, str],
+    *,
+    propagates: bool,
+) -> None:
     """The user's metadata. Later wins: resource, trace, observation for a trace seen from its root;
     resource, observation, trace for an observation whose sender copies trace metadata to every span."""
-    own, of_trace = metadata.user_metadata(span, decode=origin.decode_metadata)
-    observation.is_entry = entry.is_marked(span, own, of_trace)
     observation.metadata = {**origin.metadata, **own, **(of_trace if propagates else {})}
     facts: TraceFacts = observation.trace
     if observation.is_root:
@@ -184,6 +209,8 @@ def _received(span: Span, origin: _Origin, content: Content) -> str:
     parts: dict[str, Any] = {"attributes": without_credentials(_others(span.attributes, held, ""))}
     if held:
         parts["held"] = held
+    if content.taken:
+        parts["taken"] = content.taken
     if span.kind:
         parts["kind"] = span.kind
     if span.events:

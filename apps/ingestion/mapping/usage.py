@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.ingestion.mapping.values import under
 from apps.ingestion.otlp import Span
-from apps.pricing.usage import units, with_total
+from apps.pricing.usage import MAX_KEY_LENGTH, MAX_KEYS, units, with_total
 
+WORDS = ("gen_ai", "llm")  # see registry
 _PREFIXES = ("gen_ai.usage.", "llm.token_count.")
 _NOT_TOKENS = ("gen_ai.usage.cost",)
 # Stored key -> incoming names; the first one present counts, they are spellings of one number.
@@ -35,20 +38,36 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
     "output_audio_tokens": ("completion_details.audio",),
 }
 _KNOWN = {name for names in _SPELLINGS.values() for name in names}
-_PARTS = {
+_PARTS: dict[str, tuple[str, ...]] = {
     "input": ("input_cached_tokens", "input_cache_creation"),
     "output": ("output_reasoning_tokens", "output_audio_tokens"),
 }
+
+
+def whole(value: Any) -> int | None:
+    """A count, also where a sender has no whole numbers (5.0); None for anything else."""
+    return units(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+def less_parts(usage: dict[str, int], parts: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """The usage with each whole reduced by those of its parts that are counted apart, to 0 at least."""
+    reduced = {
+        name: max(usage[name] - sum(usage.get(part, 0) for part in of_it), 0)
+        for name, of_it in parts.items()
+        if name in usage
+    }
+    return {**usage, **reduced}
 
 
 def from_conventions(span: Span) -> dict[str, int] | None:
     """Usage out of `gen_ai.usage.*` and `llm.token_count.*`; None when there is none."""
     found: dict[str, int] = {}
     for key, value in under(span.attributes, _PREFIXES):
-        if key not in _NOT_TOKENS:
-            number = units(int(value) if isinstance(value, float) and value.is_integer() else value)
-            if number is not None:
-                found.setdefault(key.split(".", 2)[2], number)
+        number = whole(value) if key not in _NOT_TOKENS and len(key) <= MAX_KEY_LENGTH else None
+        if number is not None:
+            found.setdefault(key.split(".", 2)[2], number)
+            if len(found) == MAX_KEYS:
+                break
     if not found:
         return None
     usage = {}
@@ -56,10 +75,8 @@ def from_conventions(span: Span) -> dict[str, int] | None:
         name = next((name for name in spellings if name in found), None)
         if name is not None:
             usage[stored] = found[name]
-    for whole, parts in _PARTS.items():
-        if whole in usage:
-            usage[whole] = max(usage[whole] - sum(usage.get(part, 0) for part in parts), 0)
+    usage = less_parts(usage, _PARTS)
     for name, number in found.items():
         if name not in _KNOWN:
-            usage[name.removeprefix("details.")] = number
+            usage.setdefault(name.removeprefix("details."), number)
     return with_total(usage)

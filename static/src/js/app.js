@@ -5,6 +5,7 @@ import "./setup.js";
 import "./ui.js";
 import "./list.js";
 import "./trace.js";
+import "./wire.js";
 import "./live.js";
 
 window.htmx = htmx;

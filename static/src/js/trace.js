@@ -210,7 +210,7 @@ function splitter(root) {
   if (width) root.style.setProperty("--tree-width", `${width}px`);
 }
 
-/** Fetch the tree again when spans of this trace arrive: at once, then as often as the server bears. */
+/** Fetch the tree again when spans or scores of this trace arrive: at once, then as often as the server bears. */
 class Arrivals {
   constructor(page) {
     this.page = page;
@@ -261,7 +261,9 @@ class Arrivals {
     root.querySelector("[data-head]").replaceWith(holder.content);
     tree.replace(fresh.tree);
     frame.draw();
-    if (before !== shown() && !panel.box.contains(document.activeElement)) this.page.load(true);
+    const judged = root.dataset.scored !== fresh.scored;
+    root.dataset.scored = fresh.scored;
+    if ((judged || before !== shown()) && !panel.box.contains(document.activeElement)) this.page.load(true);
   }
 }
 

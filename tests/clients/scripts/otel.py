@@ -1,14 +1,17 @@
 """A program traced by OpenTelemetry alone, by the conventions for generative AI.
 
-Arguments: `protobuf`, `gzip` (protobuf, compressed) or `json`; then `again` to send the same spans twice,
-as an exporter does that never saw the first answer. Prints one line of JSON: the id of its trace.
+Arguments: `protobuf`, `gzip` (protobuf, compressed) or `json` over HTTP, `grpc` or `grpc-gzip`; then `again`
+to send the same spans twice, as an exporter does that never saw the first answer. Prints one line of JSON:
+the id of its trace.
 """
 
 import json
 import sys
 
+import grpc
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter as JsonExporter
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as ProtobufExporter
 from opentelemetry.sdk.resources import Resource
@@ -21,6 +24,8 @@ exporter = {
     "protobuf": ProtobufExporter,
     "gzip": lambda: ProtobufExporter(compression=Compression.Gzip),
     "json": JsonExporter,
+    "grpc": GrpcExporter,
+    "grpc-gzip": lambda: GrpcExporter(compression=grpc.Compression.Gzip),
 }[encoding]()  # address and credentials: OTEL_EXPORTER_OTLP_ENDPOINT and _HEADERS
 
 finished = InMemorySpanExporter()

@@ -1,12 +1,15 @@
 """A small program as its author would trace it, with the Langfuse SDK 3, 4 or 5: one trace with everything.
 
-Prints one line of JSON: the id of its trace, where the SDK says it can be seen, and how it reads it back.
+Prints one line of JSON: the id of its trace, where the SDK says it can be seen, how it reads it back, and the
+id of a second trace, with a picture.
 """
 
+import base64
 import json
 import os
 
 from langfuse import get_client, observe, propagate_attributes
+from langfuse.media import LangfuseMedia
 from langfuse.openai import openai
 
 langfuse = get_client()
@@ -81,6 +84,7 @@ def main(question):
         except LookupError:
             pass
         answer = ask(question)
+        langfuse.score_current_trace(name="liked", value=0.75, comment="ok")
         trace_id = langfuse.get_current_trace_id()
     return {"answer": answer, "trace_id": trace_id}
 
@@ -93,7 +97,21 @@ def read_back(trace_id):
     return {"name": trace.name, "observations": len(trace.observations)}
 
 
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@observe(capture_input=False)
+def look():
+    return {"picture": LangfuseMedia(content_bytes=PICTURE, content_type="image/png")}
+
+
 trace_id = main("Is it raining in 北京?")["trace_id"]
+langfuse.create_score(trace_id=trace_id, name="label", value="good", data_type="CATEGORICAL")
+langfuse.create_score(trace_id=trace_id, name="right", value=1, data_type="BOOLEAN")
+picture = langfuse.create_trace_id()
+look(langfuse_trace_id=picture)
 langfuse.flush()
 url = langfuse.get_trace_url(trace_id=trace_id)
-print(json.dumps({"trace": trace_id, "url": url, "read_back": read_back(trace_id)}))
+print(json.dumps({"trace": trace_id, "url": url, "read_back": read_back(trace_id), "picture": picture}))

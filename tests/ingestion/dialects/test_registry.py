@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from apps.ingestion import otlp
-from apps.ingestion.mapping import registry
-from apps.ingestion.mapping.registry import NAMED, Bound, ask, for_scope
+from apps.ingestion.mapping import registry, traceloop
+from apps.ingestion.mapping.registry import NAMED, Bound, ask, for_span
 from apps.ingestion.mapping.values import under
 from tests.support.otlp import request
 
@@ -25,11 +25,16 @@ def test_every_rule_has_a_name_of_its_own():
 
 
 def test_rules_of_another_scope_are_not_asked():
-    for scope in {rule.scope for rule in NAMED} | {"unheard-of"}:
-        rules = for_scope(scope)
+    for scope in {rule.scope for rule in NAMED}:
+        rules = for_span(span({word: 1 for rule in NAMED for word in rule.words}, scope=scope))
         expected = [rule.rule for rule in NAMED if rule.scope in ("", scope)]
         asked = [rule for field in registry.fields(rules) for rule in getattr(rules, field.name)]
         assert asked == expected
+
+
+def test_rules_of_conventions_that_a_span_does_not_speak_are_not_asked():
+    assert traceloop.content not in for_span(span({"gen_ai.request.model": "m", "x": 1})).content
+    assert traceloop.content in for_span(span({"traceloop.entity.input": "i"})).content
 
 
 def test_a_bound_rule_answers_for_its_scope():

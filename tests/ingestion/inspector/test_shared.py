@@ -21,7 +21,10 @@ BODY = request({"name": "a span", "attributes": {"password": SECRET}}, resource=
 def two(redis_url: str) -> Iterator[tuple[Shared, Shared]]:
     """Two processes' logs on an empty Redis."""
     Redis.from_url(redis_url).flushdb()
-    yield Shared(redis_url), Shared(redis_url)
+    here, there = Shared(redis_url), Shared(redis_url)
+    yield here, there
+    here.close()
+    there.close()
 
 
 def soon(check: Callable[[], bool]) -> None:
@@ -77,3 +80,4 @@ def test_without_redis_requests_go_on(entry: MakeEntry):
     assert [e.id for e in log.entries("p")] == [made.id]
     assert b"a span" in log.readable("p", made.id)
     assert log.tallies("p")["k"].requests == 1
+    log.close()

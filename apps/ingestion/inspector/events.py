@@ -1,0 +1,86 @@
+"""How an event of a batch, or a score, was read: for each field of its body what it became. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from apps.ingestion.batch import decode, scores
+from apps.ingestion.batch.fields import Fields, Invalid
+from apps.ingestion.inspector.explain import Explanation, Place, Reading, changed_facts, facts
+from apps.ingestion.mapping.shapes import Context
+from apps.tracing.received import REMOVED
+from apps.tracing.records import Observation, Score
+
+Record = Observation | Score
+
+
+def items(way: str, sent: Any) -> list[Any]:
+    """The events of a batch, or the scores of a request."""
+    if way == "batch":
+        batch = sent.get("batch") if isinstance(sent, dict) else None
+        return batch if isinstance(batch, list) else []
+    return sent if isinstance(sent, list) else [sent]
+
+
+def explain_event(sent: Any, context: Context) -> Explanation:
+    """How one event of a batch was read."""
+    envelope = sent if isinstance(sent, dict) else {}
+    body = envelope.get("body")
+    fields = body if isinstance(body, dict) else {}
+
+    def read(body: dict[str, Any]) -> Record | None:
+        decoded = decode.decode([{**envelope, "body": body}], context, scores_only=False)
+        if decoded.errors:
+            raise Invalid((), decoded.errors[0]["message"])
+        made: list[Record] = [*decoded.observations, *decoded.scores]
+        return made[0] if made else None
+
+    kind = str(envelope.get("type", ""))
+    return _explain(str(fields.get("name") or ""), kind, fields, read)
+
+
+def explain_score(sent: Any, context: Context) -> Explanation:
+    """How one score was read."""
+    fields = sent if isinstance(sent, dict) else {}
+
+    def read(body: dict[str, Any]) -> Record:
+        time = context.received_at
+        return scores.score(Fields(body), context, stamp=2 * time, time=time)
+
+    return _explain(str(fields.get("name") or ""), "score", fields, read)
+
+
+def _explain(
+    name: str, rule: str, fields: dict[str, Any], read: Callable[[dict[str, Any]], Record | None]
+) -> Explanation:
+    try:
+        record = read(fields)
+    except Invalid as problem:
+        return Explanation(
+            name, None, [_unread(key, value) for key, value in fields.items()], refusal=str(problem)
+        )
+    outcome = {} if record is None else dict(facts(record))
+    again = read(fields)  # what differs now is made up anew each time, such as an id that was not sent
+    changing = set() if again is None else set(changed_facts(outcome, dict(facts(again))))
+    readings = []
+    for key, value in fields.items():
+        try:
+            without = read({other: item for other, item in fields.items() if other != key})
+        except Invalid:  # it cannot be left out
+            readings.append(Reading(Place("body", 0, key), value, rule, (key,), "used"))
+            continue
+        changed = () if without is None else changed_facts(outcome, dict(facts(without)))
+        became = tuple(fact for fact in changed if fact not in changing)
+        if value == REMOVED:
+            readings.append(Reading(Place("body", 0, key), value, "", (), "removed"))
+        elif became:
+            readings.append(Reading(Place("body", 0, key), value, rule, became, "used"))
+        else:
+            readings.append(_unread(key, value))
+    return Explanation(name, record, readings)
+
+
+def _unread(key: str, value: Any) -> Reading:
+    """A field that says nothing: not known, or what would be assumed without it."""
+    return Reading(Place("body", 0, key), value, "", (), "default")

@@ -1,0 +1,1 @@
+"""Promises under stress: kills, hours, crowds, bad networks. `bin/test --endurance` makes all of it long."""
