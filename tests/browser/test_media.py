@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, exp
 from tests.browser.conftest import Visitor
 from tests.support import media, otlp
 from tests.support.browsing import sign_in
+from tests.support.buckets import temporary_bucket
 from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
 
@@ -109,16 +111,35 @@ def test_pictures_and_sounds(server: ServerProcess, visitor: Visitor, scheme: An
         page.goto(trace_url(server, 2, tab))
         picture = page.locator(".medium img").first
         picture.scroll_into_view_if_needed()
-        page.wait_for_function("document.querySelector('.medium img').naturalWidth == 64")
-        page.wait_for_function("document.querySelector('.medium audio').duration == 2")
+        expect(picture).to_have_js_property("naturalWidth", 64)
+        expect(page.locator(".medium audio").first).to_have_js_property("duration", 2)
         expect(page.locator(".medium-box.is-here").first).to_contain_text("text/html")
         expect(page.locator(".panel-body")).to_contain_text("Not in this project")
         visitor.picture(page, f"media-{tab}-{scheme}")
-    page.evaluate("document.querySelector('.medium audio').currentTime = 1.5")
-    page.wait_for_function("document.querySelector('.medium audio').seekable.end(0) == 2")
+    player = page.locator(".medium audio").first
+    player.evaluate("audio => new Promise(done => { audio.onseeked = done; audio.currentTime = 1.5; })")
+    expect(player).to_have_js_property("currentTime", 1.5)
     with page.expect_download() as started:
         page.locator(".medium-box.is-here a[download]").first.click()
     assert started.value.suggested_filename == f"{media.media_id(HTML)}.html"
+
+
+def test_pictures_in_a_bucket(tmp_path: Path, visitor: Visitor) -> None:
+    """The content security policy lets pages show what the bucket serves, and uploads go there."""
+    picture = media.png(64, 48)
+    with temporary_bucket() as url:
+        environment = {**ENVIRONMENT, **PERSON, "LITEFUSE_MEDIA_URL": url}
+        with ServerProcess(tmp_path / "data", **environment) as server:
+            with httpx.Client(base_url=server.url, auth=CREDENTIALS) as client:
+                media_id = media.upload(client, picture, "image/png")
+                told = {"uploadedAt": "2026-11-21T08:00:00Z", "uploadHttpStatus": 200}
+                assert client.patch(f"/api/public/media/{media_id}", json=told).status_code == 200
+                send(client, 1, [media.reference(picture)])
+            page = visitor.open(f"{server.url}/auth/sign-in")
+            sign_in(page, server.url)
+            page.goto(trace_url(server, 1))
+            expect(page.locator(".medium img").first).to_have_js_property("naturalWidth", 64)
+            page.close()  # before what it shows goes away
 
 
 class Attacked:
