@@ -26,6 +26,7 @@ from apps.ingestion.mapping import (
     generic,
     infrastructure,
     langfuse,
+    langsmith,
     logfire,
     metadata,
     openinference,
@@ -68,6 +69,7 @@ class Rules:
         vercel.tool_type,
         gen_ai.tool_type,
         generic.model_type,
+        langsmith.kind,
     )
     name: Table[str] = (
         gen_ai.tool_name,
