@@ -29,6 +29,7 @@ from apps.ingestion.mapping import (
     genkit,
     infrastructure,
     langfuse,
+    langsmith,
     litellm,
     livekit,
     logfire,
@@ -79,6 +80,7 @@ class Rules:
         flue.kind,
         Bound(livekit.SCOPE, livekit.kind),
         generic.model_type,
+        langsmith.kind,
         openclaw.kind,
     )
     name: Table[str] = (
