@@ -267,8 +267,8 @@ async def send(sender: Sender, message: ExportLogsServiceRequest, *, is_json: bo
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 async def test_events_reach_their_span_whichever_comes_first(sender: Sender, order: tuple[int, ...]):
-    span = request({"trace_id": TRACE, "span_id": SPAN, "name": "chat gpt-4o",
-                    "attributes": {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}})  # fmt: skip
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    span = request({"trace_id": TRACE, "span_id": SPAN, "name": "chat gpt-4o", "attributes": said})
     for step in order:
         if step == 0:
             assert (await sender.export(span)).status_code == 200
