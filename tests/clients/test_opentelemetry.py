@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 import pytest
 
 from tests.clients.conftest import Project, by_name, gpt_4o_cost
@@ -35,3 +37,22 @@ def test_conventions_for_generative_ai(project: Project, encoding: str) -> None:
     assert trace["totalCost"] == gpt_4o_cost(12, 7)
     tool = found["weather"]
     assert (tool["level"], tool["statusMessage"]) == ("ERROR", "no such city")
+
+
+@pytest.mark.parametrize("endpoint", ["http", "http 4318", "grpc"])
+def test_requests_in_the_shape_of_a_collector(project: Project, endpoint: str) -> None:
+    """Many services in one compressed request, sent twice; metrics and logs beside it."""
+    how, _, port = endpoint.partition(" ")
+    url = {"": f"{project.url}/api/public/otel", "4318": project.otlp_url}[port]
+    authorization = unquote(project.exporting()["OTEL_EXPORTER_OTLP_HEADERS"]).partition("=")[2]
+    told = project.run("otel", "collector", how, project.grpc_url if how == "grpc" else url, authorization)
+    assert len(told["traces"]) == 24
+    for number, trace in enumerate(map(project.trace, told["traces"])):
+        assert trace["name"] == f"request of service-{number}"
+        found = by_name(trace)
+        calls = [name for name in found if name.startswith("call ")]
+        assert len(calls) == told["calls"] == len(found) - 1
+        spent = sum(range(told["calls"] + 1))
+        assert trace["totalCost"] == gpt_4o_cost(10 * told["calls"], spent)
+        resource = found["call 1"]["metadata"]["resourceAttributes"]
+        assert resource == {"service.name": f"service-{number}", "host.name": f"host-{number % 3}"}
