@@ -107,6 +107,9 @@ try:
 except ValueError as error:
     raise EnvValidationError(f"LITEFUSE_MEDIA_URL makes no sense: {error}.", [str(error)]) from None
 
+# Project that takes what programs on this machine export without credentials.
+OTLP_DEFAULT_PROJECT = env.str("LITEFUSE_OTLP_DEFAULT_PROJECT", "")
+
 # --- apps -----------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "litefuse_web",

@@ -20,11 +20,13 @@ from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unautho
 from apps.ingestion import bodies
 from apps.ingestion.batch import requests
 from apps.ingestion.bodies import Disconnected, Share
+from apps.ingestion.credentials import missing
 from apps.ingestion.headers import Headers, read_headers, sender
 from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
+from apps.ingestion.mapping.shapes import Sender
 from apps.ingestion.pipeline import Received
-from apps.organizations.authentication import Access
+from apps.organizations.authentication import NOBODY, Access
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Route:
     shape: Callable[[ApiError], dict[str, Any]]  # body of a refusal
     patch: Answer | None = None  # what answers a PATCH
     shared: bool = False  # other methods of the path are Django's
+    by_resource: bool = False  # the body may say whose it is, when the headers do not
 
     def of(self, method: str) -> Answer:
         """What answers a method; raises MethodNotAllowed."""
@@ -70,7 +73,7 @@ class Ingestion:
         self._intake = intake
         signals = {"traces": self._traces, "metrics": self._unkept, "logs": self._unkept}
         self.routes = {
-            f"{prefix}/v1/{signal}": Route(post, scope="ingest", shape=_otlp_shape)
+            f"{prefix}/v1/{signal}": Route(post, scope="ingest", shape=_otlp_shape, by_resource=True)
             for prefix in ("/api/public/otel", "")
             for signal, post in signals.items()
         }
@@ -100,8 +103,12 @@ class Ingestion:
             if scope["method"] == "OPTIONS":
                 return await _send(send, 204, b"", _preflight(headers))
             answer = route.of(scope["method"])
-            access = await self._intake.authenticate(headers)
-            project_id = access.require(route.scope)
+            if route.by_resource:
+                access = await self._intake.admit(headers, (scope.get("client") or [None])[0])
+                project_id = access.project_id or ""
+            else:
+                access = await self._intake.authenticate(headers)
+                project_id = access.require(route.scope)
             body, extra, status = await answer(headers, receive, access, project_id)
         except Disconnected:
             return None
@@ -119,12 +126,12 @@ class Ingestion:
 
     async def _traces(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/v1/traces."""
-        is_json, encoding, client = _is_json(headers), _encoding(headers), sender(headers)
-        with self._intake.budget.share() as share:
+        form = _form(headers, access)
+        with self._intake.share(access) as share:
             with self._intake.group.arriving():
                 body = await self._read(headers, receive, share)
-                received = Received(body, is_json, encoding, client)
-                prepared = await self._intake.prepare(received, access, project_id, share)
+                received = Received(body, *form)
+                prepared = await self._intake.prepare(received, access, share)
                 del body, received
             return _told(await self._intake.store(prepared))
 
@@ -136,8 +143,14 @@ class Ingestion:
     async def _unkept(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
         """POST …/v1/metrics and logs: read to the end and accepted, so that exporters of several signals do
         not fail; not kept."""
-        async with _in_time():
-            await bodies.drain(receive, length=_length(headers), limit=self._intake.max_body)
+        if access.is_shown:
+            async with _in_time():
+                await bodies.drain(receive, length=_length(headers), limit=self._intake.max_body)
+        else:
+            form = _form(headers, access)
+            with self._intake.share(access) as share:
+                received = Received(await self._read(headers, receive, share), *form)
+                await self._intake.find_owners(received, access, share)
         return Reply({"message": "OK"}, [])
 
     def _json(self, prepare: requests.Prepare) -> Answer:
@@ -182,6 +195,8 @@ def _told(outcome: Outcome) -> Reply:
     body: dict[str, Any] = {}
     if outcome.rejected:
         body["partialSuccess"] = {"rejectedSpans": outcome.rejected, "errorMessage": outcome.reasons}
+    if len(outcome.receipts) > 1:  # the header has room for one
+        return Reply(body | {"receipts": outcome.receipts}, [])
     extra = []
     for receipt in outcome.receipts.values():
         body["receipt"] = receipt
@@ -193,6 +208,16 @@ def _way(path: str) -> str:
     """What kind of request a path takes, as the wire inspector names it."""
     last = path.rpartition("/")[2]
     return {"traces": "otlp", "ingestion": "batch"}.get(last, last)
+
+
+def _form(headers: Headers, access: Access) -> tuple[bool, str, Sender]:
+    """Whether the body is JSON, its encoding, and its sender. A stranger hears of credentials first."""
+    try:
+        return _is_json(headers), _encoding(headers), sender(headers)
+    except InvalidRequest:
+        if access is NOBODY:
+            raise missing() from None
+        raise
 
 
 def _is_json(headers: Headers) -> bool:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 from apps.core.errors import Unavailable
 from apps.tracing.records import Observation, Score
-from apps.tracing.writer import CommitResult
+from apps.tracing.writer import CommitResult, Unstorable
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ MAX_ROWS = 4096  # in one commit; a single request may have more
 
 Record = Observation | Score
 Commit = Callable[[Sequence[Record]], CommitResult]
+Waiting = tuple[Sequence[Record], asyncio.Future[CommitResult]]
 Announce = Callable[[CommitResult], Awaitable[None]]
 
 
@@ -39,7 +40,7 @@ class CommitGroup:
         self._commit = commit
         self._announce = announce
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._waiting: list[tuple[Sequence[Record], asyncio.Future[CommitResult]]] = []
+        self._waiting: list[Waiting] = []
         self._arriving: dict[object, float] = {}  # requests not decoded yet -> when they began
         self._company = 0  # requests that were there when the last commit began
         self._changed = asyncio.Event()
@@ -61,7 +62,8 @@ class CommitGroup:
     async def commit(self, records: Sequence[Record]) -> CommitResult:
         """Store records together with whatever else is waiting; returns once they are readable.
 
-        Raises what the commit raised (Unavailable), the same for all that were in it.
+        Raises what the commit raised: Unavailable for all that were in it, Unstorable only for the request
+        whose own records are at fault.
         """
         if self._closed:
             raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2)
@@ -116,7 +118,7 @@ class CommitGroup:
             except TimeoutError:
                 continue
 
-    def _take(self) -> list[tuple[Sequence[Record], asyncio.Future[CommitResult]]]:
+    def _take(self) -> list[Waiting]:
         """The requests of the next commit, in order of arrival."""
         count = rows = 0
         for records, _ in self._waiting:
@@ -127,26 +129,36 @@ class CommitGroup:
         group, self._waiting = self._waiting[:count], self._waiting[count:]
         return group
 
-    async def _store(self, group: list[tuple[Sequence[Record], asyncio.Future[CommitResult]]]) -> None:
+    async def _store(self, group: list[Waiting]) -> None:
+        """Commit what these wait for, and tell them."""
         rows = [record for records, _ in group for record in records]
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._thread, self._commit, rows)
-        except BaseException as error:
-            failure = (
-                error
-                if isinstance(error, Exception)
-                else Unavailable("The server is stopping.", retry_after=2)
-            )
-            for _, future in group:
-                if not future.done():
-                    future.set_exception(failure)
-            if not isinstance(error, Exception):
-                raise
+        except Unstorable as error:
+            if len(group) == 1:
+                _tell(group, error)
+                return
+            for waiting in group:  # one of them has the bad record; the others must not suffer for it
+                await self._store([waiting])
             return
-        for _, future in group:
-            if not future.done():
-                future.set_result(result)
+        except Exception as error:
+            _tell(group, error)
+            return
+        except BaseException:
+            _tell(group, Unavailable("The server is stopping.", retry_after=2))
+            raise
+        _tell(group, result)
         try:
             await self._announce(result)
         except Exception:  # those who wait for the next commit must not suffer
             logger.exception("a commit could not be announced")
+
+
+def _tell(group: list[Waiting], outcome: CommitResult | Exception) -> None:
+    for _, future in group:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

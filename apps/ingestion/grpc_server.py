@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import unquote
 
 import grpc
 from django.db import OperationalError
@@ -111,25 +112,22 @@ class GrpcServer:
                     return await _abort(context, error)
         finally:
             self._calls -= 1
-        context.set_trailing_metadata(
-            tuple((RECEIPT_HEADER, receipt) for receipt in outcome.receipts.values())
-        )
+        context.set_trailing_metadata(_receipts(outcome))
         return _response(outcome)
 
     async def _answer(self, signal: str, headers: Headers, context: aio.ServicerContext) -> Outcome:
         if self._calls > MAX_CALLS:
             raise TooBusy("More calls at once than this server takes.", retry_after=1)
-        access = await self._intake.authenticate(headers)
-        project_id = access.require("ingest")
+        access = await self._intake.admit(headers, _peer(context))
         client = sender(headers)
-        if signal != "traces":
-            await self._read(context)
-            return Outcome()
         with self._intake.group.arriving():
             message = await self._read(context)
         headers["content-encoding"] = encoding = frame(message)
-        taking = self._intake.take(Received(message, False, encoding, client), access, project_id)
-        del message  # held no longer than until it is decoded
+        received = Received(message, False, encoding, client)
+        taking = (
+            self._intake.take(received, access) if signal == "traces" else self._intake.see(received, access)
+        )
+        del message, received  # held no longer than until it is decoded
         return await asyncio.shield(taking)
 
     async def _read(self, context: aio.ServicerContext) -> bytes:
@@ -171,6 +169,21 @@ def _texts(context: aio.ServicerContext) -> list[tuple[str, str]]:
     """The call's metadata; binary entries are not for us."""
     sent = context.invocation_metadata() or ()
     return [(key, value) for key, value in sent if isinstance(value, str)]
+
+
+def _peer(context: aio.ServicerContext) -> str | None:
+    """The address at the other end, out of `ipv4:127.0.0.1:4242` or `ipv6:%5B::1%5D:4242`."""
+    family, _, place = unquote(context.peer()).partition(":")
+    return place.rpartition(":")[0].strip("[]") if family in ("ipv4", "ipv6") else None
+
+
+def _receipts(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    """The receipt as metadata; of several projects one each, by project."""
+    if len(outcome.receipts) == 1:
+        return tuple((RECEIPT_HEADER, receipt) for receipt in outcome.receipts.values())
+    return tuple(
+        (f"{RECEIPT_HEADER}s", f"{project}={receipt}") for project, receipt in outcome.receipts.items()
+    )
 
 
 def _response(outcome: Outcome) -> bytes:

@@ -7,19 +7,31 @@ import asyncio
 import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from apps.core.errors import Unavailable
+from django.conf import settings
+
+from apps.core.errors import ApiError, Forbidden, Unauthorized, Unavailable
 from apps.ingestion import credentials, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Share
 from apps.ingestion.commit_group import Commit, CommitGroup
 from apps.ingestion.inspector import arrivals
+from apps.ingestion.inspector.entries import MAX_BODY
 from apps.ingestion.pipeline import Prepared, Received
-from apps.organizations.authentication import Access, authenticate, authenticate_cached
+from apps.ingestion.tenants import Tenants
+from apps.organizations.authentication import (
+    NOBODY,
+    Access,
+    authenticate,
+    authenticate_cached,
+    default_access,
+)
 
 BODY_SECONDS = 60  # a body that takes longer is refused
+STRANGERS_PART = 4  # of the budget: one in so many bytes
 MAX_REASONS = 5  # of refused spans, told to the sender
 RECEIPT_HEADER = "x-litefuse-receipt"
 
@@ -42,6 +54,8 @@ class Intake:
         """`commit` stores observations (Writer.commit); limits in bytes: one body, all bodies together."""
         self.max_body = max_body
         self.budget = Budget(max_held)
+        # Of senders who have shown no key yet: they must not be able to shut out those who have.
+        self.strangers = Budget(max_held // STRANGERS_PART, self.budget)
         self.group = CommitGroup(commit, announce)
         # One decoding thread: more only fight for the interpreter (measured).
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
@@ -52,29 +66,84 @@ class Intake:
         authorization = credentials.shown(headers)
         if not authorization:
             raise credentials.missing()
-        access = authenticate_cached(authorization)
-        if access is None:
-            ask = functools.partial(authenticate, authorization)
-            access = await self._run(self._asking, ask)
+        access = await self._opened(authorization)
         arrivals.current().opened(access)
         return access
 
-    async def prepare(self, received: Received, access: Access, project_id: str, share: Share) -> Prepared:
-        """Decode, map and price a trace export. Raises InvalidRequest, TooLarge or Unavailable."""
-        arrivals.current().read(received.body)
-        step = functools.partial(pipeline.prepare_traces, received, access, project_id, share, self.max_body)
-        prepared: Prepared = await self.decode(step)
-        arrivals.current().mapped(prepared.observations, prepared.refused, prepared.took)
+    async def admit(self, headers: Mapping[str, str], peer: str | None) -> Access:
+        """The same for an OTLP request, whose resources may carry credentials of their own: what its headers
+        open, else what any program on this machine may write to, else nothing yet (NOBODY)."""
+        if credentials.shown(headers):
+            access = await self.authenticate(headers)
+        elif settings.OTLP_DEFAULT_PROJECT and credentials.is_local(peer, headers):
+            access = await self._run(
+                self._asking, functools.partial(default_access, settings.OTLP_DEFAULT_PROJECT)
+            )
+        else:
+            return NOBODY
+        access.require("ingest")
+        return access
+
+    async def _opened(self, authorization: str) -> Access:
+        access = authenticate_cached(authorization)
+        if access is None:
+            access = await self._run(self._asking, functools.partial(authenticate, authorization))
+        return access
+
+    def share(self, access: Access) -> AbstractContextManager[Share]:
+        """A part of the budget, for the bytes of one request."""
+        return (self.budget if access.is_shown else self.strangers).share()
+
+    async def prepare(self, received: Received, access: Access, share: Share) -> Prepared:
+        """Decode, map and price a trace export. Raises InvalidRequest, TooLarge, Unavailable, and, when
+        nobody lets it in, Unauthorized or Forbidden."""
+        arrival = arrivals.current()
+        arrival.read(received.body)
+        body, arrival.body = arrival.body, b""  # not to be looked at before it is known to hold no token
+        received, owners = await self.find_owners(received, access, share)
+        step = functools.partial(pipeline.prepare_traces, received, owners, share, self.max_body)
+        prepared = await self.decode(step)
+        if prepared.blotted is None:
+            arrival.body = body
+        elif len(prepared.blotted) <= MAX_BODY:
+            arrival.body = prepared.blotted
+        _tell(arrival, owners, prepared)
         return prepared
 
-    async def take(self, received: Received, access: Access, project_id: str) -> Outcome:
+    async def find_owners(self, received: Received, access: Access, share: Share) -> tuple[Received, Tenants]:
+        """Whose the resources of a request are; it comes back unpacked when that took a look at it."""
+        if access.is_shown:
+            return received, Tenants(access)
+        received = await self.decode(functools.partial(pipeline.unpack, received, share, self.max_body))
+        keys = await self.decode(functools.partial(pipeline.find_keys, received))
+        owners = Tenants(access, {key: await self._by_token(key) for key in keys})
+        owners.require_any()
+        return received, owners
+
+    async def _by_token(self, key: str) -> Access | ApiError:
+        """What a resource's key opens, or why it opens nothing. Raises Unavailable."""
+        try:
+            access = await self._opened(f"{credentials.BEARER}{key}")
+            access.require("ingest")
+        except (Unauthorized, Forbidden) as refusal:
+            return refusal
+        return access
+
+    async def take(self, received: Received, access: Access) -> Outcome:
         """Prepare and store a body that has arrived whole and is not counted yet."""
-        with self.budget.share() as share:
+        with self.share(access) as share:
             share.take(len(received.body))
             with self.group.arriving():
-                prepared = await self.prepare(received, access, project_id, share)
+                prepared = await self.prepare(received, access, share)
             del received
             return await self.store(prepared)
+
+    async def see(self, received: Received, access: Access) -> Outcome:
+        """Let a body in that is not kept. Raises as `prepare`."""
+        with self.share(access) as share:
+            share.take(len(received.body))
+            await self.find_owners(received, access, share)
+        return Outcome()
 
     async def decode(self, step: Callable[[], T]) -> T:
         """Run a step that works on a body in the decoding thread."""
@@ -92,7 +161,7 @@ class Intake:
         receipts = {}
         if prepared.observations:
             result = await self.group.commit(prepared.observations)
-            projects = dict.fromkeys(observation.project_id for observation in prepared.observations)
+            projects = [part.access.require("ingest") for part in prepared.parts]
             receipts = {project_id: result.receipt(project_id) for project_id in projects}
             arrivals.current().stored(receipts)
         reasons = "; ".join(dict.fromkeys(prepared.refused[:MAX_REASONS]))
@@ -115,3 +184,17 @@ class Intake:
     def _release_threads(self) -> None:
         self._decoding.shutdown()
         self._asking.shutdown()
+
+
+def _tell(arrival: arrivals.Arrival, owners: Tenants, prepared: Prepared) -> None:
+    """Tell the wire inspector what a request held for whom. What is several projects' is kept for none:
+    nobody may look at another's."""
+    if owners.access.is_shown:
+        arrival.mapped(prepared.observations, prepared.refused, prepared.took)
+        return
+    if owners.are_several or prepared.refused:
+        arrival.body = b""
+    arrival.mapped([], [], prepared.took)
+    observations = {part.access: part.observations for part in prepared.parts}
+    for access, token in owners.all():
+        arrival.opened(access, token).mapped(observations.get(access, []), [])

@@ -29,6 +29,7 @@ MAX_ID_LENGTH = 800  # characters; what the batch API allows for ids
 MAX_INTEGER_DIGITS = 20
 MAX_INTEGER = 2**63 - 1
 STATUS_ERROR = 2
+TOKEN = "token"  # noqa: S105 - attribute of a resource that may hold a key of ours
 KINDS = ("", "internal", "server", "client", "producer", "consumer")  # by OTLP's number; 0: not said
 
 Attributes = dict[str, Any]  # str, bool, int, finite float, None, and lists and dicts of them
@@ -119,6 +120,35 @@ class Decoded:
     refused: list[str] = field(default_factory=list)
 
 
+def resource_tokens(body: bytes, is_json: bool) -> list[Any]:
+    """What the resources of an export request have as attribute `token`, of any signal; each that has one.
+
+    Reads no further than the resources, as it is not known yet who sends. Errors as of the decoders.
+    """
+    if TOKEN.encode() not in body:
+        return []
+    items = Items()
+    try:
+        if is_json:
+            resources = _json_resources(_json_request(body), items)
+        else:
+            groups = items.of(_parse("Request", body, items).resource_spans)
+            parsed = (_parse("ResourceSpans", raw, items).resource for raw in groups)
+            resources = [_attributes(_parse("Resource", raw, items).attributes, items) for raw in parsed]
+    except (DecodeError, _Unusable) as problem:
+        raise InvalidRequest(f"The body is not an OTLP request: {problem}") from None
+    return [attributes[TOKEN] for attributes in resources if TOKEN in attributes]
+
+
+def _json_resources(request: dict[str, Any], items: Items) -> list[Attributes]:
+    groups = [
+        group
+        for name in ("resourceSpans", "resourceLogs", "resourceMetrics")
+        for group in items.of(_objects(request, name))
+    ]
+    return [_json_attributes(_object(group, "resource"), items) for group in groups]
+
+
 def decode_protobuf(body: bytes, now: int) -> Decoded:
     """Spans of an ExportTraceServiceRequest; `now` (microseconds) dates spans without any time.
 
@@ -141,11 +171,7 @@ def decode_protobuf(body: bytes, now: int) -> Decoded:
 
 def decode_json(body: bytes, now: int) -> Decoded:
     """Spans of an ExportTraceServiceRequest in OTLP's JSON; as `decode_protobuf`."""
-    if body.count(b"{") + body.count(b"[") > 4 * MAX_ITEMS:  # before they become objects in memory
-        raise TooLarge(_TOO_MANY_ITEMS)
-    request = load_json(body)
-    if not isinstance(request, dict):
-        raise InvalidRequest("The body must be a JSON object with 'resourceSpans'.")
+    request = _json_request(body)
     decoded, items = Decoded(), Items()
     try:
         for group in items.of(_objects(request, "resourceSpans")):
@@ -312,6 +338,15 @@ def _finite(number: float) -> float | str:
 
 
 # --- JSON --------------------------------------------------------------------------------------------------
+
+
+def _json_request(body: bytes) -> dict[str, Any]:
+    if body.count(b"{") + body.count(b"[") > 4 * MAX_ITEMS:  # before they become objects in memory
+        raise TooLarge(_TOO_MANY_ITEMS)
+    request = load_json(body)
+    if not isinstance(request, dict):
+        raise InvalidRequest("The body must be a JSON object, such as {'resourceSpans': […]}.")
+    return request
 
 
 def load_json(body: bytes) -> Any:

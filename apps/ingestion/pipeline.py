@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
 
 from apps.core.clock import now_micros
-from apps.ingestion import bodies, otlp
+from apps.ingestion import bodies, otlp, tenants
 from apps.ingestion.bodies import Share
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
+from apps.ingestion.otlp import Span
+from apps.ingestion.tenants import Tenants
 from apps.organizations.authentication import Access
 from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
+
+MAX_BLOTTED = 1024 * 1024  # bytes of an unpacked body with tokens that may be looked at later
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,32 +29,87 @@ class Received:
     is_json: bool
     encoding: str  # gzip, deflate or nothing
     sender: Sender
+    is_unpacked: bool = False  # already
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a request holds for one owner: observations to store."""
+
+    access: Access
+    observations: list[Observation]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a request comes to: observations to store, and the reasons of what was refused."""
+    """What a request comes to, by owner, and the reasons of what was refused."""
 
-    observations: list[Observation]
+    parts: list[Part]
     refused: list[str]
-    took: dict[str, float] = field(default_factory=dict)  # seconds of each step
+    took: dict[str, float]  # seconds of each step
+    blotted: bytes | None = None  # the body as it came but for its tokens, when it had any; empty: too much
+
+    @property
+    def observations(self) -> list[Observation]:
+        """Everybody's."""
+        return [observation for part in self.parts for observation in part.observations]
 
 
-def prepare_traces(received: Received, access: Access, project_id: str, share: Share, limit: int) -> Prepared:
+def unpack(received: Received, share: Share, limit: int) -> Received:
+    """The same, unpacked. Raises InvalidRequest, TooLarge or Unavailable."""
+    if received.is_unpacked:
+        return received
+    body = bodies.unpack(received.body, received.encoding, limit=limit, share=share)
+    return replace(received, body=body, is_unpacked=True)
+
+
+def find_keys(received: Received) -> list[str]:
+    """The keys that the resources of an unpacked request carry. Raises InvalidRequest or TooLarge."""
+    return tenants.keys_among(otlp.resource_tokens(received.body, received.is_json))
+
+
+def prepare_traces(received: Received, owners: Tenants, share: Share, limit: int) -> Prepared:
     """Observations of an OTLP trace request. Raises InvalidRequest, TooLarge or Unavailable."""
     began = time.perf_counter()
-    body = bodies.unpack(received.body, received.encoding, limit=limit, share=share)
+    body = unpack(received, share, limit).body
     now = now_micros()
     decode = otlp.decode_json if received.is_json else otlp.decode_protobuf
     decoded = decode(body, now)
+    refused = decoded.refused
+    by_owner = _by_owner(decoded.spans, owners, refused)
     decoded_at = time.perf_counter()
-    context = Context(project_id, received_at=now, api_key_id=access.key_id, sender=received.sender)
-    observations = map_spans(decoded.spans, context)
+    parts = []
+    for access, spans in by_owner.items():
+        context = Context(
+            access.require("ingest"), received_at=now, api_key_id=access.key_id, sender=received.sender
+        )
+        parts.append(Part(access, map_spans(spans, context)))
     mapped_at = time.perf_counter()
-    add_prices(observations)
+    for part in parts:
+        add_prices(part.observations)
     took = {
         "decode": decoded_at - began,
         "map": mapped_at - decoded_at,
         "price": time.perf_counter() - mapped_at,
     }
-    return Prepared(observations, decoded.refused, took)
+    blotted = _blotted(body, received.encoding, owners.taken) if owners.taken else None
+    return Prepared(parts, refused, took, blotted)
+
+
+def _blotted(body: bytes, encoding: str, tokens: list[Any]) -> bytes:
+    if len(body) > MAX_BLOTTED:
+        return b""
+    return bodies.pack(tenants.without(body, dict.fromkeys(map(str, tokens))), encoding)
+
+
+def _by_owner(spans: list[Span], owners: Tenants, refused: list[str]) -> dict[Access, list[Span]]:
+    """The spans of each owner, in order; those of nobody become reasons in `refused`."""
+    found: dict[Access, list[Span]] = {}
+    for _, group in groupby(spans, lambda span: id(span.resource)):
+        of_resource = list(group)
+        owner = owners.claim(of_resource[0].resource)
+        if isinstance(owner, Access):
+            found.setdefault(owner, []).extend(of_resource)
+        else:
+            refused.extend([owner] * len(of_resource))
+    return found

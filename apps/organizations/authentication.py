@@ -12,6 +12,7 @@ import binascii
 import hmac
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,7 +24,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.audit.services import Actor
 from apps.core.errors import Forbidden, Unauthorized, Unavailable
-from apps.organizations.models import ApiKey
+from apps.organizations.models import ApiKey, KeyScope, Project
 from apps.organizations.scopes import key_allows
 
 log = logging.getLogger(__name__)
@@ -39,17 +40,25 @@ _EXPIRED = "This API key has expired. Create another in the settings."
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a request's credentials open. `kind` is `public` when only the public half was shown."""
+    """What a request's credentials open. `kind` is `public` when only the public half was shown, `default`
+    for a sender on this machine who showed none, `nobody` when nothing opened anything."""
 
     key_id: str
     public_key: str
-    kind: Literal["project", "organization", "public"]
+    kind: Literal["project", "organization", "public", "default", "nobody"]
     scope: str  # models.KeyScope of the key
     organization_id: str
     project_id: str | None  # None for an organization key
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether the sender showed a key."""
+        return self.kind not in ("default", "nobody")
+
     def require(self, operation: str) -> str:
         """The project's id, when these credentials may do `operation` (scopes.KEY_OPERATIONS) in it."""
+        if self.kind == "nobody":
+            raise Unauthorized(NO_CREDENTIALS)
         if self.project_id is None:
             raise Forbidden("This is an organization key. Use a key of the project.")
         if not key_allows("public" if self.kind == "public" else self.scope, operation):
@@ -69,6 +78,9 @@ class Access:
     def actor(self, ip: str | None = None, request_id: str = "") -> Actor:
         """The key as the audit log names it."""
         return Actor(AuditEntry.Kind.KEY, self.key_id, self.public_key, ip, request_id)
+
+
+NOBODY = Access("", "", "nobody", "", "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +111,23 @@ def authenticate(authorization: str | None) -> Access:
     if access is not None:
         return access
     assert authorization is not None  # authenticate_cached refuses that
-    answer = _answer(authorization)
+    return _remember(_digest(authorization), _answer(lambda: _by_header(authorization)))
+
+
+def default_access(project_id: str) -> Access:
+    """What LITEFUSE_OTLP_DEFAULT_PROJECT opens to a sender on this machine. Raises Unauthorized when there is
+    no such project, Unavailable when the database cannot say. As `authenticate`, it may take a while."""
+    place = b"default:" + project_id.encode()  # no digest is as this
+    answer = _answers.get(place)
+    if answer is not None and answer.until >= time.monotonic():
+        return _opened(answer)
+    return _remember(place, _answer(lambda: _by_default(project_id)))
+
+
+def _remember(place: bytes, answer: _Answer) -> Access:
     if len(_answers) >= CACHE_ENTRIES:
         _answers.clear()
-    _answers[_digest(authorization)] = answer
+    _answers[place] = answer
     return _opened(answer)
 
 
@@ -137,20 +162,32 @@ def _opened(answer: _Answer) -> Access:
     return answer.access
 
 
-def _answer(authorization: str) -> _Answer:
-    """Ask the database."""
+def _answer(ask: Callable[[], tuple[Access, datetime | None]]) -> _Answer:
+    """Ask the database: what is opened, and until when."""
     until = time.monotonic() + CACHE_SECONDS
     if not connection.in_atomic_block:  # whose owner needs the connection as it is
         close_old_connections()  # threads of the ingestion path have no request that would
     try:
-        key, kind = _find(authorization)
+        access, expires_at = ask()
     except Unauthorized as refusal:
         return _Answer(until, None, None, refusal.message)
     except DatabaseError as error:
         raise Unavailable("API keys cannot be checked just now. Try again.", retry_after=5) from error
+    return _Answer(until, access, expires_at, "")
+
+
+def _by_header(authorization: str) -> tuple[Access, datetime | None]:
+    key, kind = _find(authorization)
     _record_use(key)
     access = Access(key.id, key.public_key, kind, key.scope, key.organization_id, key.project_id)
-    return _Answer(until, access, key.expires_at, "")
+    return access, key.expires_at
+
+
+def _by_default(project_id: str) -> tuple[Access, None]:
+    project = Project.objects.filter(id=project_id).first()
+    if project is None:
+        raise Unauthorized("LITEFUSE_OTLP_DEFAULT_PROJECT names a project that does not exist.")
+    return Access("", "", "default", KeyScope.INGEST, project.organization_id, project.id), None
 
 
 def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization", "public"]]:

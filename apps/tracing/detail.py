@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core import formats
 from apps.core.formats import visible
-from apps.tracing import tree
+from apps.tracing import clocks, tree
 from apps.tracing.content import Text, cut_text
 from apps.tracing.json_lines import Line, NotJson, Number, lay_out, parse
 from apps.tracing.listing import short_reason, type_key
@@ -97,11 +97,24 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
         "model": visible(row.model[:MAX_NAME]),
         "lost": str(_LOST.get(line.lost, "")),
         "critical": line.critical,
+        "doubt": doubt_words(line.doubt),
         "entry": line.is_entry,
         "plumbing": line.is_plumbing,
     }
     given = {key: value for key, value in drawn.items() if value or type(value) is int}
     return {"id": row.id} | given
+
+
+def doubt_words(doubt: clocks.Doubt | None) -> str:
+    """Why a time is doubted, as a sentence; empty when it is not."""
+    if doubt is None:
+        return ""
+    words = {
+        "future": gettext("It starts %(time)s after it was received: the sender's clock is ahead."),
+        "early": gettext("It starts %(time)s before its parent: their clocks differ."),
+        "late": gettext("It starts %(time)s after its parent ended."),
+    }
+    return words[doubt.reason] % {"time": formats.duration(doubt.by / 1000)}
 
 
 def reason(row: ObservationRow) -> str:

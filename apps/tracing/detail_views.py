@@ -24,7 +24,7 @@ from apps.core.clock import now_micros
 from apps.core.errors import Unavailable
 from apps.live.routing import live_path
 from apps.organizations.access import project_page
-from apps.tracing import content, detail, judgements, listing, repository, scores
+from apps.tracing import clocks, content, detail, judgements, listing, repository, scores
 from apps.tracing.media import showing
 from apps.tracing.media.references import Reference, find
 from apps.tracing.records import RUNNING_FOR, ObservationRow, Score, TraceSummary
@@ -132,6 +132,8 @@ def _panel(request: HttpRequest, trace: TraceSummary, judged: Sequence[Score]) -
     panel["badges"] = judgements.badges(panel["judgements"], at)
     if found is not None:
         panel["facts"] = detail.facts(found)
+        panel["doubt"] = detail.doubt_words(clocks.of_observation(found, _parent(trace, found)))
+        panel["days_late"] = clocks.days_late(found.end_time or found.start_time, found.received_at)
     if panel["tab"] == "scores":
         panel["files"] = {}
         return panel
@@ -144,6 +146,12 @@ def _panel(request: HttpRequest, trace: TraceSummary, judged: Sequence[Score]) -
             panel["sections"] = detail.metadata(found)  # a plain span: its attributes are what there is
     panel["files"] = showing.files(trace.project_id, _references(panel))
     return panel
+
+
+def _parent(trace: TraceSummary, found: ObservationRow) -> ObservationRow | None:
+    if not found.parent_id or found.parent_id == found.id:
+        return None
+    return repository.get_observation(trace.project_id, trace.id, found.parent_id, trace=trace, content=False)
 
 
 def _references(panel: dict[str, Any]) -> Iterator[Reference]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.core import formats
+from apps.tracing import clocks
 from apps.tracing.norms import Norm
 from apps.tracing.records import ObservationType, TraceSummary
 
@@ -47,6 +48,8 @@ class TraceRow:
     other_models: int
     more_tags: int
     date: str  # shown when the trace is not of today
+    ahead: str  # by how much its clock is ahead of the time of arrival; empty when it is not
+    days_late: int  # whole days between its end and the arrival of its newest span
 
     @property
     def model(self) -> str:
@@ -116,6 +119,8 @@ def rows(traces: Sequence[TraceSummary], now: int, usual: Mapping[str, Norm] | N
                 bar=round(100 * min(trace.latency_ms / SLOW, 1) ** 0.45, 1),
                 other_models=max(len(trace.models) - 1, 0),
                 more_tags=max(len(trace.tags) - 2, 0),
+                ahead=formats.duration(doubt.by / 1000) if (doubt := clocks.of_trace(trace)) else "",
+                days_late=clocks.days_late(trace.end_time, trace.received_at),
                 date="" if when.date() == today else when.strftime("%Y-%m-%d"),
             )
         )

@@ -285,14 +285,21 @@ def list_observations(
 
 
 def get_observation(
-    project_id: str, trace_id: str, observation_id: str, *, trace: TraceSummary | None = None
+    project_id: str,
+    trace_id: str,
+    observation_id: str,
+    *,
+    content: bool = True,
+    trace: TraceSummary | None = None,
 ) -> ObservationRow | None:
-    """One observation with its content, or None; `trace` as in list_observations."""
+    """One observation or None, with its content if wanted; `trace` as in list_observations."""
     only = {"id": observation_id}
     rows = _observations(project_id, trace_id, " AND id = {id:String}", only, 1, trace)
     if not rows:
         return None
     version, row = rows[0]
+    if not content:
+        return tables.observation_row(row)
     contents = _contents(project_id, trace_id, observation_id)
     return tables.observation_row(row, contents.get((observation_id, version), _NO_CONTENT))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
+
+import orjson
+import xxhash
 
 from apps.core.clock import clamp_micros
 from apps.tracing.records import Observation
@@ -136,19 +138,24 @@ def _hash(o: Observation, said_input: bytes, said_output: bytes, attributes: byt
     # A span sent without times is dated by its arrival, which is ours too.
     start = None if o.start_time == o.received_at else o.start_time
     end = None if o.end_time == o.received_at else o.end_time
-    said = (
-        start, end, o.completion_start_time, o.parent_id, str(o.type), o.name, str(o.level),
-        o.status_message, o.environment, o.version, o.release, _sorted(o.metadata), o.model,
-        o.model_parameters, _sorted(o.usage), _sorted(o.provided_cost), o.prompt_name, o.prompt_version,
-        o.is_root, o.is_app_root, o.is_entry, t.name, t.user_id, t.session_id, t.tags, t.public, t.release,
-        t.version, _sorted(t.metadata), t.input, t.output, len(said_input), len(said_output),
-        o.is_partial, _sorted(o.said),
-    )  # fmt: skip
-    digest = hashlib.sha256(repr(said).encode("utf-8", "replace"))
+    said = [
+        start, end, o.completion_start_time, o.parent_id, o.type, o.name, o.level, o.status_message,
+        o.environment, o.version, o.release, _sorted(o.metadata), o.model, o.model_parameters,
+        _sorted(o.usage), _sorted(o.provided_cost), o.prompt_name, o.prompt_version, o.is_root,
+        o.is_app_root, o.is_entry, t.name, t.user_id, t.session_id, t.tags, t.public, t.release, t.version,
+        _sorted(t.metadata), t.input, t.output, len(said_input), len(said_output), o.is_partial,
+        _sorted(o.said),
+    ]  # fmt: skip
+    try:
+        plain = orjson.dumps(said)
+    except TypeError:  # a lone surrogate somewhere, which only the patient way can write
+        plain = repr(said).encode("utf-8", "replace")
+    # Not a cryptographic hash: two spans made to collide would harm nobody but their sender.
+    digest = xxhash.xxh3_64(plain)
     digest.update(said_input)
     digest.update(said_output)
     digest.update(attributes)
-    return int.from_bytes(digest.digest()[:8], "big")
+    return digest.intdigest()
 
 
 def _sorted(pairs: Mapping[str, object] | None) -> Sequence[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.telemetry.native import Block, block
 from apps.tracing.records import Level, Observation, ObservationRow, ObservationType, TraceFacts, TraceSummary
-from apps.tracing.stored import Stored, cost_units
+from apps.tracing.stored import Stored, bounded, cost_units
 
 _TEXT, _COMMON, _TIME = "String", "LowCardinality(String)", "DateTime64(6, 'UTC')"
 _COSTS = "Map(LowCardinality(String), Decimal(18, 12))"
@@ -22,11 +22,12 @@ def _of(path: str) -> _Getter:
 
 def _costs(path: str) -> _Getter:
     get = attrgetter(path)
-    return lambda item: {kind: cost_units(amount) for kind, amount in get(item).items()}
+    # Most rows have none, and pay nothing then.
+    return lambda item: {k: cost_units(amount) for k, amount in costs.items()} if (costs := get(item)) else {}
 
 
 def _usage(item: Stored) -> dict[str, int]:
-    return {kind: min(max(number, 0), 2**63 - 1) for kind, number in item.observation.usage.items()}
+    return {kind: bounded(number) for kind, number in item.observation.usage.items()}
 
 
 def _o(name: str, kind: str) -> tuple[str, str, _Getter]:

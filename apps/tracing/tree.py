@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from apps.tracing import clocks
 from apps.tracing.records import ObservationRow
 
 GAP, OTHER = "gap", "other"  # time between steps; time of steps that are of no telling type
@@ -34,6 +35,7 @@ class Line:
     end: int | None  # None: no end has come
     first: int | None  # first token, when it lies between start and end
     critical: bool  # on the path that decided how long the trace took
+    doubt: clocks.Doubt | None  # why its start cannot be true
     is_entry: bool  # where the model part starts: marked, and nothing above it is
     is_plumbing: bool  # infrastructure without trouble: folded away until asked for
 
@@ -146,6 +148,7 @@ def _lines(
                 end=None if row.end_time is None else _end(row) - start,
                 first=first - start if first is not None and row.start_time < first <= _end(row) else None,
                 critical=at in critical,
+                doubt=clocks.of_observation(row, nodes[parents[at]] if parents[at] >= 0 else None),
                 is_entry=at in entries,
                 is_plumbing=row.is_infrastructure and row.level not in _TROUBLE,
             )

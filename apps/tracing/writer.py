@@ -17,16 +17,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
+from django.db import DatabaseError
+
 from apps.core.clock import now_micros
-from apps.core.errors import Unavailable
+from apps.core.errors import ApiError, InvalidRequest, Unavailable
 from apps.core.ids import new_id
-from apps.telemetry.gate import Gate, gate
+from apps.telemetry.gate import Gate, QueryFailed, gate
 from apps.tracing import receipts, scores, store, tables
 from apps.tracing.costs import settle
 from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_up, newest
@@ -42,6 +45,16 @@ from apps.tracing.summaries import Fold
 logger = logging.getLogger(__name__)
 
 TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
+
+
+# What is no fault of the records: the store, the database, the machine.
+_TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError, MemoryError)
+
+
+class Unstorable(InvalidRequest):
+    """422: records that break the writer. A mistake of ours, but sending them again only repeats it."""
+
+    status = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,30 +114,42 @@ class Writer:
         """Store records; on return they are durable, readable and in their traces' summaries.
 
         Raises Unavailable when the store fails or is full: nothing is acknowledged then, and sending the
-        same again is right. The records are the writer's from here on.
+        same again is right. Raises Unstorable when it is the records that fail, which sending again cannot
+        mend. The records are the writer's from here on.
         """
-        judged = [record for record in records if isinstance(record, Score)]
-        arrivals = _group(record for record in records if isinstance(record, Observation))
-        if not arrivals and not judged:
-            return CommitResult([], self.id, {})
         with _turn:
             try:
-                self._gate().require_room()
-                state = self._started()
-                self._mend(state)
-                with writing([*arrivals, *scores.lock_keys(judged)]):
-                    result = self._commit(state, arrivals)
-                    if judged:
-                        result = self._judge(state, judged, result)
+                judged = [record for record in records if isinstance(record, Score)]
+                arrivals = _group(record for record in records if isinstance(record, Observation))
+                result = self._in_turn(arrivals, judged)
                 _refusal.at = None
                 return result
-            except Exception as error:  # also a query over its limits, which is no fault of the sender's
+            except _TROUBLE as error:  # also a query over its limits, which is no fault of the sender's
                 _refusal.at = time.monotonic()
                 self._tidy()
                 if isinstance(error, Unavailable):
                     raise
                 logger.exception("commit of %d records failed", len(records))
                 raise Unavailable("The records could not be stored. Try again.", retry_after=5) from error
+            except Exception as error:
+                self._tidy()
+                at = traceback.extract_tb(error.__traceback__)[-1]  # no message: it may quote a record
+                failed = type(error).__name__, at.filename, at.lineno
+                logger.error("%d records cannot be stored: %s at %s:%s", len(records), *failed)
+                raise Unstorable(
+                    "Something in this request cannot be stored, so nothing of it was. Sending it again will"
+                    " not help; the server's log says what failed."
+                ) from error
+
+    def _in_turn(self, arrivals: dict[Key, dict[str, Stored]], judged: list[Score]) -> CommitResult:
+        if not arrivals and not judged:
+            return CommitResult([], self.id, {})
+        self._gate().require_room()
+        state = self._started()
+        self._mend(state)
+        with writing([*arrivals, *scores.lock_keys(judged)]):
+            result = self._commit(state, arrivals)
+            return self._judge(state, judged, result) if judged else result
 
     def _gate(self) -> Gate:
         return self._given_gate or gate()

@@ -12,7 +12,7 @@ from apps.core.errors import Unavailable
 from apps.ingestion import commit_group
 from apps.ingestion.commit_group import CommitGroup
 from apps.tracing.records import Observation
-from apps.tracing.writer import CommitResult
+from apps.tracing.writer import CommitResult, Unstorable
 
 
 def rows(count: int = 1) -> list[Observation]:
@@ -29,6 +29,7 @@ class Store:
         self.may_end = threading.Event()
         self.may_end.set()
         self.failure: Exception | None = None
+        self.unstorable = ""
 
     async def announce(self, result: CommitResult) -> None:
         self.announced += 1
@@ -40,6 +41,8 @@ class Store:
         self.may_end.wait()
         if self.failure is not None:
             raise self.failure
+        if self.unstorable in [record.id for record in observations]:
+            raise Unstorable("bad")
         return CommitResult([], "writer", {})
 
 
@@ -177,3 +180,16 @@ async def test_closing_stores_what_waits_and_refuses_what_comes(store: Store, gr
     store.may_end.set()
     await asyncio.gather(first, second, closing)
     assert store.commits == [1, 2]
+
+
+async def test_a_bad_record_fails_its_own_request_only(store: Store, group: CommitGroup):
+    first = await begin(store, group)
+    bad = [Observation("p", "t", "bad", 0)]
+    others = [asyncio.create_task(group.commit(records)) for records in (rows(1), bad, rows(2))]
+    await asyncio.sleep(0)
+    store.unstorable = "bad"
+    store.may_end.set()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [type(result) for result in results] == [CommitResult, CommitResult, Unstorable, CommitResult]
+    assert store.commits == [1, 4, 1, 1, 2]
+    assert store.announced == 3

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from apps.ingestion.mapping import generic, trace
 from apps.ingestion.mapping.shapes import Sender
 from apps.tracing.received import system_metadata
 from tests.support.mapping import PYTHON_3, PYTHON_5, mapped
@@ -150,50 +146,3 @@ def test_a_megabyte_of_input_and_hostile_values_pass():
     assert len(observation.input) == 1_000_000
     assert (observation.trace_id, observation.id) == ("0" * 32, "0" * 16)
     assert (observation.usage, observation.provided_cost) == ({}, {})
-
-
-_KEYS = st.sampled_from(
-    [
-        *generic.MODEL_KEYS,
-        *generic.ENVIRONMENT_KEYS,
-        *trace.USER_KEYS,
-        *trace.TAG_KEYS,
-        *trace.PUBLIC_KEYS,
-        *(f"langfuse.observation.{name}" for name in ["type", "level", "input", "output", "metadata"]),
-        *(f"langfuse.observation.{name}" for name in ["usage_details", "cost_details", "model.parameters"]),
-        *(f"langfuse.observation.{name}" for name in ["prompt.name", "prompt.version", "metadata.k"]),
-        "langfuse.observation.completion_start_time",
-        "langfuse.trace.metadata",
-        "langfuse.metadata.k",
-        "gen_ai.operation.name",
-        "gen_ai.tool.name",
-        "gen_ai.input.messages",
-        "gen_ai.output.messages",
-        "gen_ai.system_instructions",
-        "gen_ai.request.temperature",
-        "gen_ai.usage.input_tokens",
-        "gen_ai.usage.cost",
-    ]
-) | st.text(max_size=5)
-_TEXTS = st.text(max_size=20) | st.sampled_from(
-    ["true", "chat", "generation", "[", "[1]", '{"a":1}', '{"input":5}', '[{"role":"system"}]', "-5", "1e400"]
-)
-_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | _TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=6,
-)
-
-
-@given(st.dictionaries(_KEYS, _VALUES, max_size=8), st.sampled_from([Sender(), PYTHON_3, PYTHON_5]))
-@settings(max_examples=500)
-def test_any_attributes_map(attributes: dict[str, Any], sender: Sender):
-    observation = mapped(attributes, sender=sender)
-    assert all(isinstance(value, str) for value in observation.metadata.values())
-    assert all(isinstance(count, int) and count >= 0 for count in observation.usage.values())
-    assert all(amount.is_finite() for amount in observation.provided_cost.values())
-    for value in (observation.input, observation.output, observation.name, observation.model):
-        value.encode()
-    system_metadata(observation.attributes)
-    for tag in observation.trace.tags or []:
-        assert tag

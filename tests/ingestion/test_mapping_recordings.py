@@ -10,6 +10,7 @@ import pytest
 from apps.ingestion import otlp
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
+from apps.tracing.received import system_metadata
 from apps.tracing.records import Observation
 from tests.support.otlp import recorded
 
@@ -64,6 +65,7 @@ def test_recorded_python_tour(name):
         ("py_otel_json", 2),
         ("py_dual_export", 6),
         ("py_langgraph", 12),
+        ("py_openinference", 4),
     ],
 )
 def test_recordings_map_whole(name, count):
@@ -73,3 +75,59 @@ def test_recordings_map_whole(name, count):
         json.loads(observation.attributes)
         if observation.type == "GENERATION" and observation.level != "ERROR":
             assert observation.model
+
+
+def test_recorded_openinference():
+    chat, stream, embedding, root = replay("py_openinference")
+    assert (chat.type, chat.model, chat.trace.tags) == ("GENERATION", "gpt-4o", ["oi"])
+    assert chat.trace.user_id.startswith("oi-user")
+    assert chat.trace.session_id.startswith("oi-session")
+    assert json.loads(chat.input)["messages"][1]["content"] == "Say something nice"
+    assert json.loads(chat.output)["choices"][0]["message"]["content"].startswith("MOCK")
+    assert json.loads(chat.model_parameters) == {"model": "gpt-4o", "temperature": 0.4}
+    assert (chat.usage["input"], chat.usage["output"], chat.usage["total"]) == (12, 4, 16)
+    assert not any(key.startswith("llm.input") for key in shown(chat))
+    assert shown(chat)["llm.finish_reason"] == "stop"
+    assert "stream" in json.loads(stream.model_parameters)
+    assert (embedding.type, embedding.model) == ("EMBEDDING", "text-embedding-3-small")
+    assert embedding.usage == {"input": 2, "total": 2}
+    assert (root.type, root.input, root.output) == ("CHAIN", "in", "out")
+
+
+def test_recorded_plain_open_telemetry():
+    by_name = {observation.name: observation for observation in replay("py_otel_http")}
+    chat = by_name["chat gpt-4o"]
+    assert (chat.type, chat.model) == ("GENERATION", "gpt-4o-2024-08-06")
+    assert json.loads(chat.input)[0]["parts"][0]["content"] == "hello otel"
+    assert json.loads(chat.model_parameters) == {"temperature": 0.7, "max_tokens": 100, "top_p": 0.9}
+    assert chat.usage == {"input": 12, "output": 8, "total": 20}
+    assert (by_name["lookup"].type, by_name["lookup"].input) == ("TOOL", '{"id": 7}')
+    assert by_name["embeddings te3"].type == "EMBEDDING"
+    assert by_name["failing"].level == "ERROR"
+    assert shown(by_name["handle-request"])["list.attr"] == '["a","b"]'
+    events = by_name["chat events"]
+    assert json.loads(events.input) == [{"role": "user", "content": "event question"}]
+    assert json.loads(events.output)["index"] == 0
+
+
+def test_recorded_json_with_indexed_messages():
+    chat, root = replay("py_otel_json")
+    assert json.loads(chat.input) == [{"role": "user", "content": "json question"}]
+    assert json.loads(chat.output) == [{"role": "assistant", "content": "json answer"}]
+    assert root.trace.tags == ["j1", "j2"]
+
+
+def test_recorded_langgraph():
+    """LangChain and LangGraph come through Langfuse's callback handler."""
+    observations = replay("py_langgraph")
+    chat = next(observation for observation in observations if observation.name == "ChatOpenAI")
+    assert (chat.type, chat.model, chat.usage["total"]) == ("GENERATION", "gpt-4o", 21)
+    assert json.loads(chat.model_parameters) == {"temperature": 0.2}
+    assert chat.metadata["ls_provider"] == "openai"
+    assert {"CHAIN", "GENERATION"} <= {observation.type for observation in observations}
+    assert {observation.trace.user_id for observation in observations} >= {chat.trace.user_id}
+
+
+def shown(observation: Observation) -> dict[str, str]:
+    """The attributes that metadata shows."""
+    return system_metadata(observation.attributes)["attributes"]

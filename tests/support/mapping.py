@@ -12,6 +12,7 @@ import pytest
 from apps.ingestion import otlp
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
+from apps.ingestion.otlp import Span
 from apps.tracing.received import system_metadata
 from apps.tracing.records import Observation
 from tests.support.otlp import request
@@ -20,20 +21,27 @@ PYTHON_5 = Sender("python", "5.0.4", 4)
 PYTHON_3 = Sender("python", "3.15.0")
 
 
-def mapped(
+def decoded(
     attributes: dict[str, Any] | None = None,
     *,
-    sender: Sender | None = None,
     scope: str = "test",
     scope_version: str = "",
     resource: dict[str, Any] | None = None,
     **span: Any,
-) -> Observation:
-    """The observation of one span."""
+) -> Span:
+    """One span, through the wire."""
     body = request(
         {"attributes": attributes, **span}, scope=scope, scope_version=scope_version, resource=resource
     )
-    [observation] = map_spans(otlp.decode_protobuf(body, 1).spans, Context("p", sender=sender or Sender()))
+    [one] = otlp.decode_protobuf(body, 1).spans
+    return one
+
+
+def mapped(
+    attributes: dict[str, Any] | None = None, *, sender: Sender | None = None, **span: Any
+) -> Observation:
+    """The observation of one span; arguments as of `decoded`."""
+    [observation] = map_spans([decoded(attributes, **span)], Context("p", sender=sender or Sender()))
     return observation
 
 
@@ -75,6 +83,10 @@ def _told(observation: Observation, name: str, expected: Any) -> Any:
     return value
 
 
+VECTORS: list[Vector] = []  # of all test modules that are imported
+
+
 def vectors(*of: Vector) -> Any:
     """Parametrize a test with vectors, by what they show."""
+    VECTORS.extend(of)
     return pytest.mark.parametrize("vector", of, ids=[vector.shows for vector in of])

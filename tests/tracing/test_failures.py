@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,7 +13,7 @@ from apps.core.errors import Unavailable
 from apps.telemetry.gate import gate
 from apps.tracing import repository
 from apps.tracing.records import TraceFilter
-from apps.tracing.writer import Writer, write_trouble
+from apps.tracing.writer import Unstorable, Writer, write_trouble
 from tests import factories
 from tests.tracing.spans import root, span
 
@@ -99,3 +100,23 @@ def test_pages_say_that_nothing_is_stored(client: Client, writer: Writer) -> Non
     assert all("write-trouble" in client.get(page).content.decode() for page in pages)
     writer.commit([root(project.id, "t")])
     assert not any("write-trouble" in client.get(page).content.decode() for page in pages)
+
+
+def test_a_record_that_breaks_the_writer_is_refused_for_good(writer: Writer, project: str) -> None:
+    writer.commit([root(project, "t")])
+    before = repository.get_trace(project, "t")
+    broken: list[dict[str, Any]] = [
+        {"usage": {"input": "many"}},
+        {"total_cost": "dear"},
+        {"name": 5},
+        {"input": None},
+        {"received_at": "now"},
+    ]
+    for fields in broken:
+        with pytest.raises(Unstorable) as refusal:
+            writer.commit([span(project, "t", "a"), span(project, "u", "b", **fields)])
+        assert refusal.value.status == 422 and refusal.value.retry_after is None
+        assert write_trouble() == ""
+        assert repository.get_trace(project, "t") == before
+        assert repository.get_trace(project, "u") is None
+    assert [trace.observation_count for trace in writer.commit([span(project, "t", "a")]).traces] == [2]

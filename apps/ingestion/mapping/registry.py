@@ -20,15 +20,23 @@ from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from apps.ingestion.mapping import (
+    adk,
     entry,
+    flue,
     gen_ai,
     gen_ai_events,
     generic,
+    genkit,
     infrastructure,
     langfuse,
+    litellm,
+    livekit,
     logfire,
     metadata,
+    mlflow,
+    openclaw,
     openinference,
+    openrouter,
     trace,
     traceloop,
     usage,
@@ -64,28 +72,39 @@ class Rules:
         langfuse.observation_type,
         openinference.kind,
         gen_ai.operation_type,
+        genkit.kind,
         vercel.call_type,
         vercel.tool_type,
         gen_ai.tool_type,
+        flue.kind,
+        Bound(livekit.SCOPE, livekit.kind),
         generic.model_type,
+        openclaw.kind,
     )
     name: Table[str] = (
         gen_ai.tool_name,
+        genkit.name,
         logfire.message_name,
         vercel.tool_name,
         vercel.operation_name,
+        Bound(litellm.SCOPE, litellm.generation_name),
     )
-    level: Table[Level] = (langfuse.level, generic.status_level)
+    level: Table[Level] = (langfuse.level, generic.status_level, Bound(livekit.SCOPE, livekit.level))
     status_message: Table[str] = (langfuse.status_message, generic.status_message)
     # The first that finds input or output gives both; one that ends the search gives empty content.
     content: Table[Content] = (
         langfuse.content,
+        Bound(genkit.SCOPE, genkit.content),
         Bound(vercel.SCOPE, vercel.content),
+        Bound(flue.SCOPE, flue.content),
         gen_ai_events.details_content,
         gen_ai_events.content,
         gen_ai_events.whole_content,
+        adk.content,
         logfire.agent_content,
+        livekit.content,
         logfire.events_content,
+        mlflow.content,
         traceloop.content,
         openinference.content,
         logfire.value_content,
@@ -97,20 +116,29 @@ class Rules:
         openinference.data_content,
     )
     tools: Table[Tools] = (vercel.tools, gen_ai.tools, logfire.tools, openinference.tools)  # all are asked
-    model: Table[str] = (generic.model, openinference.model)
+    model: Table[str] = (generic.model, openinference.model, genkit.model)
     model_parameters: Table[dict[str, Any]] = (
         Bound(vercel.SCOPE, vercel.parameters),
         langfuse.model_parameters,
+        genkit.parameters,
         openinference.parameters,
         logfire.parameters,
         gen_ai.request_parameters,
     )
     usage: Table[dict[str, int]] = (
         langfuse.usage,
+        genkit.usage,
         Bound(vercel.SCOPE, vercel.usage),
+        Bound(adk.SCOPE, adk.usage),
         usage.from_conventions,
+        openclaw.usage,
     )
-    cost: Table[dict[str, Decimal]] = (langfuse.cost, gen_ai.cost)
+    cost: Table[dict[str, Decimal]] = (
+        langfuse.cost,
+        gen_ai.cost,
+        openrouter.cost,
+        Bound(litellm.SCOPE, litellm.cost),
+    )
     prompt: Table[tuple[str, int | None]] = (langfuse.prompt, vercel.prompt)
     completion_start: Table[int] = (langfuse.completion_start, vercel.completion_start)
     environment: Table[str] = (generic.environment,)
@@ -119,11 +147,14 @@ class Rules:
     is_root: Table[bool] = (langfuse.as_root,)
     is_app_root: Table[bool] = (langfuse.is_app_root,)
     is_entry: Table[bool] = (entry.is_marked,)
-    is_infrastructure: Table[bool] = (infrastructure.is_infrastructure,)
-    trace_name: Table[str] = (trace.name,)
-    user_id: Table[str] = (trace.user_id,)
-    session_id: Table[str] = (trace.session_id,)
-    tags: Table[list[str]] = (trace.tags,)
+    is_infrastructure: Table[bool] = (
+        Bound(litellm.SCOPE, litellm.is_plumbing),
+        infrastructure.is_infrastructure,
+    )
+    trace_name: Table[str] = (trace.name, Bound(litellm.SCOPE, litellm.trace_name))
+    user_id: Table[str] = (trace.user_id, Bound(litellm.SCOPE, litellm.user_id))
+    session_id: Table[str] = (trace.session_id, Bound(litellm.SCOPE, litellm.session_id))
+    tags: Table[list[str]] = (trace.tags, Bound(litellm.SCOPE, litellm.tags))
     public: Table[bool] = (trace.public,)
     trace_input: Table[str] = (trace.content_input,)
     trace_output: Table[str] = (trace.content_output,)

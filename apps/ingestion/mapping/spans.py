@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from apps.core.clock import iso_micros
+from apps.core.errors import TooLarge
 from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
 from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, langfuse_language, major
@@ -19,6 +20,7 @@ from apps.tracing.received import without_credentials
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 
 _NO_CONTENT = Content("", "", {})
+MAX_CONTENT = 256 * 1024 * 1024  # characters of input and output of one request: few bytes can ask for many
 _JSON_METADATA_SINCE = 5  # major of the Python SDK
 
 
@@ -42,13 +44,18 @@ class _Origin:
 
 
 def map_spans(spans: Iterable[Span], context: Context) -> list[Observation]:
-    """One observation a span, in order."""
+    """One observation a span, in order. Raises TooLarge when they come to more than MAX_CONTENT."""
     observations = []
     origin: _Origin | None = None
+    left = MAX_CONTENT
     for span in spans:
         if origin is None or origin.scope is not span.scope or origin.resource is not span.resource:
             origin = _origin(span, context)
-        observations.append(_map(span, origin, context))
+        observation = _map(span, origin, context)
+        observations.append(observation)
+        left -= len(observation.input) + len(observation.output)
+        if left < 0:
+            raise TooLarge(f"More than {MAX_CONTENT} characters of input and output. Send less at once.")
     return observations
 
 

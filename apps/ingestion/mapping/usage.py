@@ -10,7 +10,7 @@ from apps.pricing.usage import MAX_KEY_LENGTH, MAX_KEYS, units, with_total
 
 WORDS = ("gen_ai", "llm")  # see registry
 _PREFIXES = ("gen_ai.usage.", "llm.token_count.")
-_NOT_TOKENS = ("gen_ai.usage.cost",)
+_NOT_TOKENS = (".cost", "_cost")  # ends of keys that hold US dollars
 # Stored key -> incoming names; the first one present counts, they are spellings of one number.
 _SPELLINGS: dict[str, tuple[str, ...]] = {
     "input": ("prompt_tokens", "input_tokens", "prompt"),
@@ -63,7 +63,7 @@ def from_conventions(span: Span) -> dict[str, int] | None:
     """Usage out of `gen_ai.usage.*` and `llm.token_count.*`; None when there is none."""
     found: dict[str, int] = {}
     for key, value in under(span.attributes, _PREFIXES):
-        number = whole(value) if key not in _NOT_TOKENS and len(key) <= MAX_KEY_LENGTH else None
+        number = whole(value) if not key.endswith(_NOT_TOKENS) and len(key) <= MAX_KEY_LENGTH else None
         if number is not None:
             found.setdefault(key.split(".", 2)[2], number)
             if len(found) == MAX_KEYS:

@@ -29,6 +29,12 @@ def parse_json(value: Any) -> Any:
         return None
 
 
+def bare(value: str) -> str:
+    """Text without the quotes of a JSON string; any other text as it is."""
+    parsed = parse_json(value) if value.startswith('"') else None
+    return parsed if isinstance(parsed, str) else value
+
+
 def json_object(value: Any) -> dict[str, Any] | None:
     """An object, or JSON text of one; else None."""
     parsed = parse_json(value)

@@ -181,7 +181,7 @@ def usage(span: Span) -> dict[str, int]:
     for name, keys in _USAGE.items():
         given = (whole(attributes.get(key)) for key in keys)
         found[name] = next((number for number in given if number is not None), -1)
-    if attributes.get("ai.operationId") in _WRAPPERS and max(found.values()) < 0:
+    if max(found.values()) < 0 and _operation(attributes)[0] in _WRAPPERS:
         return {"input": 0, "output": 0, "total": 0}
     found = {name: max(number, 0) for name, number in found.items()}
     for name, key in _OWN_USAGE.items():

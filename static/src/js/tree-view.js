@@ -228,6 +228,11 @@ export class TreeView {
     else text.append(clone("trace-unnamed"));
     link.append(text);
     if (row.entry) link.append(clone("trace-badge-entry"));
+    if (row.doubt) {
+      const doubt = clone("trace-doubt");
+      doubt.title = row.doubt;
+      link.append(doubt);
+    }
     if (row.level) {
       const badge = clone(`trace-badge-${row.level}`);
       const words = badge.querySelector("span");

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import pkgutil
+from importlib import import_module
+
 import pytest
 
-from apps.ingestion import otlp
 from apps.ingestion.mapping import registry, traceloop
 from apps.ingestion.mapping.registry import NAMED, Bound, ask, for_span
 from apps.ingestion.mapping.values import under
-from tests.support.otlp import request
-
-
-def span(attributes=None, scope="test"):
-    """One decoded span."""
-    return otlp.decode_protobuf(request({"attributes": attributes}, scope=scope), 1).spans[0]
+from tests.ingestion import dialects
+from tests.support.mapping import VECTORS, decoded
 
 
 def test_every_rule_has_a_name_of_its_own():
@@ -26,25 +24,25 @@ def test_every_rule_has_a_name_of_its_own():
 
 def test_rules_of_another_scope_are_not_asked():
     for scope in {rule.scope for rule in NAMED}:
-        rules = for_span(span({word: 1 for rule in NAMED for word in rule.words}, scope=scope))
+        rules = for_span(decoded({word: 1 for rule in NAMED for word in rule.words}, scope=scope))
         expected = [rule.rule for rule in NAMED if rule.scope in ("", scope)]
         asked = [rule for field in registry.fields(rules) for rule in getattr(rules, field.name)]
         assert asked == expected
 
 
 def test_rules_of_conventions_that_a_span_does_not_speak_are_not_asked():
-    assert traceloop.content not in for_span(span({"gen_ai.request.model": "m", "x": 1})).content
-    assert traceloop.content in for_span(span({"traceloop.entity.input": "i"})).content
+    assert traceloop.content not in for_span(decoded({"gen_ai.request.model": "m", "x": 1})).content
+    assert traceloop.content in for_span(decoded({"traceloop.entity.input": "i"})).content
 
 
 def test_a_bound_rule_answers_for_its_scope():
-    rule = Bound("ai", lambda span: "answer")
-    assert (rule(span(scope="ai")), rule(span(scope="other"))) == ("answer", None)
+    rule = Bound("ai", lambda _: "answer")
+    assert (rule(decoded(scope="ai")), rule(decoded(scope="other"))) == ("answer", None)
 
 
 def test_the_first_answer_wins():
-    assert ask((lambda span: None, lambda span: "", lambda span: "late"), span()) == ""
-    assert ask((), span()) is None
+    assert ask((lambda _: None, lambda _: "", lambda _: "late"), decoded()) == ""
+    assert ask((), decoded()) is None
 
 
 class Watching(dict):
@@ -83,7 +81,24 @@ def test_rules_never_iterate_over_all_attributes(rule):
 
         keys = values = items
 
-    one = span(scope=rule.scope or "test")
+    one = decoded(scope=rule.scope or "test")
     one.attributes = Closed({"unrelated.key": "x"})
     rule.rule(one)
     assert "unrelated.key" not in one.attributes.read
+
+
+def test_every_rule_has_a_vector_in_which_it_decides():
+    for module in pkgutil.iter_modules(dialects.__path__, f"{dialects.__name__}."):
+        import_module(module.name)
+    undecided = {(rule.field, rule.name) for rule in NAMED}
+    for vector in VECTORS:
+        arguments = {key: value for key, value in vector.span.items() if key != "sender"}
+        one = decoded(vector.attributes, scope=vector.scope, **arguments)
+        decided = set()
+        for rule in NAMED:
+            asked = rule.scope in ("", vector.scope) and rule.field not in decided
+            if asked and rule.rule(one) is not None:
+                undecided.discard((rule.field, rule.name))
+                if rule.field != "tools":  # of which all are asked
+                    decided.add(rule.field)
+    assert not undecided

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from tests.support.mapping import Vector, mapped, vectors
+from tests.support.mapping import Vector, vectors
 from tests.support.otlp import START
 
 MODEL = {"ai.model.id": "gpt-4o"}
@@ -297,6 +295,12 @@ CALL = {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 50}
         "ai",
     ),
     Vector(
+        "an operation that is no text",
+        {"ai.operationId": ["ai.embed"], "ai.usage.tokens": 5},
+        {"usage": {"input": 0, "output": 0, "total": 5}},
+        "ai",
+    ),
+    Vector(
         "Langfuse's usage wins",
         {"langfuse.observation.usage_details": '{"input": 1}', **CALL},
         {"usage": {"input": 1, "total": 1}},
@@ -370,17 +374,25 @@ def test_prompt_and_trace(vector):
     vector.check()
 
 
-@pytest.mark.parametrize(
-    ("attributes", "waited"),
-    [
-        ({"ai.response.msToFirstChunk": 12.2}, 13_000),
-        ({"ai.stream.msToFirstChunk": 5}, 5_000),
-        ({"ai.response.msToFirstChunk": 1, "ai.stream.msToFirstChunk": 5}, 1_000),
-        ({"ai.response.msToFirstChunk": -1}, None),
-        ({"ai.response.msToFirstChunk": "12"}, None),
-        ({"ai.response.msToFirstChunk": 1e300}, None),
-    ],
+STARTED = START // 1000  # microseconds
+
+
+@vectors(
+    Vector(
+        "milliseconds, rounded up",
+        {"ai.response.msToFirstChunk": 12.2},
+        {"completion_start_time": STARTED + 13_000},
+    ),
+    Vector("of a stream", {"ai.stream.msToFirstChunk": 5}, {"completion_start_time": STARTED + 5_000}),
+    Vector(
+        "of the response first",
+        {"ai.response.msToFirstChunk": 1, "ai.stream.msToFirstChunk": 5},
+        {"completion_start_time": STARTED + 1_000},
+    ),
+    *(
+        Vector(f"{sent!r} is no time", {"ai.response.msToFirstChunk": sent}, {"completion_start_time": None})
+        for sent in (-1, "12", 1e300, True)
+    ),
 )
-def test_completion_start(attributes, waited):
-    started = mapped(attributes).completion_start_time
-    assert (None if started is None else started - START // 1000) == waited
+def test_completion_start(vector):
+    vector.check()
