@@ -38,6 +38,17 @@ def merge(older: Stored, newer: Stored) -> Stored:
     return prepare(pieces.fill(whole, piece), arrivals)
 
 
+def replaced(older: Stored, mapped: Stored) -> Stored:
+    """A row as it is mapped now in the place of the stored one, which keeps its arrivals and its pieces."""
+    row, piece = mapped.observation, pieces.part(older.observation)[1]
+    if older.observation.is_partial:
+        return prepare(pieces.copy(older.observation), older.arrivals)
+    whole = pieces.part(row)[0] or row
+    made = pieces.fill(whole, piece) if piece else pieces.copy(whole)
+    made.received_at = older.observation.received_at
+    return prepare(made, older.arrivals)
+
+
 def _merge_wholes(first: Observation, second: Observation) -> Observation:
     return registers.join(first, second) if first.said or second.said else _later(first, second)
 

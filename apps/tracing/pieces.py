@@ -51,7 +51,7 @@ def part(row: Observation) -> tuple[Observation | None, Observation | None]:
     piece = Observation(row.project_id, row.trace_id, row.id, row.start_time, is_partial=True)
     piece.received_at = row.received_at
     piece.attributes = _dumps({"logs": received.pop("logs", [])})
-    whole = _copy(row)
+    whole = copy(row)
     whole.attributes = _dumps(received)
     for name in filled:
         _put(piece, name, _get(row, name))
@@ -68,7 +68,7 @@ def join(first: Observation, second: Observation) -> Observation:
 
 def fill(whole: Observation, piece: Observation) -> Observation:
     """The whole span with what only its pieces say. Neither is changed."""
-    row = _copy(whole)
+    row = copy(whole)
     row.received_at = min(whole.received_at, piece.received_at)
     filled = [name for name in _given(piece) if not _is_given(whole, name)]
     for name in filled:
@@ -116,7 +116,8 @@ def _map(observation: Observation, prefix: str) -> dict[str, str]:
     return found or {}
 
 
-def _copy(observation: Observation) -> Observation:
+def copy(observation: Observation) -> Observation:
+    """Another record with the same values, whose fields can be set."""
     return replace(observation, trace=replace(observation.trace))
 
 

@@ -4,7 +4,9 @@ One JSON text an observation: `attributes`, `events`, `resource`, `scope`; `held
 that became input or output which of the two it is, so that large content is stored once (an input that got
 instructions or tools put in stands for its attribute: the mapping makes the same of it); and `taken`,
 beginnings of keys whose values went into input or output among others. Of what is told in events (the batch
-API) there are only those: `events`, each with what it `held` besides.
+API) there are only those: `events`, each with what it `held` besides. What no column tells of a span stands
+here too, so that it can be mapped once more: `kind`, `status` (code, message), `name` where a rule gave
+another, and `sender`, what headers said of the client (name, version, ingestion version).
 Values of credential-like keys are never stored.
 """
 

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -34,7 +34,7 @@ from apps.tracing import receipts, scores, store, tables
 from apps.tracing.costs import settle
 from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_up, newest
 from apps.tracing.locks import writing
-from apps.tracing.merging import merge
+from apps.tracing.merging import merge, replaced
 from apps.tracing.pieces import settled
 from apps.tracing.records import Observation, Score, TraceSummary
 from apps.tracing.repair import newest_version, repair, repair_recent
@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
 
+
+Combine = Callable[[Stored, Stored], Stored]  # stored row and arrival to the row that takes its place
 
 # What is no fault of the records: the store, the database, the machine.
 _TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError, MemoryError)
@@ -117,11 +119,36 @@ class Writer:
         same again is right. Raises Unstorable when it is the records that fail, which sending again cannot
         mend. The records are the writer's from here on.
         """
+
+        def work() -> CommitResult:
+            judged = [record for record in records if isinstance(record, Score)]
+            arrivals = _group(record for record in records if isinstance(record, Observation))
+            return self._in_turn(arrivals, judged, _merged)
+
+        return self._guarded(work, len(records))
+
+    def replace(self, observations: Sequence[Observation]) -> CommitResult:
+        """Put these in the place of the stored observations of the same ids; what is not stored is left out.
+
+        For what was received and is mapped anew: of the stored row only its pieces stay, the time of arrival,
+        and the hashes of its arrivals, so that a body sent again still changes nothing. Durable, readable and
+        in the summaries on return; raises as `commit` does.
+        """
+
+        def work() -> CommitResult:
+            arrivals: dict[Key, dict[str, Stored]] = {}
+            for observation in observations:
+                spans = arrivals.setdefault((observation.project_id, observation.trace_id), {})
+                spans[observation.id] = prepare(observation)
+            return self._in_turn(arrivals, [], _remapped)
+
+        return self._guarded(work, len(observations))
+
+    def _guarded(self, work: Callable[[], CommitResult], count: int) -> CommitResult:
+        """Run one commit in its turn, and say of a failure whose fault it is."""
         with _turn:
             try:
-                judged = [record for record in records if isinstance(record, Score)]
-                arrivals = _group(record for record in records if isinstance(record, Observation))
-                result = self._in_turn(arrivals, judged)
+                result = work()
                 _refusal.at = None
                 return result
             except _TROUBLE as error:  # also a query over its limits, which is no fault of the sender's
@@ -129,26 +156,28 @@ class Writer:
                 self._tidy()
                 if isinstance(error, Unavailable):
                     raise
-                logger.exception("commit of %d records failed", len(records))
+                logger.exception("commit of %d records failed", count)
                 raise Unavailable("The records could not be stored. Try again.", retry_after=5) from error
             except Exception as error:
                 self._tidy()
                 at = traceback.extract_tb(error.__traceback__)[-1]  # no message: it may quote a record
                 failed = type(error).__name__, at.filename, at.lineno
-                logger.error("%d records cannot be stored: %s at %s:%s", len(records), *failed)
+                logger.error("%d records cannot be stored: %s at %s:%s", count, *failed)
                 raise Unstorable(
                     "Something in this request cannot be stored, so nothing of it was. Sending it again will"
                     " not help; the server's log says what failed."
                 ) from error
 
-    def _in_turn(self, arrivals: dict[Key, dict[str, Stored]], judged: list[Score]) -> CommitResult:
+    def _in_turn(
+        self, arrivals: dict[Key, dict[str, Stored]], judged: list[Score], combine: Combine
+    ) -> CommitResult:
         if not arrivals and not judged:
             return CommitResult([], self.id, {})
         self._gate().require_room()
         state = self._started()
         self._mend(state)
         with writing([*arrivals, *scores.lock_keys(judged)]):
-            result = self._commit(state, arrivals)
+            result = self._commit(state, arrivals, combine)
             return self._judge(state, judged, result) if judged else result
 
     def _gate(self) -> Gate:
@@ -181,14 +210,16 @@ class Writer:
         except Exception as error:
             logger.warning("a failed commit is not put right yet, the next one will try again: %s", error)
 
-    def _commit(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
+    def _commit(
+        self, state: _State, arrivals: dict[Key, dict[str, Stored]], combine: Combine
+    ) -> CommitResult:
         try:
-            return self._write(state, arrivals)
+            return self._write(state, arrivals, combine)
         except BaseException:
             state.failed.update(arrivals)
             raise
 
-    def _write(self, state: _State, arrivals: dict[Key, dict[str, Stored]]) -> CommitResult:
+    def _write(self, state: _State, arrivals: dict[Key, dict[str, Stored]], combine: Combine) -> CommitResult:
         assert state.memory is not None
         traces = self._recall(state.memory, arrivals)
         fresh: list[Stored] = []
@@ -198,9 +229,11 @@ class Writer:
             for id, stored in spans.items():
                 if id not in known:
                     fresh.append(stored)
-                elif not set(known[id]).issuperset(stored.arrivals):
+                elif combine is _remapped or not set(known[id]).issuperset(stored.arrivals):
                     changed.append(stored)
-        older = self._replace(traces, changed) if changed else []
+        if combine is _remapped:
+            fresh = []
+        older = self._replace(traces, changed, combine) if changed else []
         written = fresh + changed
         version = _next_version(state, traces)
         touched: dict[Key, Known] = {}
@@ -212,7 +245,7 @@ class Writer:
         rows = [known.row(key) for key, known in touched.items()]
         if written:
             self._store(written, rows, older)
-        state.memory.put(traces.items())
+        state.memory.put((key, known) for key, known in traces.items() if known.spans)
         sequences = {project_id: version for project_id, _ in touched}
         return CommitResult([row.summary for row in rows], self.id, sequences)
 
@@ -242,8 +275,8 @@ class Writer:
                 traces[key] = Known(place, Fold(), {})
         return traces
 
-    def _replace(self, traces: dict[Key, Known], changed: list[Stored]) -> list[Stored]:
-        """Merge each changed arrival with its stored row, in place; the rows that are replaced.
+    def _replace(self, traces: dict[Key, Known], changed: list[Stored], combine: Combine) -> list[Stored]:
+        """Combine each changed arrival with its stored row, in place; the rows that are replaced.
 
         Their traces are folded anew from the rows that stay.
         """
@@ -262,7 +295,7 @@ class Writer:
         for place, row in merging:
             content = contents.get(store.version_of(row))
             older_row = tables.fill(row, content) if content else row
-            changed[place] = _merged(older_row, changed[place])
+            changed[place] = combine(older_row, changed[place])
         staying = {key: (traces[key].place, list(by_id[key].values())) for key in keys}
         traces |= fold(self._gate(), staying)
         return older
@@ -321,6 +354,10 @@ def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:
         elif not set(before.arrivals).issuperset(stored.arrivals):
             spans[observation.id] = _merged(before, stored)
     return grouped
+
+
+def _remapped(older: Stored, newer: Stored) -> Stored:
+    return settle(replaced(older, newer), older)
 
 
 def _merged(older: Stored, newer: Stored) -> Stored:
