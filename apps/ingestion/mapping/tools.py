@@ -60,7 +60,14 @@ def _meaning(definition: dict[str, Any]) -> str:
     if not is_definition(definition):
         return dump(definition)
     schema = next((inner[key] for key in _SCHEMAS if inner.get(key)), None)
-    return dump([inner.get("name"), inner.get("description"), parse_json(schema)])
+    return dump([inner.get("name"), inner.get("description"), _sorted(parse_json(schema))])
+
+
+def _sorted(value: Any) -> Any:
+    """The same with keys in order, so that their order makes no difference."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def into_input(sent: str, definitions: list[dict[str, Any]]) -> str | None:
