@@ -10,7 +10,7 @@ import orjson
 
 from apps.core.clock import iso_micros
 from apps.core.errors import TooLarge
-from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
+from apps.ingestion.mapping import clocks, entry, gen_ai, generic, metadata, registry, trace
 from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, Sender, langfuse_language, major
 from apps.ingestion.mapping.tools import all_listed, into_input
@@ -56,6 +56,7 @@ def map_spans(spans: Iterable[Span], context: Context) -> list[Observation]:
         left -= len(observation.input) + len(observation.output)
         if left < 0:
             raise TooLarge(f"More than {MAX_CONTENT} characters of input and output. Send less at once.")
+    clocks.place(observations)
     return observations
 
 
