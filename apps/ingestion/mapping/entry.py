@@ -18,7 +18,10 @@ MARK = "gen_ai.is_entry"
 
 def is_marked(span: Span, *metadata: Mapping[str, str]) -> bool:
     """Whether the span, or any of the metadata that came with it, carries the mark."""
-    return _is_yes(span.attributes.get(MARK)) or any(_is_yes(given.get(MARK)) for given in metadata)
+    for each in (span.attributes, *metadata):
+        if MARK in each and _is_yes(each[MARK]):
+            return True
+    return False
 
 
 def _is_yes(value: Any) -> bool:
