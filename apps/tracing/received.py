@@ -4,7 +4,9 @@ One JSON text an observation: `attributes`, `events`, `resource`, `scope`; `held
 that became input or output which of the two it is, so that large content is stored once (an input that got
 instructions or tools put in stands for its attribute: the mapping makes the same of it); and `taken`,
 beginnings of keys whose values went into input or output among others. Of what is told in events (the batch
-API) there are only those: `events`, each with what it `held` besides.
+API) there are only those: `events`, each with what it `held` besides. What no column tells of a span stands
+here too, so that it can be mapped once more: `kind`, `status` (code, message), `name` where a rule gave
+another, and `sender`, what headers said of the client (name, version, ingestion version).
 Values of credential-like keys are never stored.
 """
 
@@ -31,7 +33,7 @@ _CREDENTIAL = re.compile(
 )
 # Attributes that show up elsewhere in an answer, or would if another convention had not said the same: input
 # and output of every convention, and metadata keys of their own.
-_CONTENT_KEYS = """
+_KEYS = """
 langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output
 genkit:input genkit:output
 ai.prompt.messages ai.prompt ai.toolCall.args ai.response.text ai.result.text ai.toolCall.result
@@ -47,7 +49,7 @@ input.value output.value input output
 pydantic_ai.all_messages final_result tool_arguments tool_response
 gen_ai.input.messages gen_ai.output.messages gen_ai.tool.call.arguments gen_ai.tool.call.result
 """
-_CONTENT = frozenset(_CONTENT_KEYS.split())
+CONTENT_KEYS = frozenset(_KEYS.split())
 _SHOWN_ELSEWHERE = (
     "gen_ai.prompt",
     "gen_ai.completion",
@@ -126,7 +128,7 @@ def system_metadata(received: str) -> dict[str, Any]:
         found["attributes"] = {
             key: value if isinstance(value, str) else orjson.dumps(value).decode()
             for key, value in (parts.get("attributes") or {}).items()
-            if key not in _CONTENT and not key.startswith(elsewhere)
+            if key not in CONTENT_KEYS and not key.startswith(elsewhere)
         }
     found["resourceAttributes"] = parts.get("resource") or {}
     found["scope"] = scope

@@ -7,6 +7,7 @@ from typing import Any
 from apps.core.clock import iso_micros
 from apps.ingestion.batch.events import OBSERVATIONS, Event
 from apps.ingestion.batch.fields import MAX_NAME, Fields
+from apps.ingestion.mapping import entry
 from apps.ingestion.mapping.generic import normalised_environment
 from apps.ingestion.mapping.shapes import Context
 from apps.ingestion.mapping.values import dump
@@ -74,6 +75,7 @@ def observation(event: Event, context: Context) -> Observation:
     record.input, record.output, record.metadata = _content(body)
     said |= {side: event.stamp for side in _SIDES if getattr(record, side)}
     said |= {f"metadata.{key}": event.stamp for key in record.metadata}
+    record.is_entry = entry.is_marked_in(record.metadata)
     _add_model(record, event)
     _add_origin(record, event, context)
     return record

@@ -76,12 +76,15 @@ def in_order(events: list[Event]) -> list[Event]:
     a microsecond behind the one before, so that stamps keep the order in which the client sent them.
     """
     ordered = sorted(events, key=lambda event: (event.is_update, event.time))
-    taken: dict[tuple[str, str, bool], int] = {}
+    latest: dict[tuple[str, str, bool], int] = {}
+    moved: dict[tuple[tuple[str, str, bool], str], int] = {}
     for event in ordered:
         entity = event.body.values.get("id")
         if not isinstance(entity, str):
             continue
         kind = event.type if event.type in (TRACE, SCORE) else ""
         key = kind, entity, event.is_update
-        event.time = taken[key] = max(event.time, taken.get(key, -1) + 1)
+        time = max(event.time, latest.get(key, -1) + 1)
+        event.time = moved.setdefault((key, event.id), time)  # the same event again keeps its moment
+        latest[key] = max(event.time, latest.get(key, -1))
     return ordered

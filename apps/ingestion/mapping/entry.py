@@ -18,7 +18,12 @@ MARK = "gen_ai.is_entry"
 
 def is_marked(span: Span, *metadata: Mapping[str, str]) -> bool:
     """Whether the span, or any of the metadata that came with it, carries the mark."""
-    return _is_yes(span.attributes.get(MARK)) or any(_is_yes(given.get(MARK)) for given in metadata)
+    return _is_yes(span.attributes.get(MARK)) or is_marked_in(*metadata)
+
+
+def is_marked_in(*metadata: Mapping[str, str]) -> bool:
+    """Whether any of the metadata carries the mark."""
+    return any(_is_yes(given.get(MARK)) for given in metadata)
 
 
 def _is_yes(value: Any) -> bool:

@@ -10,9 +10,9 @@ import orjson
 
 from apps.core.clock import iso_micros
 from apps.core.errors import TooLarge
-from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
+from apps.ingestion.mapping import clocks, entry, gen_ai, generic, metadata, registry, trace
 from apps.ingestion.mapping.registry import Rules, ask
-from apps.ingestion.mapping.shapes import Content, Context, langfuse_language, major
+from apps.ingestion.mapping.shapes import Content, Context, Sender, langfuse_language, major
 from apps.ingestion.mapping.tools import all_listed, into_input
 from apps.ingestion.mapping.values import dump, text
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
@@ -56,6 +56,7 @@ def map_spans(spans: Iterable[Span], context: Context) -> list[Observation]:
         left -= len(observation.input) + len(observation.output)
         if left < 0:
             raise TooLarge(f"More than {MAX_CONTENT} characters of input and output. Send less at once.")
+    clocks.place(observations)
     return observations
 
 
@@ -68,7 +69,9 @@ def _origin(span: Span, context: Context) -> _Origin:
         sdk_version = text(resource.get("telemetry.sdk.version"))
     decode = sdk_name == "python" and major(sdk_version) >= _JSON_METADATA_SINCE
     own, of_trace = metadata.of(resource, decode=decode)
-    shared = {"resource": without_credentials(resource), "scope": _scope(scope)}
+    shared: dict[str, Any] = {"resource": without_credentials(resource), "scope": _scope(scope)}
+    if sender != Sender():
+        shared["sender"] = [sender.sdk_name, sender.sdk_version, sender.ingestion_version]
     return _Origin(
         resource=span.resource,
         scope=scope,
@@ -98,6 +101,8 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
     rules = registry.for_span(span)
     own, of_trace = metadata.user_metadata(span, decode=origin.decode_metadata)
     content = _with_tools(ask(rules.content, span) or _NO_CONTENT, span, rules, own, is_sdk=origin.is_sdk)
+    name = ask(rules.name, span)
+    facts = _facts(span, rules)
     observation = Observation(
         project_id=context.project_id,
         trace_id=span.trace_id,
@@ -107,26 +112,26 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         completion_start_time=ask(rules.completion_start, span),
         parent_id=span.parent_id,
         type=ask(rules.type, span) or ObservationType.SPAN,
-        name=(ask(rules.name, span) or span.name)[: trace.MAX_NAME],
+        name=(name or span.name)[: trace.MAX_NAME],
         level=ask(rules.level, span) or Level.DEFAULT,
         status_message=ask(rules.status_message, span) or "",
         environment=ask(rules.environment, span) or generic.DEFAULT_ENVIRONMENT,
-        version=trace.short(ask(rules.version, span)) or origin.version,
+        version=facts.version or origin.version,
         release=trace.short(ask(rules.release, span)) or origin.release,
         input=content.input,
         output=content.output,
         is_root=not span.parent_id or bool(ask(rules.is_root, span)),
         is_app_root=bool(ask(rules.is_app_root, span)),
-        trace=_facts(span, rules),
+        trace=facts,
         received_at=context.received_at,
         api_key_id=context.api_key_id,
         sdk_name=origin.sdk_name,
         sdk_version=origin.sdk_version,
         service_name=origin.service_name,
         host_name=origin.host_name,
-        attributes=_received(span, origin, content),
+        attributes=_received(span, origin, content, renamed=bool(name)),
     )
-    observation.trace.release = observation.release or None
+    facts.release = observation.release or None
     _add_model(observation, span, rules)
     observation.is_entry = entry.is_marked(span, own, of_trace)
     _add_metadata(observation, origin, own, of_trace, propagates=context.sender.propagates)
@@ -206,7 +211,7 @@ def _add_metadata(
     facts.metadata = of_trace or None
 
 
-def _received(span: Span, origin: _Origin, content: Content) -> str:
+def _received(span: Span, origin: _Origin, content: Content, *, renamed: bool) -> str:
     """The attributes as received, as `tracing.received` describes them."""
     held = dict(content.held_by)
     for key, side in (("langfuse.trace.input", "input"), ("langfuse.trace.output", "output")):
@@ -220,6 +225,10 @@ def _received(span: Span, origin: _Origin, content: Content) -> str:
         parts["taken"] = content.taken
     if span.kind:
         parts["kind"] = span.kind
+    if renamed:
+        parts["name"] = span.name
+    if span.status_code or span.status_message:
+        parts["status"] = [span.status_code, span.status_message]
     if span.events:
         parts["events"] = [_event(event, held, number) for number, event in enumerate(span.events)]
     try:

@@ -180,3 +180,17 @@ async def test_an_update_without_a_trace_finds_its_observation(sender: Sender):
     [row] = repository.list_observations(sender.project.id, "t", content=True)
     assert (row.name, row.output) == ("n", "done")
     assert repository.get_trace(sender.project.id, "s") is None
+
+
+async def test_the_entry_marked_in_metadata_gives_content(sender: Sender):
+    marked = {"gen_ai.is_entry": True}
+    await send(
+        sender,
+        event("span-create", id="web", traceId="wide", name="GET /ask"),
+        event("span-create", at=1, id="early", traceId="wide", parentObservationId="web", input="no"),
+        event("span-create", at=2, id="agent", traceId="wide", parentObservationId="web", metadata=marked),
+        event("span-update", at=3, id="agent", traceId="wide", input="question", output="answer"),
+    )
+    row = repository.get_observation(sender.project.id, "wide", "agent")
+    assert row is not None and row.is_entry
+    assert repository.trace_content(sender.project.id, "wide") == ("question", "answer")
