@@ -82,6 +82,23 @@ class Ingestion:
             "/api/public/scores": Route(
                 self._json(requests.post_scores), "scores", _standard_shape, shared=True
             ),
+            **self._single_writes(),
+        }
+
+    def _single_writes(self) -> dict[str, Route]:
+        """Paths of clients from before batches: one entity a request, spans and generations patched later."""
+
+        def route(kind: str, patch: Answer | None = None, *, shared: bool = False) -> Route:
+            create = self._json(requests.single(f"{kind}-create"))
+            return Route(create, "ingest", _standard_shape, patch, shared)
+
+        return {
+            "/api/public/traces": route("trace", shared=True),
+            "/api/public/events": route("event"),
+            "/api/public/spans": route("span", self._json(requests.single("span-update", "spanId"))),
+            "/api/public/generations": route(
+                "generation", self._json(requests.single("generation-update", "generationId"))
+            ),
         }
 
     def takes(self, method: str, path: str) -> bool:
@@ -207,7 +224,9 @@ def _told(outcome: Outcome) -> Reply:
 def _way(path: str) -> str:
     """What kind of request a path takes, as the wire inspector names it."""
     last = path.rpartition("/")[2]
-    return {"traces": "otlp", "ingestion": "batch"}.get(last, last)
+    if "/v1/" in path:
+        return "otlp" if last == "traces" else last
+    return "scores" if last == "scores" else "batch"
 
 
 def _form(headers: Headers, access: Access) -> tuple[bool, str, Sender]:

@@ -33,7 +33,7 @@ _CREDENTIAL = re.compile(
 )
 # Attributes that show up elsewhere in an answer, or would if another convention had not said the same: input
 # and output of every convention, and metadata keys of their own.
-_CONTENT_KEYS = """
+_KEYS = """
 langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output
 genkit:input genkit:output
 ai.prompt.messages ai.prompt ai.toolCall.args ai.response.text ai.result.text ai.toolCall.result
@@ -49,7 +49,7 @@ input.value output.value input output
 pydantic_ai.all_messages final_result tool_arguments tool_response
 gen_ai.input.messages gen_ai.output.messages gen_ai.tool.call.arguments gen_ai.tool.call.result
 """
-_CONTENT = frozenset(_CONTENT_KEYS.split())
+CONTENT_KEYS = frozenset(_KEYS.split())
 _SHOWN_ELSEWHERE = (
     "gen_ai.prompt",
     "gen_ai.completion",
@@ -128,7 +128,7 @@ def system_metadata(received: str) -> dict[str, Any]:
         found["attributes"] = {
             key: value if isinstance(value, str) else orjson.dumps(value).decode()
             for key, value in (parts.get("attributes") or {}).items()
-            if key not in _CONTENT and not key.startswith(elsewhere)
+            if key not in CONTENT_KEYS and not key.startswith(elsewhere)
         }
     found["resourceAttributes"] = parts.get("resource") or {}
     found["scope"] = scope

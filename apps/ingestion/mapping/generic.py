@@ -54,8 +54,10 @@ def status_level(span: Span) -> Level | None:
 
 
 def status_message(span: Span) -> str | None:
-    """What the span's status says."""
-    return span.status_message or None
+    """What the span's status says; of an error without words, the attribute that has them."""
+    if span.status_message:
+        return span.status_message
+    return text(span.attributes.get("error.message")) or None if span.status_code == STATUS_ERROR else None
 
 
 def normalised_environment(value: Any) -> str:

@@ -29,6 +29,7 @@ from apps.ingestion.mapping import (
     genkit,
     infrastructure,
     langfuse,
+    langsmith,
     litellm,
     livekit,
     logfire,
@@ -79,6 +80,7 @@ class Rules:
         flue.kind,
         Bound(livekit.SCOPE, livekit.kind),
         generic.model_type,
+        langsmith.kind,
         openclaw.kind,
     )
     name: Table[str] = (
@@ -130,6 +132,7 @@ class Rules:
         genkit.usage,
         Bound(vercel.SCOPE, vercel.usage),
         Bound(adk.SCOPE, adk.usage),
+        Bound(livekit.SCOPE, livekit.usage),
         usage.from_conventions,
         openclaw.usage,
     )

@@ -15,6 +15,8 @@ USER_KEYS = (
     "langfuse.trace.metadata.langfuse_user_id",
     "ai.telemetry.metadata.userId",
     "openclaw.userId",
+    "traceloop.association.properties.user_id",
+    "langsmith.metadata.user_id",
 )
 SESSION_KEYS = (
     "langfuse.session.id",
@@ -25,6 +27,8 @@ SESSION_KEYS = (
     "ai.telemetry.metadata.sessionId",
     "openclaw.sessionId",
     "openclaw.sessionKey",
+    "traceloop.association.properties.session_id",
+    "langsmith.metadata.session_id",
 )
 TAG_KEYS = (
     "langfuse.trace.tags",

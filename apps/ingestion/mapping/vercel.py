@@ -29,7 +29,7 @@ _CALLS = {
 _WRAPPERS = {name.rpartition(".")[0] for name in _CALLS}  # around the calls; they repeat their numbers
 _TOOL_CALL = "ai.toolCall"
 _MODELS = (langfuse.MODEL_KEY, "ai.model.id", "gen_ai.request.model", "gen_ai.response.model")
-_INPUTS = ("ai.prompt.messages", "ai.prompt", "ai.toolCall.args")
+_INPUTS = ("ai.prompt.messages", "ai.prompt", "ai.toolCall.args", "ai.value", "ai.values")
 _TEXT, _TOOL_CALLS = "ai.response.text", "ai.response.toolCalls"
 _OUTPUTS = (
     _TEXT,

@@ -15,7 +15,7 @@ from apps.core.errors import TooLarge
 from apps.ingestion.mapping.registry import NAMED, ask, for_span
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import MAX_CONTENT, map_spans
-from apps.tracing.received import system_metadata
+from apps.tracing.received import CONTENT_KEYS, system_metadata
 from tests.ingestion import dialects
 from tests.support.mapping import PYTHON_3, PYTHON_5, VECTORS, decoded, mapped
 
@@ -24,9 +24,12 @@ for _module in pkgutil.iter_modules(dialects.__path__, f"{dialects.__name__}."):
         import_module(_module.name)
 
 # Keys and values of all conventions, mixed at will, and any other.
-_KEYS = st.sampled_from(sorted({key for vector in VECTORS for key in vector.attributes})) | st.text(
-    max_size=5
-)
+_OTHERS = {
+    "genkit:name", "genkit:metadata:subtype", "flue.tool.name", "flue.task.id", "metadata.requester_metadata",
+    "openclaw.tokens.input", "hidden_params",
+}  # fmt: skip
+_SENT = {key for vector in VECTORS for key in vector.attributes} | CONTENT_KEYS | _OTHERS
+_KEYS = st.sampled_from(sorted(_SENT)) | st.text(max_size=5)
 _KNOWN = [value for vector in VECTORS for value in vector.attributes.values()]
 _TEXTS = st.text(max_size=20) | st.sampled_from(
     ["true", "chat", "[", "[1]", "{}", '{"a":1}', '[{"role":"system"}]', "-5", "1e400", '"\\ud800"']
@@ -85,6 +88,7 @@ def test_rules_that_are_not_asked_would_have_said_nothing(attributes: dict[str, 
         {f"langfuse.observation.metadata.{number}": "v" for number in range(10_000)},
         {"gen_ai.input.messages": "[" * 100_000, "gen_ai.system_instructions": "S"},
         {"gen_ai.tool.definitions": [{"name": str(number), "type": "t"} for number in range(5_000)]},
+        {"gen_ai.tool.definitions": '[{"name":"f","parameters":' + '{"a":' * 900 + "1" + "}" * 900 + "}]"},
         {"events": [{"event.name": "gen_ai.choice"}] * 5_000},
         {"ai.response.providerMetadata": '{"openai":' * 500 + "1" + "}" * 500},
         {"langfuse.trace.tags": ",".join(map(str, range(10_000)))},
@@ -97,6 +101,7 @@ def test_rules_that_are_not_asked_would_have_said_nothing(attributes: dict[str, 
         "metadata",
         "deep value",
         "tools",
+        "deep tool",
         "events",
         "nested",
         "tags",

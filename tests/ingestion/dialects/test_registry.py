@@ -13,6 +13,9 @@ from apps.ingestion.mapping.values import under
 from tests.ingestion import dialects
 from tests.support.mapping import VECTORS, decoded
 
+# Conventions whose examples are written out, each in the test module of its name.
+WRITTEN_OUT = {"adk", "flue", "genkit", "litellm", "livekit", "mlflow", "openclaw", "openrouter"}
+
 
 def test_every_rule_has_a_name_of_its_own():
     names = [(rule.field, rule.name, rule.scope) for rule in NAMED]
@@ -90,7 +93,7 @@ def test_rules_never_iterate_over_all_attributes(rule):
 def test_every_rule_has_a_vector_in_which_it_decides():
     for module in pkgutil.iter_modules(dialects.__path__, f"{dialects.__name__}."):
         import_module(module.name)
-    undecided = {(rule.field, rule.name) for rule in NAMED}
+    undecided = {(rule.field, rule.name) for rule in NAMED if rule.name.partition(".")[0] not in WRITTEN_OUT}
     for vector in VECTORS:
         arguments = {key: value for key, value in vector.span.items() if key != "sender"}
         one = decoded(vector.attributes, scope=vector.scope, **arguments)
