@@ -8,6 +8,7 @@ from typing import Any
 from apps.ingestion.mapping.langfuse import MODEL_KEY
 from apps.ingestion.mapping.values import first, text
 from apps.ingestion.otlp import STATUS_ERROR, Span
+from apps.ingestion.otlp_logs import LogEvent
 from apps.tracing.records import Level, ObservationType
 
 DEFAULT_ENVIRONMENT = "default"
@@ -38,7 +39,7 @@ def model(span: Span) -> str | None:
     return text(first(span.attributes, MODEL_KEYS)) or None
 
 
-def environment(span: Span) -> str | None:
+def environment(span: Span | LogEvent) -> str | None:
     """Where the program ran; for each key the span is asked before the resource."""
     attributes, resource = span.attributes, span.resource.attributes
     for key in ENVIRONMENT_KEYS:
