@@ -8,6 +8,7 @@ from apps.ingestion.mapping.shapes import Content
 from apps.ingestion.mapping.usage import whole
 from apps.ingestion.mapping.values import json_object
 from apps.ingestion.otlp import Span
+from apps.pricing.usage import with_total
 
 WORDS = ("gcp",)
 SCOPE = "gcp.vertex.agent"
@@ -15,6 +16,7 @@ _REQUEST, _RESPONSE = "gcp.vertex.agent.llm_request", "gcp.vertex.agent.llm_resp
 _ARGUMENTS, _RESULT = "gcp.vertex.agent.tool_call_args", "gcp.vertex.agent.tool_response"
 _EMPTY = "{}"  # spans of tools carry it for the model's request and response
 _CACHED = "input_cached_tokens"
+_NOT_COUNTED = "experimental."  # the size of one part of the input, and the limit that was set
 
 
 def content(span: Span) -> Content | None:
@@ -27,14 +29,11 @@ def content(span: Span) -> Content | None:
 
 def usage(span: Span) -> dict[str, int] | None:
     """Usage of the conventions, with the cached part that only the response tells."""
-    found = conventions.from_conventions(span) or {}
+    counts = conventions.counted(span)
+    found = {name: count for name, count in counts.items() if not name.startswith(_NOT_COUNTED)}
     response = json_object(span.attributes.get(_RESPONSE)) if _CACHED not in found else None
     told = (response or {}).get("usage_metadata")
     cached = whole(told.get("cached_content_token_count")) if isinstance(told, dict) else None
-    if not cached:
-        return found or None
-    split = {**found, _CACHED: cached}
-    if "input" in found:
-        split["input"] = max(found["input"] - cached, 0)
-    split.setdefault("total", cached)
-    return split
+    if cached:
+        found = conventions.less_parts({**found, _CACHED: cached}, {"input": (_CACHED,)})
+    return with_total(found) or None

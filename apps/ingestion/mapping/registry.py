@@ -132,6 +132,7 @@ class Rules:
         genkit.usage,
         Bound(vercel.SCOPE, vercel.usage),
         Bound(adk.SCOPE, adk.usage),
+        Bound(livekit.SCOPE, livekit.usage),
         usage.from_conventions,
         openclaw.usage,
     )

@@ -29,6 +29,8 @@ _SPELLINGS: dict[str, tuple[str, ...]] = {
         "cache_creation.input_tokens",
         "cache_creation_input_tokens",
         "cache_write_tokens",
+        "cache_write_input_tokens",
+        "cache_write.input_tokens",
         "details.cache_write_tokens",
         "details.cache_creation_input_tokens",
         "prompt_details.cache_write",
@@ -61,6 +63,12 @@ def less_parts(usage: dict[str, int], parts: dict[str, tuple[str, ...]]) -> dict
 
 def from_conventions(span: Span) -> dict[str, int] | None:
     """Usage out of `gen_ai.usage.*` and `llm.token_count.*`; None when there is none."""
+    counts = counted(span)
+    return with_total(counts) if counts else None
+
+
+def counted(span: Span) -> dict[str, int]:
+    """The same before a total is made, for conventions that have more to say about the counts."""
     found: dict[str, int] = {}
     for key, value in under(span.attributes, _PREFIXES):
         number = whole(value) if not key.endswith(_NOT_TOKENS) and len(key) <= MAX_KEY_LENGTH else None
@@ -68,9 +76,7 @@ def from_conventions(span: Span) -> dict[str, int] | None:
             found.setdefault(key.split(".", 2)[2], number)
             if len(found) == MAX_KEYS:
                 break
-    if not found:
-        return None
-    usage = {}
+    usage: dict[str, int] = {}
     for stored, spellings in _SPELLINGS.items():
         name = next((name for name in spellings if name in found), None)
         if name is not None:
@@ -79,4 +85,4 @@ def from_conventions(span: Span) -> dict[str, int] | None:
     for name, number in found.items():
         if name not in _KNOWN:
             usage.setdefault(name.removeprefix("details."), number)
-    return with_total(usage)
+    return usage

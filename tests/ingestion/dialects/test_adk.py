@@ -49,6 +49,14 @@ def test_an_unusable_cached_count_changes_nothing(told):
     assert usage == {"input": 100, "output": 8, "total": 108}
 
 
+def test_a_limit_is_no_use():
+    sent = {
+        "gen_ai.usage.experimental.reasoning_tokens_limit": 8192,
+        "gen_ai.usage.experimental.system_instruction_tokens": 12,
+    }
+    assert mapped(CALL | sent, scope=SCOPE).usage["total"] == 108
+
+
 def test_other_scopes_are_not_asked_for_the_response():
     assert mapped(CALL, scope="other").usage == {"input": 100, "output": 8, "total": 108}
 

@@ -20,6 +20,9 @@ def test_strands_speaks_in_span_events():
             "gen_ai.usage.output_tokens": 7,
             "gen_ai.usage.total_tokens": 57,
             "gen_ai.usage.cache_read_input_tokens": 20,
+            "gen_ai.usage.cache_read.input_tokens": 20,
+            "gen_ai.usage.cache_write_input_tokens": 5,
+            "gen_ai.usage.cache_creation.input_tokens": 5,
         },
         scope="strands-agents",
         name="chat",
@@ -32,7 +35,13 @@ def test_strands_speaks_in_span_events():
     assert (observation.type, observation.model) == ("GENERATION", "us.anthropic.claude-sonnet-4")
     assert [message["role"] for message in json.loads(observation.input)] == ["system", "user"]
     assert json.loads(observation.output) == {"finish_reason": "end_turn", "message": '[{"text": "Hi"}]'}
-    assert observation.usage == {"input": 30, "input_cached_tokens": 20, "output": 7, "total": 57}
+    assert observation.usage == {
+        "input": 25,
+        "input_cached_tokens": 20,
+        "input_cache_creation": 5,
+        "output": 7,
+        "total": 57,
+    }
 
 
 def test_an_agent_of_strands_repeats_its_children():
