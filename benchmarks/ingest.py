@@ -109,7 +109,7 @@ def over_http(options: argparse.Namespace, data: Path) -> None:
     from benchmarks.otlp import body
     from tests.support.server import ServerProcess
 
-    source = Source(3)
+    source = Source(3, shared_prompts=options.shared_prompts)
     warm = [body(batch) for batch in source.batches(16, options.batch)]
     bodies = [body(batch) for batch in source.batches(options.spans // options.batch, options.batch)]
     size = sum(map(len, bodies)) / len(bodies) / options.batch
@@ -153,7 +153,7 @@ def writer_alone(options: argparse.Namespace, data: Path) -> None:
     from apps.tracing.writer import Writer
     from benchmarks.records import observation
 
-    writer, source = Writer(), Source(3)
+    writer, source = Writer(), Source(3, shared_prompts=options.shared_prompts)
     batches = source.batches(options.spans // options.commit + 2, options.commit)
     commits = [[observation(PROJECT, span) for span in batch] for batch in batches]
     for commit in commits[:2]:
@@ -206,6 +206,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="spans a request")
     parser.add_argument("--commit", type=int, default=768, help="spans a commit, with --writer")
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--shared-prompts", action="store_true", help="system prompts that repeat")
     parser.add_argument("--stored", type=int, default=0, help="observations to have stored before")
     parser.add_argument("--data", type=Path, help="keep the store here")
     options = parser.parse_args()

@@ -33,7 +33,7 @@ def _span(span: Span) -> WireSpan:
         "langfuse.environment": "production",
         "user.id": span.user_id,
         "session.id": span.session_id,
-        **{f"langfuse.observation.metadata.{key}": value for key, value in span.metadata.items()},
+        **{f"langfuse.observation.metadata.{key}": f'"{value}"' for key, value in span.metadata.items()},
     }
     if span.model:
         attributes["langfuse.observation.model.name"] = span.model

@@ -40,7 +40,9 @@ class Span:
 class Source:
     """An endless stream of spans, trace by trace, roots last as exporters send them."""
 
-    def __init__(self, seed: int, *, size: int = 7000) -> None:
+    def __init__(self, seed: int, *, size: int = 7000, shared_prompts: bool = False) -> None:
+        """`shared_prompts`: the system prompt of a span is that of its name, as in a real application;
+        otherwise no text ever comes twice, which no application sends and no codec likes."""
         self._random = random.Random(seed)
         letters = "etaoinshrdlucmfwypvbgkjqxz"
         vocabulary = [
@@ -49,6 +51,8 @@ class Source:
         # One long text, from which pieces are cut: making words anew for each span would measure itself.
         self._text = " ".join(self._random.choices(vocabulary, k=400_000))
         self._size = size
+        length = (size - 900) // 3
+        self._prompts = {name: self._piece(length) for name in NAMES} if shared_prompts else {}
         self._users = itertools.cycle(f"user-{n}" for n in range(500))
 
     def _piece(self, length: int) -> str:
@@ -67,8 +71,9 @@ class Source:
             begin = start if last else start + number * 150_000
             generation = number % 2 == 0 and not last
             content = self._size - 900
+            name = "request" if last else pick.choice(NAMES)
             question = [
-                {"role": "system", "content": self._piece(content // 3)},
+                {"role": "system", "content": self._prompts.get(name) or self._piece(content // 3)},
                 {"role": "user", "content": self._piece(content // 3)},
             ]
             tokens_in, tokens_out = pick.randint(200, 2000), pick.randint(20, 800)
@@ -79,7 +84,7 @@ class Source:
                     parent_id="" if last else root_id,
                     start=begin,
                     end=begin + (spans * 150_000 if last else pick.randint(20_000, 900_000)),
-                    name="request" if last else pick.choice(NAMES),
+                    name=name,
                     model=pick.choice(MODELS) if generation else "",
                     input=json.dumps(question),
                     output=self._piece(content // 3),

@@ -25,7 +25,7 @@ from apps.ingestion.headers import Headers, read_headers, sender
 from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
 from apps.ingestion.mapping.shapes import Sender
-from apps.ingestion.pipeline import Received
+from apps.ingestion.pipeline import LOGS, TRACES, Received, Signal
 from apps.organizations.authentication import NOBODY, Access
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,11 @@ class Ingestion:
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
-        signals = {"traces": self._traces, "metrics": self._unkept, "logs": self._unkept}
+        signals = {
+            "traces": self._export(TRACES, "rejectedSpans"),
+            "logs": self._export(LOGS, "rejectedLogRecords"),
+            "metrics": self._unkept,
+        }
         self.routes = {
             f"{prefix}/v1/{signal}": Route(post, scope="ingest", shape=_otlp_shape, by_resource=True)
             for prefix in ("/api/public/otel", "")
@@ -81,6 +85,23 @@ class Ingestion:
             "/api/public/ingestion": Route(self._json(requests.batch), "scores", _batch_shape),
             "/api/public/scores": Route(
                 self._json(requests.post_scores), "scores", _standard_shape, shared=True
+            ),
+            **self._single_writes(),
+        }
+
+    def _single_writes(self) -> dict[str, Route]:
+        """Paths of clients from before batches: one entity a request, spans and generations patched later."""
+
+        def route(kind: str, patch: Answer | None = None, *, shared: bool = False) -> Route:
+            create = self._json(requests.single(f"{kind}-create"))
+            return Route(create, "ingest", _standard_shape, patch, shared)
+
+        return {
+            "/api/public/traces": route("trace", shared=True),
+            "/api/public/events": route("event"),
+            "/api/public/spans": route("span", self._json(requests.single("span-update", "spanId"))),
+            "/api/public/generations": route(
+                "generation", self._json(requests.single("generation-update", "generationId"))
             ),
         }
 
@@ -124,16 +145,20 @@ class Ingestion:
         extra += [(b"content-type", b"application/json"), *_cors(headers)]
         return await _send(send, status, orjson.dumps(body), extra)
 
-    async def _traces(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
-        """POST …/v1/traces."""
-        form = _form(headers, access)
-        with self._intake.share(access) as share:
-            with self._intake.group.arriving():
-                body = await self._read(headers, receive, share)
-                received = Received(body, *form)
-                prepared = await self._intake.prepare(received, access, share)
-                del body, received
-            return _told(await self._intake.store(prepared))
+    def _export(self, signal: Signal, rejected: str) -> Answer:
+        """The answer to exports of a signal; `rejected` is what OTLP calls the number of refused items."""
+        intake = self._intake
+
+        async def answer(headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
+            form = _form(headers, access)
+            with intake.share(access) as share:
+                with intake.group.arriving():
+                    received = Received(await self._read(headers, receive, share), *form)
+                    prepared = await intake.prepare(signal, received, access, share)
+                    del received
+                return _told(await intake.store(prepared), rejected)
+
+        return answer
 
     async def _read(self, headers: Headers, receive: Receive, share: Share) -> bytes:
         limit = self._intake.max_body
@@ -141,8 +166,8 @@ class Ingestion:
             return await bodies.read(receive, length=_length(headers), limit=limit, share=share)
 
     async def _unkept(self, headers: Headers, receive: Receive, access: Access, project_id: str) -> Reply:
-        """POST …/v1/metrics and logs: read to the end and accepted, so that exporters of several signals do
-        not fail; not kept."""
+        """POST …/v1/metrics: read to the end and accepted, so that exporters of several signals do not fail;
+        not kept."""
         if access.is_shown:
             async with _in_time():
                 await bodies.drain(receive, length=_length(headers), limit=self._intake.max_body)
@@ -190,11 +215,11 @@ async def _in_time() -> AsyncIterator[None]:
         raise Unavailable(f"The body did not arrive within {BODY_SECONDS} s.", retry_after=1) from None
 
 
-def _told(outcome: Outcome) -> Reply:
+def _told(outcome: Outcome, rejected: str) -> Reply:
     """The answer to an export: what was refused, and the receipt."""
     body: dict[str, Any] = {}
     if outcome.rejected:
-        body["partialSuccess"] = {"rejectedSpans": outcome.rejected, "errorMessage": outcome.reasons}
+        body["partialSuccess"] = {rejected: outcome.rejected, "errorMessage": outcome.reasons}
     if len(outcome.receipts) > 1:  # the header has room for one
         return Reply(body | {"receipts": outcome.receipts}, [])
     extra = []
@@ -207,7 +232,9 @@ def _told(outcome: Outcome) -> Reply:
 def _way(path: str) -> str:
     """What kind of request a path takes, as the wire inspector names it."""
     last = path.rpartition("/")[2]
-    return {"traces": "otlp", "ingestion": "batch"}.get(last, last)
+    if "/v1/" in path:
+        return "otlp" if last == "traces" else last
+    return "scores" if last == "scores" else "batch"
 
 
 def _form(headers: Headers, access: Access) -> tuple[bool, str, Sender]:

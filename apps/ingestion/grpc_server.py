@@ -24,7 +24,7 @@ from apps.ingestion.headers import Headers, read_headers, sender
 from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
 from apps.ingestion.otlp_messages import MESSAGES
-from apps.ingestion.pipeline import Received
+from apps.ingestion.pipeline import LOGS, TRACES, Received
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ _PATHS = {
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 }
+_KEPT = {"traces": TRACES, "logs": LOGS}
 _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a taken port is an error
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -124,9 +125,8 @@ class GrpcServer:
             message = await self._read(context)
         headers["content-encoding"] = encoding = frame(message)
         received = Received(message, False, encoding, client)
-        taking = (
-            self._intake.take(received, access) if signal == "traces" else self._intake.see(received, access)
-        )
+        kept = _KEPT.get(signal)
+        taking = self._intake.take(kept, received, access) if kept else self._intake.see(received, access)
         del message, received  # held no longer than until it is decoded
         return await asyncio.shield(taking)
 

@@ -20,7 +20,7 @@ from apps.ingestion.bodies import Budget, Share
 from apps.ingestion.commit_group import Commit, CommitGroup
 from apps.ingestion.inspector import arrivals
 from apps.ingestion.inspector.entries import MAX_BODY
-from apps.ingestion.pipeline import Prepared, Received
+from apps.ingestion.pipeline import TRACES, Prepared, Received, Signal
 from apps.ingestion.tenants import Tenants
 from apps.organizations.authentication import (
     NOBODY,
@@ -94,16 +94,18 @@ class Intake:
         """A part of the budget, for the bytes of one request."""
         return (self.budget if access.is_shown else self.strangers).share()
 
-    async def prepare(self, received: Received, access: Access, share: Share) -> Prepared:
-        """Decode, map and price a trace export. Raises InvalidRequest, TooLarge, Unavailable, and, when
+    async def prepare(self, signal: Signal, received: Received, access: Access, share: Share) -> Prepared:
+        """Decode, map and price an export. Raises InvalidRequest, TooLarge, Unavailable, and, when
         nobody lets it in, Unauthorized or Forbidden."""
         arrival = arrivals.current()
         arrival.read(received.body)
         body, arrival.body = arrival.body, b""  # not to be looked at before it is known to hold no token
         received, owners = await self.find_owners(received, access, share)
-        step = functools.partial(pipeline.prepare_traces, received, owners, share, self.max_body)
+        step = functools.partial(pipeline.prepare, signal, received, owners, share, self.max_body)
         prepared = await self.decode(step)
-        if prepared.blotted is None:
+        if signal is not TRACES:
+            pass  # others' logs are nobody's to look at here
+        elif prepared.blotted is None:
             arrival.body = body
         elif len(prepared.blotted) <= MAX_BODY:
             arrival.body = prepared.blotted
@@ -129,12 +131,12 @@ class Intake:
             return refusal
         return access
 
-    async def take(self, received: Received, access: Access) -> Outcome:
+    async def take(self, signal: Signal, received: Received, access: Access) -> Outcome:
         """Prepare and store a body that has arrived whole and is not counted yet."""
         with self.share(access) as share:
             share.take(len(received.body))
             with self.group.arriving():
-                prepared = await self.prepare(received, access, share)
+                prepared = await self.prepare(signal, received, access, share)
             del received
             return await self.store(prepared)
 

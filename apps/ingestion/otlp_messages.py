@@ -1,4 +1,4 @@
-"""OTLP trace messages as this program reads them: wire-compatible, but text fields are declared `bytes`.
+"""OTLP messages as this program reads them: wire-compatible, but text fields are declared `bytes`.
 
 The official descriptors would refuse a whole request for one string that is not UTF-8. Messages inside others
 are kept as bytes too: each is parsed by itself, so that a damaged span leaves its siblings alone, and a large
@@ -41,6 +41,16 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "events": (11, "[]bytes"),
         "status": (15, "Status"),
     },
+    # An export of logs is built as one of spans, down to its records.
+    "LogRecord": {
+        "time_unix_nano": (1, "fixed64"),
+        "body": (5, "bytes"),
+        "attributes": (6, "[]KeyValue"),
+        "trace_id": (9, "bytes"),
+        "span_id": (10, "bytes"),
+        "observed_time_unix_nano": (11, "fixed64"),
+        "event_name": (12, "bytes"),
+    },
     "Event": {"time_unix_nano": (1, "fixed64"), "name": (2, "bytes"), "attributes": (3, "[]KeyValue")},
     "Status": {"message": (2, "bytes"), "code": (3, "int32")},
     # Values are strings nearly always, which `otlp` cuts out without building a message.
@@ -64,6 +74,7 @@ _MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "CountScope": {"pairs": (3, "[]bytes")},
     "CountSpan": {"pairs": (9, "[]bytes")},
     "CountEvent": {"pairs": (3, "[]bytes")},
+    "CountLogRecord": {"pairs": (6, "[]bytes")},
     "CountKeyValueList": {"pairs": (1, "[]bytes")},
 }
 

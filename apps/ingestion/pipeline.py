@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from apps.core.clock import now_micros
-from apps.ingestion import bodies, otlp, tenants
+from apps.ingestion import bodies, otlp, otlp_logs, tenants
 from apps.ingestion.bodies import Share
+from apps.ingestion.mapping.logs import map_logs
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
 from apps.ingestion.otlp import Span
+from apps.ingestion.otlp_logs import LogEvent
 from apps.ingestion.tenants import Tenants
 from apps.organizations.authentication import Access
 from apps.tracing.costs import add_prices
@@ -68,22 +71,20 @@ def find_keys(received: Received) -> list[str]:
     return tenants.keys_among(otlp.resource_tokens(received.body, received.is_json))
 
 
-def prepare_traces(received: Received, owners: Tenants, share: Share, limit: int) -> Prepared:
-    """Observations of an OTLP trace request. Raises InvalidRequest, TooLarge or Unavailable."""
+def prepare(signal: Signal, received: Received, owners: Tenants, share: Share, limit: int) -> Prepared:
+    """Observations of an OTLP request. Raises InvalidRequest, TooLarge or Unavailable."""
     began = time.perf_counter()
     body = unpack(received, share, limit).body
     now = now_micros()
-    decode = otlp.decode_json if received.is_json else otlp.decode_protobuf
-    decoded = decode(body, now)
-    refused = decoded.refused
-    by_owner = _by_owner(decoded.spans, owners, refused)
+    items, refused = signal.decode(body, received.is_json, now)
+    by_owner = _by_owner(items, owners, refused)
     decoded_at = time.perf_counter()
     parts = []
-    for access, spans in by_owner.items():
+    for access, of_owner in by_owner.items():
         context = Context(
             access.require("ingest"), received_at=now, api_key_id=access.key_id, sender=received.sender
         )
-        parts.append(Part(access, map_spans(spans, context)))
+        parts.append(Part(access, signal.map(of_owner, context)))
     mapped_at = time.perf_counter()
     for part in parts:
         add_prices(part.observations)
@@ -92,20 +93,36 @@ def prepare_traces(received: Received, owners: Tenants, share: Share, limit: int
         "map": mapped_at - decoded_at,
         "price": time.perf_counter() - mapped_at,
     }
-    blotted = _blotted(body, received.encoding, owners.taken) if owners.taken else None
-    return Prepared(parts, refused, took, blotted)
+    tokens = [*owners.taken, *otlp.resource_tokens(body, received.is_json)]
+    return Prepared(parts, refused, took, _blotted(body, received.encoding, tokens) if tokens else None)
 
 
-def _blotted(body: bytes, encoding: str, tokens: list[Any]) -> bytes:
-    if len(body) > MAX_BLOTTED:
-        return b""
-    return bodies.pack(tenants.without(body, dict.fromkeys(map(str, tokens))), encoding)
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What is particular to a kind of telemetry."""
+
+    decode: Callable[[bytes, bool, int], tuple[list[Any], list[str]]]  # body, is JSON, now -> items, refused
+    map: Callable[[list[Any], Context], list[Observation]]
 
 
-def _by_owner(spans: list[Span], owners: Tenants, refused: list[str]) -> dict[Access, list[Span]]:
-    """The spans of each owner, in order; those of nobody become reasons in `refused`."""
-    found: dict[Access, list[Span]] = {}
-    for _, group in groupby(spans, lambda span: id(span.resource)):
+def _spans(body: bytes, is_json: bool, now: int) -> tuple[list[Span], list[str]]:
+    decoded = (otlp.decode_json if is_json else otlp.decode_protobuf)(body, now)
+    return decoded.spans, decoded.refused
+
+
+def _events(body: bytes, is_json: bool, now: int) -> tuple[list[LogEvent], list[str]]:
+    decoded = (otlp_logs.decode_json if is_json else otlp_logs.decode_protobuf)(body, now)
+    return decoded.events, decoded.refused
+
+
+TRACES = Signal(_spans, map_spans)
+LOGS = Signal(_events, map_logs)
+
+
+def _by_owner(items: list[Any], owners: Tenants, refused: list[str]) -> dict[Access, list[Any]]:
+    """The spans, or log events, of each owner, in order; those of nobody become reasons in `refused`."""
+    found: dict[Access, list[Any]] = {}
+    for _, group in groupby(items, lambda item: id(item.resource)):
         of_resource = list(group)
         owner = owners.claim(of_resource[0].resource)
         if isinstance(owner, Access):
@@ -113,3 +130,9 @@ def _by_owner(spans: list[Span], owners: Tenants, refused: list[str]) -> dict[Ac
         else:
             refused.extend([owner] * len(of_resource))
     return found
+
+
+def _blotted(body: bytes, encoding: str, tokens: list[Any]) -> bytes:
+    if len(body) > MAX_BLOTTED:
+        return b""
+    return bodies.pack(tenants.without(body, tokens), encoding)

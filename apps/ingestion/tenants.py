@@ -71,8 +71,7 @@ class Tenants:
 def without(body: bytes, tokens: Iterable[Any]) -> bytes:
     """An unpacked body with its tokens blotted out, for those who look at it later; empty when that cannot be
     done for sure."""
-    for token in tokens:
-        written = token.encode("utf-8", "replace") if isinstance(token, str) else b""
+    for written in {str(token).encode("utf-8", "replace") for token in tokens}:
         if len(written) < SAFE_LENGTH or written not in body:
             return b""
         body = body.replace(written, b"*" * len(written))

@@ -132,7 +132,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """One server for the whole group: starting it costs more than most of the tests."""
     otlp_port, grpc_port = free_port(), free_port()
     environment = provisioned.ENVIRONMENT | provisioned.PERSON
-    environment |= {"LITEFUSE_OTLP_HTTP_PORT": str(otlp_port), "LITEFUSE_OTLP_GRPC_PORT": str(grpc_port)}
+    environment |= {
+        "LITEFUSE_OTLP_HTTP_PORT": str(otlp_port),
+        "LITEFUSE_OTLP_GRPC_PORT": str(grpc_port),
+        "LITEFUSE_OTLP_DEFAULT_PROJECT": PROJECT_ID,
+    }
     with (
         ModelServer() as models,
         ServerProcess(tmp_path_factory.mktemp("clients") / "data", **environment) as server,

@@ -92,3 +92,51 @@ def test_langfuse_callback(project: Project, tmp_path: Path, client: str) -> Non
     [unnamed] = [t for t in new_traces(project, before) if t["id"] not in (plain, tagged, streamed, refused)]
     assert unnamed["userId"] == "user-789"
     check_call(generation(unnamed))
+
+
+OTEL = {"callbacks": ["otel"]}
+
+
+@pytest.mark.parametrize("authorization", ["none", "header"])
+def test_otel_callback(project: Project, tmp_path: Path, authorization: str) -> None:
+    """OpenTelemetry to port 4318: without credentials as posts have it, and with a header."""
+    environment = {"OTEL_EXPORTER": "otlp_http", "OTEL_EXPORTER_OTLP_ENDPOINT": project.otlp_url}
+    if authorization == "header":
+        # With "%20" for a blank as OpenTelemetry's exporters want it; LiteLLM sends that as it stands.
+        environment["OTEL_EXPORTER_OTLP_HEADERS"] = project.exporting()["OTEL_EXPORTER_OTLP_HEADERS"]
+    before = project.listed()
+    with LiteLLM("litellm-1.80", tmp_path, project.models.base_url, OTEL, environment) as proxy:
+        proxy.chat(QUESTION)
+        proxy.chat(QUESTION, "error-429")
+        proxy.stop()
+    refused, plain = sorted(
+        new_traces(project, before), key=lambda trace: generation(trace)["model"] == "gpt-4o"
+    )
+    check_call(generation(plain))
+    check_refused(generation(refused))
+    for trace in (plain, refused):
+        assert trace["name"] == "POST /chat/completions"
+        assert trace["environment"] == "production"
+        # The proxy's own work (routing, checks) is shown and is no model call.
+        assert {"router", "auth", "proxy_pre_call"} <= {o["name"] for o in trace["observations"]}
+        assert trace["latency"] < 60
+
+
+def test_langfuse_otel_callback(project: Project, tmp_path: Path) -> None:
+    settings = {"callbacks": ["langfuse_otel"]}
+    before = project.listed()
+    with LiteLLM("litellm-1.80", tmp_path, project.models.base_url, settings, project.environment()) as proxy:
+        told = {"generation_name": "knowledge-qa", "trace_user_id": "user-123", "session_id": "session-456"}
+        proxy.chat(QUESTION, metadata=told | {"tags": ["python"]})
+        proxy.chat(QUESTION, "error-429")
+        proxy.stop()
+    refused, plain = sorted(
+        new_traces(project, before), key=lambda trace: generation(trace)["model"] == "gpt-4o"
+    )
+    made = generation(plain)
+    check_call(made)
+    assert made["name"] == "knowledge-qa"
+    assert made["environment"] == "suite"
+    assert (plain["userId"], plain["sessionId"]) == ("user-123", "session-456")
+    assert "python" in plain["tags"]
+    check_refused(generation(refused))

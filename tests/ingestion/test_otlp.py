@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from apps.core.clock import MAX_MICROS
 from apps.core.errors import InvalidRequest, TooLarge
-from apps.ingestion import otlp
+from apps.ingestion import otlp, otlp_values
 from tests.support.otlp import START, any_value, request
 
 TRACE, SPAN = bytes(range(16)), bytes(range(8))
@@ -187,7 +187,7 @@ def test_the_number_of_spans_is_bounded(monkeypatch):
 @pytest.mark.parametrize("hostile", [b"\x0a\x00" * 500, b"\x0a\xe8\x07" + b"\x12\x00" * 500])
 def test_tiny_groups_are_counted(hostile, monkeypatch):
     assert otlp.decode_protobuf(hostile, NOW).spans == []
-    monkeypatch.setattr(otlp, "MAX_ITEMS", 100)
+    monkeypatch.setattr(otlp_values, "MAX_ITEMS", 100)
     with pytest.raises(TooLarge):
         otlp.decode_protobuf(hostile, NOW)
 
@@ -205,17 +205,17 @@ def test_tiny_groups_are_counted(hostile, monkeypatch):
 )
 def test_tiny_parts_of_a_span_are_counted(span, counted_first, monkeypatch):
     body = request({"trace_id": TRACE, "span_id": SPAN, **span})
-    monkeypatch.setattr(otlp, "COUNTED_FIRST", counted_first)
+    monkeypatch.setattr(otlp_values, "COUNTED_FIRST", counted_first)
     assert len(otlp.decode_protobuf(body, NOW).spans) == 1
-    monkeypatch.setattr(otlp, "MAX_ITEMS", 400)
+    monkeypatch.setattr(otlp_values, "MAX_ITEMS", 400)
     for decode, sent in ((otlp.decode_protobuf, body), (otlp.decode_json, as_json(body))):
         with pytest.raises(TooLarge):
             decode(sent, NOW)
 
 
 def test_a_json_body_of_nothing_but_brackets_is_not_even_parsed(monkeypatch):
-    monkeypatch.setattr(otlp, "MAX_ITEMS", 100)
-    monkeypatch.setattr(otlp, "load_json", None)
+    monkeypatch.setattr(otlp_values, "MAX_ITEMS", 100)
+    monkeypatch.setattr(otlp_values, "load_json", None)
     with pytest.raises(TooLarge):
         otlp.decode_json(b'{"resourceSpans":[' + b"{}," * 500 + b"{}]}", NOW)
 

@@ -82,7 +82,7 @@ def test_a_score_that_changed_nothing_is_not_written(project: str):
 
 def test_a_failed_insert_acknowledges_nothing(project: str, monkeypatch: pytest.MonkeyPatch):
     def fail(self: Gate, table: str, *args: object, **others: object) -> None:
-        raise RuntimeError(table)
+        raise Unavailable(table)
 
     with monkeypatch.context() as patched:
         patched.setattr(Gate, "insert", fail)

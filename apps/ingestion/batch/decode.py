@@ -76,7 +76,7 @@ def decode(batch: list[Any], context: Context, *, scores_only: bool) -> Decoded:
             events.append(event)
     for event in in_order(events):
         try:
-            _take(event, context, decoded)
+            take(event, context, decoded)
         except Invalid as problem:
             decoded.refuse(event.id, 400, str(problem), "InvalidRequestError")
         except RecursionError:
@@ -90,7 +90,9 @@ def decode(batch: list[Any], context: Context, *, scores_only: bool) -> Decoded:
 _SCORES_ONLY = "A public key alone writes scores only. Use Basic auth with the secret key for other events."
 
 
-def _take(event: Event, context: Context, decoded: Decoded) -> None:
+def take(event: Event, context: Context, decoded: Decoded | None = None) -> Decoded:
+    """Add the record of one event. Raises Invalid, naming the field."""
+    decoded = Decoded() if decoded is None else decoded
     if event.type == SCORE:
         decoded.scores.append(scores.from_event(event, context))
     elif event.type in OBSERVATIONS:
@@ -100,6 +102,7 @@ def _take(event: Event, context: Context, decoded: Decoded) -> None:
             decoded.untraced.append(observation)
     else:
         decoded.observations.append(entities.trace(event, context))
+    return decoded
 
 
 def _name_traces(decoded: Decoded) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from apps.core.clock import now_micros
 from apps.core.errors import InvalidRequest
+from apps.core.ids import new_id
 from apps.ingestion.batch import decode, scores
+from apps.ingestion.batch.events import Event
 from apps.ingestion.batch.fields import MAX_NAME, Fields, Invalid, kind_of
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.otlp import load_json
@@ -18,6 +20,8 @@ from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation, Score
 
 MAX_SCORES = 10_000  # of one array; SDK 5 sends bodies of a megabyte at most
+
+_OLD_NAMES = {"prompt": "input", "completion": "output"}  # of generations, before 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +80,48 @@ def batch(body: Body) -> Prepared:
         raise InvalidRequest(str(problem)) from None
     context = body.context(metadata)
     decoded = decode.decode(events, context, scores_only=body.access.kind == "public")
-    if decoded.untraced:
-        ids = [observation.id for observation in decoded.untraced]
-        decode.place_in_traces(decoded.untraced, repository.traces_of(body.project_id, ids))
+    _place_in_traces(decoded.untraced, body.project_id)
     add_prices(decoded.observations)
     refused = [error["message"] for error in decoded.errors]
     return Prepared([*decoded.observations, *decoded.scores], 207, decoded.answer, refused)
+
+
+def single(kind: str, id_field: str = "id") -> Prepare:
+    """Answers the paths of the oldest clients, which send one entity a request: as an event of now.
+
+    `id_field` names the entity of an update; a new one needs no id.
+    """
+
+    def prepare(body: Body) -> Prepared:
+        sent = load_json(body.content)
+        context = body.context({})
+        try:
+            values = dict(Fields(sent).values)
+            for old, new in _OLD_NAMES.items():
+                if old in values:
+                    values.setdefault(new, values[old])
+            if kind.endswith("-update"):
+                values["id"] = Fields(sent).required_id(id_field)
+            elif not values.get("id"):
+                values["id"] = new_id()
+            event = Event(new_id(), kind, context.received_at, Fields(values))
+            decoded = decode.take(event, context)
+        except Invalid as problem:
+            raise InvalidBody(problem) from None
+        except RecursionError:
+            raise InvalidRequest("The body is nested too deep to be stored.") from None
+        _place_in_traces(decoded.untraced, body.project_id)
+        add_prices(decoded.observations)
+        return Prepared(decoded.observations, 200, {"id": values["id"]})
+
+    return prepare
+
+
+def _place_in_traces(untraced: list[Observation], project_id: str) -> None:
+    """Observations whose event named no trace go where they are stored already."""
+    if untraced:
+        ids = [observation.id for observation in untraced]
+        decode.place_in_traces(untraced, repository.traces_of(project_id, ids))
 
 
 def post_scores(body: Body) -> Prepared:

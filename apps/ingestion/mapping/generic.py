@@ -8,6 +8,7 @@ from typing import Any
 from apps.ingestion.mapping.langfuse import MODEL_KEY
 from apps.ingestion.mapping.values import first, text
 from apps.ingestion.otlp import STATUS_ERROR, Span
+from apps.ingestion.otlp_logs import LogEvent
 from apps.tracing.records import Level, ObservationType
 
 DEFAULT_ENVIRONMENT = "default"
@@ -38,7 +39,7 @@ def model(span: Span) -> str | None:
     return text(first(span.attributes, MODEL_KEYS)) or None
 
 
-def environment(span: Span) -> str | None:
+def environment(span: Span | LogEvent) -> str | None:
     """Where the program ran; for each key the span is asked before the resource."""
     attributes, resource = span.attributes, span.resource.attributes
     for key in ENVIRONMENT_KEYS:
@@ -54,8 +55,10 @@ def status_level(span: Span) -> Level | None:
 
 
 def status_message(span: Span) -> str | None:
-    """What the span's status says."""
-    return span.status_message or None
+    """What the span's status says; of an error without words, the attribute that has them."""
+    if span.status_message:
+        return span.status_message
+    return text(span.attributes.get("error.message")) or None if span.status_code == STATUS_ERROR else None
 
 
 def normalised_environment(value: Any) -> str:

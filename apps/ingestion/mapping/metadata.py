@@ -53,7 +53,8 @@ def of(attributes: Attributes, *, decode: bool) -> tuple[dict[str, str], dict[st
 
 def _bare(attributes: Attributes, own: str) -> dict[str, str]:
     """The keys of an object given as one attribute; anything else is no metadata."""
-    whole = json_object(attributes.get(own, attributes.get(_SHARED)))
+    sent = attributes.get(own, attributes.get(_SHARED))
+    whole = None if sent is None else json_object(sent)
     return {} if whole is None else {key: text(value) for key, value in whole.items()}
 
 

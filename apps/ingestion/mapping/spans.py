@@ -10,7 +10,7 @@ import orjson
 
 from apps.core.clock import iso_micros
 from apps.core.errors import TooLarge
-from apps.ingestion.mapping import entry, gen_ai, generic, metadata, registry, trace
+from apps.ingestion.mapping import clocks, entry, gen_ai, generic, metadata, registry, trace
 from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, Sender, langfuse_language, major
 from apps.ingestion.mapping.tools import all_listed, into_input
@@ -56,6 +56,7 @@ def map_spans(spans: Iterable[Span], context: Context) -> list[Observation]:
         left -= len(observation.input) + len(observation.output)
         if left < 0:
             raise TooLarge(f"More than {MAX_CONTENT} characters of input and output. Send less at once.")
+    clocks.place(observations)
     return observations
 
 
@@ -101,6 +102,7 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
     own, of_trace = metadata.user_metadata(span, decode=origin.decode_metadata)
     content = _with_tools(ask(rules.content, span) or _NO_CONTENT, span, rules, own, is_sdk=origin.is_sdk)
     name = ask(rules.name, span)
+    facts = _facts(span, rules)
     observation = Observation(
         project_id=context.project_id,
         trace_id=span.trace_id,
@@ -114,13 +116,13 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         level=ask(rules.level, span) or Level.DEFAULT,
         status_message=ask(rules.status_message, span) or "",
         environment=ask(rules.environment, span) or generic.DEFAULT_ENVIRONMENT,
-        version=trace.short(ask(rules.version, span)) or origin.version,
+        version=facts.version or origin.version,
         release=trace.short(ask(rules.release, span)) or origin.release,
         input=content.input,
         output=content.output,
         is_root=not span.parent_id or bool(ask(rules.is_root, span)),
         is_app_root=bool(ask(rules.is_app_root, span)),
-        trace=_facts(span, rules),
+        trace=facts,
         received_at=context.received_at,
         api_key_id=context.api_key_id,
         sdk_name=origin.sdk_name,
@@ -129,7 +131,7 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         host_name=origin.host_name,
         attributes=_received(span, origin, content, renamed=bool(name)),
     )
-    observation.trace.release = observation.release or None
+    facts.release = observation.release or None
     _add_model(observation, span, rules)
     observation.is_entry = entry.is_marked(span, own, of_trace)
     _add_metadata(observation, origin, own, of_trace, propagates=context.sender.propagates)

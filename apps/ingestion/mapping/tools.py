@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import orjson
+
 from apps.ingestion.mapping.values import dump, parse_json
 
 _SCHEMAS = ("parameters", "inputSchema", "input_schema", "parameters_json_schema")
@@ -60,21 +62,18 @@ def _meaning(definition: dict[str, Any]) -> str:
     if not is_definition(definition):
         return dump(definition)
     schema = next((inner[key] for key in _SCHEMAS if inner.get(key)), None)
-    return dump([inner.get("name"), inner.get("description"), _sorted(parse_json(schema))])
-
-
-def _sorted(value: Any) -> Any:
-    """The same with keys in order, so that their order makes no difference."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+    said = [inner.get("name"), inner.get("description"), parse_json(schema)]
+    try:
+        return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # nested too deep
+        return dump(definition) or dump(said[:2])
 
 
 def into_input(sent: str, definitions: list[dict[str, Any]]) -> str | None:
     """The input with the definitions as `tools`; None when it has `tools` of another kind already."""
     definitions = distinct(definitions)
     if not sent:
-        return dump({"tools": definitions})
+        return dump({"tools": definitions}) or None
     parsed = parse_json(sent)
     if isinstance(parsed, list):
         return dump({"messages": parsed, "tools": definitions}) or None

@@ -13,6 +13,8 @@ import orjson
 
 from apps.ingestion.otlp import Attributes
 
+_JSON_STARTS = frozenset('{["-0123456789tfn \t\n\r')
+
 
 def under(attributes: Attributes, prefixes: str | tuple[str, ...]) -> list[tuple[str, Any]]:
     """The attributes whose key starts with any of `prefixes`, in their order."""
@@ -23,6 +25,8 @@ def parse_json(value: Any) -> Any:
     """The parsed form of JSON text, anything else as it is; None for text that is no JSON."""
     if not isinstance(value, str):
         return value
+    if value[:1] not in _JSON_STARTS:  # most texts; an error costs more than all the rest here
+        return None
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError:

@@ -23,7 +23,7 @@ def moment(seconds: float) -> str:
     return (BEGIN + timedelta(seconds=seconds)).isoformat()
 
 
-def event(type: str, *, at: float = 0, **body: Any) -> dict[str, Any]:
+def event(type: str, /, *, at: float = 0, **body: Any) -> dict[str, Any]:
     """An event `at` seconds after BEGIN."""
     return {"id": f"event-{next(_numbers)}", "type": type, "timestamp": moment(at), "body": body}
 

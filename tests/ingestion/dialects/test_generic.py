@@ -26,6 +26,13 @@ def test_the_first_name_of_a_model_wins(number):
     Vector("a name that is no text", {"model": {"id": 5}}, {"type": "GENERATION", "model": '{"id":5}'}),
     Vector("a failed span", {}, {"level": "ERROR", "status_message": "boom"}, span={"status": (2, "boom")}),
     Vector(
+        "a failed span that says why in an attribute, as LiteLLM's do",
+        {"error.message": "refused"},
+        {"level": "ERROR", "status_message": "refused"},
+        span={"status": (2, "")},
+    ),
+    Vector("words about an error that was none", {"error.message": "odd"}, {"status_message": ""}),
+    Vector(
         "a span that went well",
         {},
         {"level": "DEFAULT", "status_message": "fine"},
