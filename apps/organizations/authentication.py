@@ -201,7 +201,8 @@ def _by_default(project_id: str) -> tuple[Access, None]:
 
 def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization", "public"]]:
     """The living key that a header names, or Unauthorized."""
-    scheme, _, value = authorization.partition(" ")
+    # OTEL_EXPORTER_OTLP_HEADERS has "%20" for the blank, which some programs (LiteLLM) send as it stands.
+    scheme, _, value = authorization.replace("%20", " ", 1).partition(" ")
     if scheme.lower() == "basic":
         key = _by_secret(*_basic(value.strip()))
     elif scheme.lower() == "bearer":
