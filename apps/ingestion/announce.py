@@ -12,7 +12,7 @@ from apps.tracing.writer import CommitResult
 
 
 async def announce(result: CommitResult) -> None:
-    """Publish the touched traces to their projects; of those that were only scored just the id."""
+    """Publish the touched traces to their projects; of those that were only scored just that."""
     now = now_micros()
     by_project: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for trace in result.traces:
@@ -20,7 +20,7 @@ async def announce(result: CommitResult) -> None:
     known = {(trace.project_id, trace.id) for trace in result.traces}
     for key in dict.fromkeys((score.project_id, score.trace_id) for score in result.scores):
         if key[1] and key not in known:
-            by_project[key[0]].append({"id": key[1]})
+            by_project[key[0]].append({"id": key[1], "scored": True})
     for project_id, lines in by_project.items():
         await publish(project_id, lines)
 

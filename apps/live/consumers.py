@@ -86,8 +86,9 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         self.writers[writer] = sequence
         self.missed |= bool(message["missed"])
         for line in message["traces"]:
-            self.pending.pop(line["id"], None)
-            self.pending[line["id"]] = line
+            before = self.pending.pop(line["id"], None)
+            # That a trace was scored as well must not hide what else is new about it.
+            self.pending[line["id"]] = before if before and line.get("scored") else line
         while len(self.pending) > MAX_PENDING:
             self.pending.pop(next(iter(self.pending)))
             self.missed = True

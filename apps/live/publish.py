@@ -31,8 +31,8 @@ def group_name(project_id: str, topic: str = TRACES) -> str:
 
 
 async def publish(project_id: str, traces: Sequence[dict[str, Any]], *, topic: str = TRACES) -> None:
-    """Send lines (id, name, level counts, latency_ms, running) of traces that are now readable; of another
-    topic, what its pages want to hear, with an id each.
+    """Send lines (id, name, level counts, latency_ms, running; id and `scored` when only a score is new) of
+    traces that are now readable; of another topic, what its pages want to hear, with an id each.
 
     Never raises: what is announced is already stored, and browsers that hear nothing ask again by themselves.
     """

@@ -45,6 +45,7 @@ PROJECT_SCOPES: Final = _table(
             "projectMembers:CUD",
             "apiKeys:CUD",
             "traces:delete",
+            "traces:remap",
             "annotationQueueAssignments:CUD",
             "project:update",
             "integrations:CRUD",

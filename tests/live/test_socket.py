@@ -165,3 +165,16 @@ async def test_what_a_browser_says_changes_nothing(connect: Connect, owner: User
 async def test_publishing_to_nobody_and_nothing_is_quiet() -> None:
     await publish.publish("any id at all / \x00 空", [line("a")])
     await publish.publish("p", [])
+
+
+async def test_a_score_hides_nothing_else(connect: Connect, owner: User, project: Project) -> None:
+    socket = connect(await database_sync_to_async(signed_in)(owner), project.id)
+    await hello(socket)
+    await publish.publish(project.id, [line("both"), {"id": "scored", "scored": True}])
+    await publish.publish(project.id, [{"id": "both", "scored": True}])
+    found: dict[str, Any] = {}
+    while set(found) != {"both", "scored"}:
+        for trace in (await socket.read())["traces"]:
+            found.setdefault(trace["id"], trace)
+    assert "latency_ms" in found["both"]
+    assert found["scored"] == {"id": "scored", "scored": True}

@@ -255,7 +255,7 @@ def _reading(place: Place, value: Any, changed: tuple[str, ...], asked: _Asked) 
     if late := asked.late.get(place):
         return Reading(place, value, late[0].name, (_field(late[0]),), "overruled")
     if read := asked.read.get(place):
-        return Reading(place, value, read[0].name, (), "unused")
+        return Reading(place, value, read[-1].name, (), "unused")
     return Reading(place, value, "", (), "metadata")
 
 
@@ -289,8 +289,9 @@ def _notes(span: Span) -> list[Note]:
         notes.append(Note("unknown level", str(attributes[_LEVELS])))
     for place in (attributes, span.resource.attributes):
         for sent in (place.get(key) for key in _ENVIRONMENTS if place.get(key)):
-            if generic.normalised_environment(sent) != sent:
-                notes.append(Note("environment", str(sent)))
+            became = generic.normalised_environment(sent)
+            if became != sent:
+                notes.append(Note("environment", f"{str(sent)[:60]} → {became}"))
     usage = json_object(attributes.get("langfuse.observation.usage_details")) or {}
     for kind, number in usage.items():
         if isinstance(number, int | float) and number < 0:

@@ -194,7 +194,8 @@ document.addEventListener("htmx:afterSettle", current);
 
 document.addEventListener("litefuse:traces", (event) => {
   if (!current()?.dataset.live) return;
-  const { traces, missed } = event.detail;
+  const { missed } = event.detail;
+  const traces = event.detail.traces.filter((line) => !line.scored); // the list shows no scores
   state.again ||= missed;
   for (const { id } of traces) {
     if (state.waiting.size <= MAX_WAITING) state.waiting.add(id); // one more says: fetch the page

@@ -140,7 +140,7 @@ export class TreeView {
     const old = this.nodes;
     this.nodes = new Map(this.shown.slice(first, last).map((at, i) => [at, old.get(at) ?? this.node(at, first + i, room)]));
     const wanted = [...this.nodes.values()];
-    if (!wanted.length) wanted.push(clone("trace-nothing"));
+    if (!wanted.length) wanted.push(clone(this.rows.length ? "trace-nothing" : "trace-empty"));
     const keep = new Set(wanted);
     for (const node of [...this.window.children]) if (!keep.has(node)) node.remove();
     wanted.forEach((node, i) => this.window.children[i] !== node && this.window.insertBefore(node, this.window.children[i] ?? null));
