@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from apps.tracing import chat
+from tests.support.otlp import RECORDINGS
 
 LC = {"lc": 1, "type": "constructor", "id": ["langchain", "schema", "messages", "AIMessage"]}
 CALL = {"name": "weather", "args": {"city": "X"}, "id": "c1", "type": "tool_call"}
