@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from apps.tracing import registers
+from apps.tracing.json_text import dumps
 from apps.tracing.logs import content_of
 from apps.tracing.received import union
 from apps.tracing.records import Observation
@@ -143,4 +144,4 @@ def _received(observation: Observation) -> dict[str, Any]:
 
 
 def _dumps(value: Any) -> str:
-    return orjson.dumps(value).decode() if value else ""
+    return dumps(value) if value else ""
