@@ -1,7 +1,7 @@
 """One request on its way through this process: who sent it, how long each step took, what came of it.
 
 The way of a request says what it knows to `current()`; at the end that is recorded, once for each key it
-came with. Costs some ten microseconds a request and nothing a span: bodies are kept by reference.
+came with. Costs some 60 µs for a request of 256 spans: bodies are kept by reference.
 """
 
 from __future__ import annotations
