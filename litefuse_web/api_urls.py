@@ -6,6 +6,7 @@ from django.urls import path
 
 from apps.core.rest import UnknownEndpoint
 from apps.ingestion.inspector.api import WireInspector, WireInspectorRequest
+from apps.ingestion.inspector.remap_api import RemapRun, Remaps
 from apps.organizations.rest import Projects
 from apps.tracing.api import TraceDetail
 from apps.tracing.media.api import MediaCollection, MediaDetail
@@ -19,6 +20,8 @@ urlpatterns = [
     path("media", MediaCollection.as_view()),
     path("media/<str:media_id>", MediaDetail.as_view()),
     path("wire-inspector", WireInspector.as_view()),
+    path("wire-inspector/remap", Remaps.as_view()),
+    path("wire-inspector/remap/<str:id>", RemapRun.as_view()),
     path("wire-inspector/<str:id>", WireInspectorRequest.as_view()),
     path("<path:rest>", UnknownEndpoint.as_view()),
 ]

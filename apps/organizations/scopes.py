@@ -45,6 +45,7 @@ PROJECT_SCOPES: Final = _table(
             "projectMembers:CUD",
             "apiKeys:CUD",
             "traces:delete",
+            "traces:remap",
             "annotationQueueAssignments:CUD",
             "project:update",
             "integrations:CRUD",
@@ -120,6 +121,9 @@ KEY_OPERATIONS: Final[dict[str, frozenset[str]]] = {
     "organization:read": frozenset({"full", "read"}),
     "organization:write": frozenset({"full"}),
 }
+
+# Those that bring telemetry in: what a suspended project may not do, while reading and the rest go on.
+TELEMETRY_WRITES: Final = frozenset({"ingest", "scores"})
 
 # Everything a route, socket or API operation may declare.
 DECLARABLE: Final = frozenset(

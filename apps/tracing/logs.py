@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from apps.tracing.json_text import TooDeep, dumps
+
 Log = Mapping[str, Any]
 
 _ROLES = {f"gen_ai.{role}.message": role for role in ("system", "user", "assistant", "tool")}
@@ -100,7 +102,10 @@ def _with_instructions(messages: str, instructions: Any) -> str:
         return messages
     if any(isinstance(message, dict) and message.get("role") == "system" for message in listed):
         return messages
-    return _text([{"role": "system", "content": content}, *listed])
+    try:
+        return dumps([{"role": "system", "content": content}, *listed])
+    except TooDeep:
+        return messages
 
 
 def _parsed(value: Any) -> Any:
@@ -115,4 +120,4 @@ def _parsed(value: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value).decode()
+    return "" if value is None else dumps(value)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from apps.tracing import registers
+from apps.tracing.json_text import dumps
 from apps.tracing.logs import content_of
 from apps.tracing.received import union
 from apps.tracing.records import Observation
@@ -24,6 +25,7 @@ _WHOLE_ONLY = (
 )  # fmt: skip
 _FIELDS = (*(name for name in registers.LAST if name not in _WHOLE_ONLY), "trace.tags")
 _MAPS = ("metadata.", "trace.metadata.")
+_TOOLS = '{"tools":['
 
 
 def has_pieces(observation: Observation) -> bool:
@@ -74,7 +76,10 @@ def fill(whole: Observation, piece: Observation) -> Observation:
     for name in filled:
         _put(row, name, _get(piece, name))
     logs = _received(piece).get("logs", [])
-    row.attributes = _dumps({**_received(whole), "logs": logs, "filled": filled})
+    received = _received(whole)
+    if "input" in filled:
+        received.pop("taken", None)  # the definitions of tools that the input now lacks
+    row.attributes = _dumps({**received, "logs": logs, "filled": filled})
     return row
 
 
@@ -89,7 +94,19 @@ def _is_given(whole: Observation, name: str) -> bool:
     for prefix in _MAPS:
         if name.startswith(prefix):
             return name[len(prefix) :] in _map(whole, prefix)
+    if name == "input" and _is_tools_alone(whole.input):
+        return False
     return name in whole.said or registers.is_given(whole, name)
+
+
+def _is_tools_alone(text: str) -> bool:
+    """Whether an input is only the tools that a model may call, as of a span whose messages are elsewhere."""
+    if not text.startswith(_TOOLS):
+        return False
+    try:
+        return len(orjson.loads(text)) == 1
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _get(observation: Observation, name: str) -> Any:
@@ -127,4 +144,4 @@ def _received(observation: Observation) -> dict[str, Any]:
 
 
 def _dumps(value: Any) -> str:
-    return orjson.dumps(value).decode() if value else ""
+    return dumps(value) if value else ""

@@ -20,6 +20,8 @@ from typing import Any
 
 import orjson
 
+from apps.tracing.json_text import TooDeep, dumps
+
 REMOVED = "[removed]"
 MAX_TOLD = 500  # log events, and events of a batch, kept for one observation: the earliest of them
 _TOLD = ("logs", "events")
@@ -92,14 +94,20 @@ def join(first: str, second: str) -> str:
     of its time, at most MAX_TOLD; of other parts, where they differ, always the same one."""
     if not first or not second or first == second:
         return first or second
-    parts, others = orjson.loads(first), orjson.loads(second)
+    try:
+        return _joined(orjson.loads(first), orjson.loads(second))
+    except TooDeep:
+        return max(first, second)
+
+
+def _joined(parts: dict[str, Any], others: dict[str, Any]) -> str:
     joined = {key: parts.get(key, others.get(key)) for key in sorted({*parts, *others})}
     for key in parts.keys() & others.keys():
         if key in _TOLD and isinstance(parts[key], list) and isinstance(others[key], list):
             joined[key] = union(parts[key], others[key])
         else:
-            joined[key] = max(parts[key], others[key], key=orjson.dumps)
-    return orjson.dumps(joined).decode()
+            joined[key] = max(parts[key], others[key], key=dumps)
+    return dumps(joined)
 
 
 def union(first: Iterable[Any], second: Iterable[Any]) -> list[Any]:
@@ -111,7 +119,7 @@ def union(first: Iterable[Any], second: Iterable[Any]) -> list[Any]:
 def _place(event: Any) -> tuple[int, str, bytes]:
     at = event.get("time") if isinstance(event, dict) else 0
     named = f"{at if isinstance(at, str) else ''} {event.get('name', '') if isinstance(event, dict) else ''}"
-    return at if isinstance(at, int) else 0, named, hashlib.sha256(orjson.dumps(event)).digest()
+    return at if isinstance(at, int) else 0, named, hashlib.sha256(dumps(event).encode()).digest()
 
 
 def system_metadata(received: str) -> dict[str, Any]:

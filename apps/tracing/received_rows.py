@@ -46,3 +46,16 @@ def received_between(
 def cursor_of(row: Stored) -> Cursor:
     """Where a row stands."""
     return row.hour, row.observation.trace_id, row.observation.id
+
+
+def count_received(project_id: str, since: int, until: int) -> int:
+    """How many observations that are. Raises Unavailable."""
+    rows = gate().query(
+        "SELECT uniqExact(trace_id, id) FROM observations WHERE project_id = {project:String} AND id != ''"
+        " AND received_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
+        " AND received_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')",
+        {"project": project_id, "since": since, "until": until},
+        purpose="rows by time received",
+        seconds=60,
+    )
+    return int(rows[0][0])

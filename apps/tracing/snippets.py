@@ -72,11 +72,11 @@ get_client().flush()
 _TYPESCRIPT = """\
 import { observeOpenAI } from "@langfuse/openai";
 import { LangfuseSpanProcessor } from "@langfuse/otel";
-import { NodeSDK } from "@opentelemetry/sdk-node";
+import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
 import OpenAI from "openai";
 
-const sdk = new NodeSDK({ spanProcessors: [new LangfuseSpanProcessor()] });
-sdk.start();
+const langfuse = new LangfuseSpanProcessor();
+new NodeTracerProvider({ spanProcessors: [langfuse] }).register();
 
 const client = observeOpenAI(new OpenAI());
 const reply = await client.chat.completions.create({
@@ -84,7 +84,7 @@ const reply = await client.chat.completions.create({
   messages: [{ role: "user", content: "Where does the sun rise?" }],
 });
 console.log(reply.choices[0].message.content);
-await sdk.shutdown();
+await langfuse.forceFlush();
 """
 
 _LANGCHAIN = """\
@@ -149,7 +149,7 @@ curl -sS "$LANGFUSE_BASE_URL/api/public/otel/v1/traces" \\
 """
 
 _PIP_LITELLM = "pip install litellm opentelemetry-sdk opentelemetry-exporter-otlp"
-_NPM = "npm install openai @langfuse/openai @langfuse/otel @opentelemetry/sdk-node"
+_NPM = "npm install openai @langfuse/openai @langfuse/otel @opentelemetry/sdk-trace-node"
 
 SNIPPETS = (
     Snippet("python", "Python", "pip install langfuse openai", _PYTHON),

@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 
+from apps.tracing.json_text import TooDeep, dumps
+
 MAX_DEPTH = 5  # objects further down are replaced whole
 MAX_LEAVES = 2000  # an object with more of them is replaced whole
 MAX_LENGTH = 1_000_000  # so is one with a longer text, in characters
@@ -50,8 +52,11 @@ def merge_maps(
             merged[key], kept = second[key], others
         else:
             name = prefix + key
-            leaves = _union(_leaves(name, first[key], mine), _leaves(name, second[key], others))
-            merged[key], kept = _built(name, leaves)
+            try:
+                leaves = _union(_leaves(name, first[key], mine), _leaves(name, second[key], others))
+                merged[key], kept = _built(name, leaves)
+            except TooDeep:
+                merged[key], kept = _later((first[key], mine), (second[key], others))
         said |= kept
     return merged, said
 
@@ -90,6 +95,8 @@ def _flat_object(name: str, text: str, *, bounded: bool) -> dict[str, Any]:
 
 def _flat(path: str, value: dict[str, Any], depth: int) -> Iterator[tuple[str, Any]]:
     for key, inner in value.items():
+        if _BELOW in key:
+            raise ValueError("a key that no path can hold")
         below = path + _BELOW + key
         if isinstance(inner, dict) and depth < MAX_DEPTH:
             yield from _flat(below, inner, depth + 1)
@@ -121,7 +128,7 @@ def _order(leaf: tuple[int, Any]) -> tuple[int, int, bytes]:
         return stamp, 2, b""
     if isinstance(value, str):
         return stamp, 1, value.encode("utf-8", "surrogatepass")
-    return stamp, 0, _dumps(value)
+    return stamp, 0, dumps(value).encode()
 
 
 def _above(path: str) -> Iterator[str]:
@@ -143,7 +150,7 @@ def _built(name: str, leaves: _Leaves) -> tuple[str, Said]:
         for key in parents:
             place = place.setdefault(key, {})
         place[last] = leaves[path][1]
-    text = _dumps(tree).decode()
+    text = dumps(tree)
     stamps = set(said.values())
     whole = len(said) == len(leaves) and len(stamps) == 1 and bool(_flat_object(name, text, bounded=True))
     if whole and all(value is not _REPLACED for _, value in leaves.values()):
@@ -151,5 +158,6 @@ def _built(name: str, leaves: _Leaves) -> tuple[str, Said]:
     return text, said
 
 
-def _dumps(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+def _later(*values: tuple[str, Said]) -> tuple[str, Said]:
+    """Of values that cannot be taken apart the one said last."""
+    return max(values, key=lambda value: (max(value[1].values(), default=_UNSAID), value[0]))

@@ -36,7 +36,7 @@ from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_u
 from apps.tracing.locks import writing
 from apps.tracing.merging import merge, replaced
 from apps.tracing.pieces import settled
-from apps.tracing.records import Observation, Score, TraceSummary
+from apps.tracing.records import MERGED, REPEATED, Observation, Score, TraceSummary
 from apps.tracing.repair import newest_version, repair, repair_recent
 from apps.tracing.store import Key
 from apps.tracing.stored import Stored, prepare
@@ -140,7 +140,7 @@ class Writer:
             for observation in observations:
                 spans = arrivals.setdefault((observation.project_id, observation.trace_id), {})
                 spans[observation.id] = prepare(observation)
-            return self._in_turn(arrivals, [], _remapped)
+            return self._in_turn(arrivals, [], remapped)
 
         return self._guarded(work, len(observations))
 
@@ -229,9 +229,12 @@ class Writer:
             for id, stored in spans.items():
                 if id not in known:
                     fresh.append(stored)
-                elif combine is _remapped or not set(known[id]).issuperset(stored.arrivals):
+                elif combine is remapped or not set(known[id]).issuperset(stored.arrivals):
+                    stored.observation.outcome = MERGED
                     changed.append(stored)
-        if combine is _remapped:
+                else:
+                    stored.observation.outcome = REPEATED
+        if combine is remapped:
             fresh = []
         older = self._replace(traces, changed, combine) if changed else []
         written = fresh + changed
@@ -352,12 +355,18 @@ def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:
         if before is None:
             spans[observation.id] = stored
         elif not set(before.arrivals).issuperset(stored.arrivals):
+            observation.outcome = MERGED
             spans[observation.id] = _merged(before, stored)
+        else:
+            observation.outcome = REPEATED
     return grouped
 
 
-def _remapped(older: Stored, newer: Stored) -> Stored:
-    return settle(replaced(older, newer), older)
+def remapped(older: Stored, newer: Stored) -> Stored:
+    """The row in the place of a stored one when what was received is mapped anew. `newer` is priced: its cost
+    counts, but a cost that nobody could work out any more stays."""
+    parts = (newer, older) if newer.observation.total_cost is not None else (older,)
+    return settle(replaced(older, newer), *parts)
 
 
 def _merged(older: Stored, newer: Stored) -> Stored:

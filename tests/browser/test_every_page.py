@@ -30,6 +30,7 @@ PAGES = [
     f"project/{PROJECT_ID}/settings",
     f"project/{PROJECT_ID}/settings/api-keys",
     f"project/{PROJECT_ID}/settings/wire",
+    f"project/{PROJECT_ID}/settings/wire/remap?last=1h",
     f"project/{PROJECT_ID}/traces",
     f"project/{PROJECT_ID}/traces?level=ERROR",
     f"project/{PROJECT_ID}/traces/setup",

@@ -78,6 +78,19 @@ def test_opentelemetry(project: Project, tmp_path: Path) -> None:
     assert generation(trace)["usageDetails"] == {"input": 12, "output": 5, "total": 17}
 
 
+def test_typescript(project: Project, tmp_path: Path) -> None:
+    program = tmp_path / "snippet.mjs"  # it has nothing that JavaScript has not
+    program.write_text(CODE["typescript"], encoding="utf-8")
+    before = project.listed()
+    models = {"OPENAI_API_KEY": "not-needed", "OPENAI_BASE_URL": project.models.base_url}
+    run_client("js-5", program, project.environment() | models)
+    [trace] = [project.trace(trace_id) for trace_id in project.listed() if trace_id not in before]
+    made = generation(trace)
+    assert QUESTION in str(made["input"])
+    assert made["output"]["content"] == answer("gpt-4o-mini", QUESTION)
+    assert made["calculatedTotalCost"] > 0
+
+
 def test_curl(project: Project) -> None:
     if not shutil.which("curl"):
         needs.missing("curl", "Debian, Ubuntu: apt-get install curl")

@@ -40,6 +40,11 @@ def test_a_project_key_opens_its_project() -> None:
     assert access.require("read") == project.id
 
 
+def test_a_blank_as_otel_writes_it_in_its_environment() -> None:
+    made = factories.key(factories.project())
+    assert authenticate(factories.basic(made).replace(" ", "%20")).key_id == made.key.id
+
+
 def test_the_secret_is_stored_as_a_keyed_hash_only(settings) -> None:
     made = factories.key(factories.project())
     stored = str(ApiKey.objects.filter(pk=made.key.pk).values().get())

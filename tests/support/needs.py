@@ -24,6 +24,11 @@ def missing(what: str, advice: str) -> NoReturn:
     pytest.skip(message)
 
 
+def node() -> str:
+    """Path of Node.js."""
+    return shutil.which("node") or missing("Node.js", "Debian, Ubuntu: apt-get install nodejs npm")
+
+
 def chromium() -> str:
     """Path of a Chromium, for Playwright's executable_path."""
     for name in CHROMIUM_NAMES:

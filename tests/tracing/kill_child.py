@@ -23,7 +23,7 @@ PROJECT = "kills"
 
 
 def batch(number: int) -> list[Any]:
-    """New traces; late spans and roots of the batch before; and a change to some spans of that."""
+    """New traces; late spans and roots of the batch before; and changes to some of that."""
     from tests.tracing.spans import SECOND, START, root, span
 
     start = START + number * SECOND
@@ -32,6 +32,7 @@ def batch(number: int) -> list[Any]:
         for trace in range(TRACES)
         for place in range(SPANS)
     ]
+    made += told(number, number, first=True)
     if number:
         before = number - 1
         made += [root(PROJECT, f"t{before}-{trace}", start_time=start - SECOND) for trace in range(TRACES)]
@@ -39,6 +40,7 @@ def batch(number: int) -> list[Any]:
             span(PROJECT, f"t{before}-{trace}", "s1", start_time=start, input="", output=f"changed {number}")
             for trace in range(0, TRACES, 2)
         ]
+        made += told(before, number, first=False)
     return made
 
 
@@ -69,43 +71,91 @@ def look_at_scores(acked: int) -> None:
     assert set(values) <= {f"score {acked + 1}"}, "scores from nowhere"
 
 
-def expected(acked: int) -> dict[tuple[str, str], str]:
-    """(trace, span) -> output, after batches 0…acked."""
-    outputs: dict[tuple[str, str], str] = {}
+def told(batch: int, number: int, *, first: bool) -> list[Any]:
+    """Of some traces of a batch what is told of them in events and pieces: by that batch, or by the next.
+
+    The second telling moves starts to other hours, takes the user back, and brings the span of log events.
+    """
+    from apps.tracing.records import Observation, TraceFacts
+    from tests.tracing.spans import SECOND, START, span
+
+    at = START + number * SECOND
+    hours = at - (0 if first else 7200 * SECOND)
+    made = []
+    for trace in range(TRACES // 2):
+        id, stamp = f"t{batch}-{trace}", 2 * at
+        facts = TraceFacts(name="told", user_id="u" if first else None, tags=[f"tag {number}"])
+        said = {"start_time": -stamp % 2**60, "trace.name": stamp, "trace.user_id": stamp}
+        made.append(Observation(PROJECT, id, "", hours, trace=facts, said=said, received_at=at))
+        event = {"usage": {"input": number}} if first else {"output": f"told {number}", "model": "told"}
+        said = {"start_time": -stamp % 2**60, **dict.fromkeys(event, stamp)}
+        made.append(Observation(PROJECT, id, "event", hours, said=said, received_at=at, **event))
+        log = f'{{"logs":[{{"name":"gen_ai.choice","time":{at},"body":{{"from":{number}}}}}]}}'
+        made.append(Observation(PROJECT, id, "piece", at, is_partial=True, attributes=log, received_at=at))
+        late = "s0" if first else "s2"
+        made.append(Observation(PROJECT, id, late, at, is_partial=True, attributes=log, received_at=at))
+        if not first:
+            made.append(span(PROJECT, id, "piece", start_time=hours, output="", received_at=at))
+    return made
+
+
+def expected(acked: int) -> dict[tuple[str, str], Any]:
+    """(trace, span) -> the row after batches 0…acked."""
+    from apps.tracing.writer import _group, _merged
+
+    rows: dict[tuple[str, str], Any] = {}
     for number in range(acked + 1):
-        for observation in batch(number):
-            outputs[observation.trace_id, observation.id] = observation.output
-    return outputs
+        for (_, trace), spans in _group(batch(number)).items():
+            for id, stored in spans.items():
+                before = rows.get((trace, id))
+                rows[trace, id] = stored if before is None else _merged(before, stored)
+    return rows
+
+
+def plain(stored: Any) -> Any:
+    """The observation of a row, comparable: nothing said and an empty text are stored alike."""
+    from dataclasses import fields, replace
+
+    facts = stored.observation.trace
+    given = {field.name: getattr(facts, field.name) for field in fields(facts)}
+    given = {name: None if value in ("", [], {}) else value for name, value in given.items()}
+    return replace(stored.observation, trace=replace(facts, **given))
 
 
 def look(acked: int) -> None:
-    """Every acknowledged span is there once with its content, and every summary is exact."""
+    """Every acknowledged row is there once, merged exactly, and every summary is exact."""
     from apps.telemetry.gate import gate
-    from apps.tracing import store
+    from apps.tracing import store, tables
     from apps.tracing.knowledge import look_up
 
-    rows = gate().query("SELECT trace_id, id, event_ts FROM observations", purpose="test", seconds=60)
-    content = gate().query("SELECT trace_id, id, event_ts, output FROM observation_io", purpose="test")
-    found = Counter((trace, id) for trace, id, _ in rows)
-    doubled = [key for key, count in found.items() if count > 1]
-    assert not doubled, f"doubled: {doubled[:5]}"
-    wanted = expected(acked)
-    lost = [key for key in wanted if key not in found]
-    assert not lost, f"lost after {acked}: {lost[:5]}"
-    texts = {(trace, id, version): text for trace, id, version, text in content}
-    later = expected(acked + 1)  # the batch that was cut may have been stored, without an answer
-    for trace, id, version in rows:
-        assert (trace, id) in later, f"from nowhere: {trace} {id}"
-        assert texts[trace, id, version] in (wanted.get((trace, id)), later[trace, id]), f"{trace} {id}"
     keys = [
         (PROJECT, id) for (id,) in gate().query("SELECT DISTINCT id FROM traces", purpose="test", seconds=60)
     ]
     stored = store.summaries(gate(), keys)
+    found = store.rows(gate(), {key: summary.place for key, summary in stored.items()})
+    rows = [row for trace in found.values() for row in trace]
+    count = gate().query("SELECT count() FROM observations", purpose="test", seconds=60)[0][0]
+    assert count == len(rows), f"{count - len(rows)} rows outside of the hours of their traces"
+    named = Counter((row.observation.trace_id, row.observation.id) for row in rows)
+    doubled = [key for key, times in named.items() if times > 1]
+    assert not doubled, f"doubled: {doubled[:5]}"
+    wanted, later = expected(acked), expected(acked + 1)  # the cut batch may be stored, without an answer
+    lost = [key for key in wanted if key not in named]
+    assert not lost, f"lost after {acked}: {lost[:5]}"
+    contents = store.contents(gate(), rows)
+    for row in rows:
+        key = row.observation.trace_id, row.observation.id
+        assert key in later, f"from nowhere: {key}"
+        is_now = plain(tables.fill(row, contents[store.version_of(row)]))
+        assert is_now in [plain(made[key]) for made in (wanted, later) if key in made], f"{key}: {is_now}"
     for key, known in look_up(gate(), keys).items():
         assert known.row(key) == stored[key], f"summary of {key[1]}"
     counted = sum(trace.summary.observation_count for trace in stored.values())
     assert counted == len(rows), f"summaries count {counted} spans of {len(rows)}"
     look_at_scores(acked)
+=======
+    spans = sum(1 for row in rows if row.observation.id)
+    assert counted == spans, f"summaries count {counted} spans of {spans}"
 
 
 def replay(acked: int) -> None:
@@ -158,6 +208,15 @@ def die_at(point: str) -> None:
     store.delete = counted_delete
 
 
+def price_what_is_told() -> None:
+    """A catalogue of one model: this process has no relational database."""
+    from apps.tracing import costs
+    from tests.pricing.factories import catalogue_of, definition, tier
+
+    prices = catalogue_of(definition("told", "told", tier(input="0.5")))
+    costs.catalogue.current = lambda: prices
+
+
 def run(first: int, count: int) -> None:
     """Commit batches from `first` on, as a client that repeats what was not acknowledged."""
     from apps.tracing.writer import Writer
@@ -173,6 +232,7 @@ def run(first: int, count: int) -> None:
 
 if __name__ == "__main__":
     django.setup()
+    price_what_is_told()
     if point := os.environ.get("KILL_AT"):
         die_at(point)
     if sys.argv[1] == "run":

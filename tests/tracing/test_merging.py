@@ -187,6 +187,28 @@ def test_what_is_too_large_to_merge_is_replaced_whole() -> None:
         assert merged(order).observation.metadata == {"k": '{"a":1}'}
 
 
+@pytest.mark.parametrize("depth", [3, 300, 1010])
+def test_deep_values_merge_or_are_replaced(depth: int) -> None:
+    deep = '{"a":' * depth + "1" + "}" * depth
+    told = [
+        record(metadata={"k": text}, attributes='{"events":[' + text + "]}", said={"metadata.k": stamp})
+        for stamp, text in enumerate([deep, '{"b":2}', deep.replace("1", "3")])
+    ]
+    rows = [merged(order).observation for order in permutations(told)]
+    assert all(row == rows[0] for row in rows)
+    text = rows[0].metadata["k"]
+    assert text == deep.replace("1", "3") if depth > 1000 else orjson.loads(text)["b"] == 2
+
+
+def test_a_key_that_holds_the_separator_is_not_taken_apart() -> None:
+    told = [
+        record(metadata={"k": text}, said={"metadata.k": stamp})
+        for stamp, text in enumerate(['{"a":{"b":1}}', '{"a\\u0000b":2}'])
+    ]
+    for order in permutations(told):
+        assert merged(order).observation.metadata == {"k": '{"a\\u0000b":2}'}
+
+
 def test_whole_spans_merge_as_they_arrive() -> None:
     facts = TraceFacts(user_id="u", tags=["b"])
     first = record(output="1", metadata={"k": "1", "l": "1"}, parent_id="up", trace=facts)

@@ -13,6 +13,7 @@ import pytest
 from apps.telemetry.gate import gate
 from apps.tracing import repository
 from apps.tracing.logs import content_of
+from apps.tracing.received import system_metadata
 from apps.tracing.records import Observation, ObservationType, TraceSummary
 from apps.tracing.writer import Writer, forget
 from tests.tracing.spans import SECOND, START, span
@@ -85,6 +86,26 @@ def test_own_content_wins(writer: Writer, project: str) -> None:
     commit(writer, piece(project, ANSWER))
     row = repository.get_observation(project, "t", "a")
     assert row is not None and row.input == "own" and "because" in row.output
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_tools_alone_are_no_content(writer: Writer, project: str, first: int) -> None:
+    """The span says which tools there were, its log events what was asked."""
+    taken = '{"attributes":{"gen_ai.tool.definitions":"[]"},"taken":["gen_ai.tool.definitions"],"scope":{}}'
+    whole = span(project, "t", "a", input='{"tools":[{"name":"f"}]}', output="", attributes=taken)
+    parts = [whole, piece(project, QUESTION, ANSWER)]
+    commit(writer, parts[first])
+    commit(writer, parts[1 - first])
+    (row,) = repository.list_observations(project, "t", content=True)
+    assert "why?" in row.input and "because" in row.output
+    assert system_metadata(row.attributes)["attributes"] == {"gen_ai.tool.definitions": "[]"}
+
+
+@pytest.mark.parametrize("text", ['{"tools":[1],"q":2}', '{"tools":[oops'])
+def test_content_with_tools_wins(writer: Writer, project: str, text: str) -> None:
+    commit(writer, span(project, "t", "a", input=text, output=""), piece(project, QUESTION))
+    (row,) = repository.list_observations(project, "t", content=True)
+    assert row.input == text
 
 
 def test_a_changed_span_keeps_its_log_events(writer: Writer, project: str) -> None:

@@ -122,12 +122,17 @@ def test_writers_beside_each_other_remember_nothing(server: Gate, project: str) 
 WRITER = """
 import sys, django; django.setup()
 from apps.tracing.writer import Writer
+from tests.tracing.kill_child import price_what_is_told
 from tests.tracing.spans import span
+from tests.tracing.test_trace_record import record
+price_what_is_told()
 project, number = sys.argv[1:]
 writer = Writer()
 for place in range(6):
     writer.commit([span(project, "t", f"{number}-{place}"), span(project, "t", "shared"),
-                   span(project, "t", "grown", metadata={f"{number}-{place}": "x"})])
+                   span(project, "t", "grown", metadata={f"{number}-{place}": "x"}),
+                   record(project, "t", 10 * place + int(number), name=f"{number}-{place}", tags=[number]),
+                   record(project, "t", 1, session_id="the same")])
 """
 
 
@@ -144,7 +149,8 @@ def test_writing_processes_take_turns(server: Gate, url: str, postgres_url: str,
     assert [child.wait() for child in children] == [0, 0, 0]
     summary = repository.get_trace(project, "t")
     assert summary is not None and summary.observation_count == 20
+    assert (summary.name, summary.tags, summary.session_id) == ("2-5", ("0", "1", "2"), "the same")
     sql = "SELECT count(), uniqExact(id) FROM observations WHERE project_id = {p:String}"
-    assert tuple(server.query(sql, {"p": project}, purpose="test")[0]) == (20, 20)
+    assert tuple(server.query(sql, {"p": project}, purpose="test")[0]) == (21, 21)
     grown = repository.get_observation(project, "t", "grown")
     assert grown is not None and len(grown.metadata) == 18  # no process overwrote another's part

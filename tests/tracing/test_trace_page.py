@@ -397,3 +397,15 @@ def test_it_speaks_chinese_too(reader: Client, home: Project, writer: Writer) ->
     reader.cookies["django_language"] = "zh-hans"
     with translation.override("en"):  # the request leaves its language active: back to ours afterwards
         assert get(reader, home, "run", observation="plan").status_code == 200
+
+
+def test_a_trace_of_its_own_record_alone_has_pages(reader: Client, home: Project, writer: Writer) -> None:
+    own = Observation(
+        home.id, "t", "", START, trace=TraceFacts(name="told", input="asked", output="answered", user_id="u")
+    )
+    writer.commit([own])
+    for response in (get(reader, home, "t"), get(reader, home, "t", part="tree")):
+        assert response.status_code == 200
+    page = get(reader, home, "t").content.decode()
+    assert "told" in page and "asked" in page and "answered" in page
+    assert "told" in reader.get(f"/project/{home.id}/traces?range=all").content.decode()

@@ -141,8 +141,9 @@ def page_places(context: Context) -> Places:
         places.groups.append(PlaceGroup(str(_("Observe")), observed))
         places.foot += _place(_("Set up"), "setup", setup, path == setup)
         wire = optional_url("ingestion:wire", project.id)
-        places.foot += _place(_("Wire inspector"), "plug", wire, path == wire)
-        in_settings = path.startswith(settings) and path != wire
+        at_wire = bool(wire) and path.startswith(wire)
+        places.foot += _place(_("Wire inspector"), "plug", wire, at_wire)
+        in_settings = path.startswith(settings) and not at_wire
         places.foot += _place(_("Settings"), "settings", settings, in_settings)
     else:
         home = optional_url("home")

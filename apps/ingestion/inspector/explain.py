@@ -25,7 +25,7 @@ MAX_TRIED = 400  # attributes of a span that are taken away one by one; 30 µs e
 # What the outcome is compared by: the rest follows from these, or repeats what was received.
 _NOT_COMPARED = {
     "attributes", "project_id", "received_at", "api_key_id", "source", "cost", "total_cost", "model_id",
-    "pricing_tier_id", "pricing_tier_name", "price_version", "said", "created_at", "updated_at",
+    "pricing_tier_id", "pricing_tier_name", "price_version", "said", "created_at", "updated_at", "outcome",
 }  # fmt: skip
 # Where a rule's field and that of the record have other names.
 FIELDS = {
@@ -255,7 +255,7 @@ def _reading(place: Place, value: Any, changed: tuple[str, ...], asked: _Asked) 
     if late := asked.late.get(place):
         return Reading(place, value, late[0].name, (_field(late[0]),), "overruled")
     if read := asked.read.get(place):
-        return Reading(place, value, read[0].name, (), "unused")
+        return Reading(place, value, read[-1].name, (), "unused")
     return Reading(place, value, "", (), "metadata")
 
 
@@ -289,8 +289,9 @@ def _notes(span: Span) -> list[Note]:
         notes.append(Note("unknown level", str(attributes[_LEVELS])))
     for place in (attributes, span.resource.attributes):
         for sent in (place.get(key) for key in _ENVIRONMENTS if place.get(key)):
-            if generic.normalised_environment(sent) != sent:
-                notes.append(Note("environment", str(sent)))
+            became = generic.normalised_environment(sent)
+            if became != sent:
+                notes.append(Note("environment", f"{str(sent)[:60]} → {became}"))
     usage = json_object(attributes.get("langfuse.observation.usage_details")) or {}
     for kind, number in usage.items():
         if isinstance(number, int | float) and number < 0:

@@ -57,6 +57,12 @@ def log() -> Log:
     return Memory()
 
 
+def forget(project_id: str, trace_ids: frozenset[str] | None = None) -> None:
+    """Remove what is kept of a project, or content that may concern some of its traces: for whoever erases
+    them. Reaches every process; raises Unavailable when it cannot."""
+    log().forget(project_id, trace_ids)
+
+
 def record(entry: Entry, body: bytes) -> None:
     """Remember a request, and tell the pages that show it. From the event loop; costs some microseconds."""
     log().add(entry, body)

@@ -30,7 +30,7 @@ def respan(observation: Observation, arrivals: int = 1) -> tuple[Span, Context]:
     if observation.source != "otel" or observation.said or not observation.id:
         raise Unknown("batch")
     parts = _parts(observation)
-    if "logs" in parts or observation.is_partial:
+    if "logs" in parts or "filled" in parts or observation.is_partial:
         raise Unknown("logs")
     if arrivals > 1:
         raise Unknown("merged")

@@ -98,7 +98,7 @@ def _listing(request: ProjectRequest, project_id: str) -> dict[str, Any]:
         "live": live_path(project_id, recording.TOPIC),
         "anything": bool(entries),
         "unknown": log.unknown() if request.user.is_superuser else {},
-        "may_remap": may(request, "project:update"),
+        "may_remap": may(request, "traces:remap"),
         "path": request.path,
     }
 

@@ -21,14 +21,27 @@ _NOTES = {
     "unknown type": _("The type “{value}” is not known; the span's other attributes decided."),
     "unknown level": _("The level “{value}” is not known; the span's status decided."),
     "environment": _(
-        "The environment “{value}” was brought into shape: lower case, at most 40 characters of a-z, 0-9,"
-        " “-” and “_”, without the prefix “langfuse”."
+        "Environment {value}: one has at most 40 characters of a-z, 0-9, “-” and “_”, without the prefix"
+        " “langfuse”."
     ),
     "negative usage": _("The usage “{value}” is negative and was left out."),
     "ends before it starts": _("The span ends before it starts: its duration counts as 0."),
     "time out of range": _("A time is out of what can be stored and was brought to its edge."),
     "long name": _("The name is longer than {value} characters and was cut."),
 }
+
+
+_SKIPPED = {
+    "batch": _("Told in events: stays"),
+    "merged": _("Of several arrivals: stays"),
+    "logs": _("With log events: stays"),
+    "incomplete": _("Attributes not kept: stays"),
+}
+
+
+def skipped(reason: str) -> str:
+    """Why observations cannot be mapped anew."""
+    return str(_SKIPPED[reason])
 
 
 def way(entry: Entry) -> str:

@@ -9,7 +9,9 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.test import Client
 
+from apps.core.clock import now_micros
 from apps.ingestion.inspector import recording
+from apps.ingestion.models import Remap
 from apps.organizations.models import KeyScope, Project
 from tests import factories
 from tests.support.otlp import request
@@ -167,3 +169,57 @@ async def test_the_api_refuses(sender: Sender):
     headers = {"authorization": writer}
     assert (await sender.http.get("/api/public/wire-inspector", headers=headers)).status_code == 403
     assert (await sender.http.get("/api/public/wire-inspector")).status_code == 401
+
+
+async def test_the_pages_of_re_runs(sender: Sender):
+    await sent(sender)
+
+    def ask(role: str, method: str = "get", path: str = "", **params: str) -> Any:
+        client = Client()
+        client.force_login(factories.member(sender.project.organization, role))
+        address = f"/project/{sender.project.id}/settings/wire/remap{path}"
+        return getattr(client, method)(address, params)
+
+    ask = sync_to_async(ask)
+    assert (await ask("MEMBER")).status_code == 403
+    assert (await ask("MEMBER", "post", "/start")).status_code == 403
+    page_shown = (await ask("ADMIN", last="1h")).content.decode()
+    assert "Nothing would change" in page_shown
+    assert (await ask("ADMIN", "post", "/start", since="x", until="y")).status_code == 302
+    assert not await Remap.objects.aexists()
+    moment = str(now_micros())
+    assert (await ask("ADMIN", "post", "/start", since="0", until=moment)).status_code == 302
+    since = str(now_micros() - 3_600_000_000)
+    assert (await ask("ADMIN", "post", "/start", since=since, until=moment)).status_code == 302
+    run = await Remap.objects.aget()
+    assert run.total == 1
+    runs = (await ask("ADMIN", part="runs")).content.decode()
+    assert "<html" not in runs and "every 2s" in runs
+    assert (await ask("ADMIN", "post", f"/{run.id}/cancel")).status_code == 302
+    await run.arefresh_from_db()
+    assert run.state == "canceled"
+
+
+async def test_re_runs_over_the_api(sender: Sender):
+    await sent(sender)
+    headers = {"authorization": sender.authorization}
+    path = "/api/public/wire-inspector/remap"
+    seen = (await sender.http.post(path, json={}, headers=headers)).json()
+    assert (seen["total"], seen["read"], seen["changed"]) == (1, 1, 0)
+    assert (await sender.http.post(path, json={"since": "x"}, headers=headers)).status_code == 400
+    started = await sender.http.post(path, json={"apply": True}, headers=headers)
+    assert started.status_code == 202
+    id = started.json()["id"]
+    assert (await sender.get("wire-inspector/remap")).json()["data"][0]["id"] == id
+    assert (await sender.http.post(path, json={"apply": True}, headers=headers)).status_code in (202, 409)
+    canceled = await sender.http.delete(f"{path}/{id}", headers=headers)
+    assert canceled.json()["state"] in ("canceled", "done")
+    reader = await sync_to_async(
+        lambda: factories.basic(factories.key(sender.project, scope=KeyScope.READ))
+    )()
+    headers = {"authorization": reader}
+    assert (await sender.http.post(path, json={}, headers=headers)).status_code == 403
+    other = await sync_to_async(lambda: factories.basic(factories.key(factories.project())))()
+    headers = {"authorization": other}
+    assert (await sender.http.get(f"{path}/{id}", headers=headers)).status_code == 404
+    assert (await sender.http.delete(f"{path}/{id}", headers=headers)).status_code == 404

@@ -1,0 +1,306 @@
+"""Mapping once more what is stored: a preview first, then a run in the background.
+
+A run goes through the observations in the order of their table, a few hundred at a time, and writes down
+after each step how far it came: whoever goes on, after a stop or a crash, does nothing twice that matters
+(mapping the same again gives the same). Canceling counts from the next step.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from celery import current_app
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from apps.audit.services import Actor, record
+from apps.core.clock import now_micros
+from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound
+from apps.core.lifecycle import is_stopping
+from apps.ingestion.inspector.explain import changed_facts, facts
+from apps.ingestion.inspector.respan import Unknown, respan
+from apps.ingestion.mapping.spans import map_spans
+from apps.ingestion.models import Remap
+from apps.organizations.models import Project
+from apps.tracing.costs import add_prices
+from apps.tracing.received import REMOVED
+from apps.tracing.received_rows import START, Cursor, count_received, cursor_of, received_between
+from apps.tracing.records import Observation
+from apps.tracing.stored import Stored, cost_units, prepare
+from apps.tracing.writer import Writer, remapped
+
+logger = logging.getLogger(__name__)
+
+MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
+STEP = 500  # observations read, mapped and replaced at a time
+PREVIEWED = 2_000  # observations that a preview reads at most
+MAX_EXAMPLES = 8
+MAX_VALUE = 300  # characters of a value in an example
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A field of an observation as it is and as it would be."""
+
+    trace_id: str
+    observation_id: str
+    name: str
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What mapping anew comes to."""
+
+    read: int = 0
+    changed: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)  # by reason, see respan.SKIPPED
+    fields: Counter[str] = field(default_factory=Counter)  # changed observations by field
+    examples: list[Example] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would change, as far as was looked: all of `total`, or the first `outcome.read` of it."""
+
+    since: int
+    until: int
+    total: int
+    outcome: Outcome
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was left out."""
+        return self.outcome.read >= self.total
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    observation: Observation  # as it is mapped now
+    fields: tuple[str, ...]
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+def preview(project_id: str, since: int, until: int) -> Preview:
+    """What would change. Changes nothing. Raises InvalidRequest for an odd range, Unavailable."""
+    _check(since, until)
+    total = count_received(project_id, since, until)
+    outcome = Outcome()
+    after: Cursor = START
+    while outcome.read < PREVIEWED:
+        rows = received_between(project_id, since, until, after=after, limit=STEP)
+        _changes(rows, outcome)
+        if len(rows) < STEP:
+            break
+        after = cursor_of(rows[-1])
+    return Preview(since, until, total, outcome)
+
+
+def start(*, actor: Actor, project: Project, since: int, until: int) -> Remap:
+    """Begin a run in the background. Raises InvalidRequest, Unavailable, Conflict while one is going on."""
+    _check(since, until)
+    total = count_received(project.id, since, until)
+    try:
+        with transaction.atomic():
+            run = Remap.objects.create(
+                project=project, since=since, until=until, total=total, asked_by=actor.label
+            )
+            record(
+                actor,
+                "remap",
+                "project",
+                project.id,
+                after={"run": run.id, "since": since, "until": until, "observations": total},
+                organization_id=project.organization_id,
+                project_id=project.id,
+            )
+    except IntegrityError:
+        raise Conflict("The mapping is being re-run already. Wait for it, or cancel it.") from None
+    transaction.on_commit(lambda: hand_over(run.id))
+    return run
+
+
+def cancel(*, actor: Actor, project: Project, id: str) -> Remap:
+    """End a run before its next step; what was done stays. Raises NotFound."""
+    run = Remap.objects.filter(project=project, id=id).first()
+    if run is None:
+        raise NotFound("There is no such run.")
+    with transaction.atomic():
+        ended = Remap.objects.unfinished().filter(id=id)
+        if ended.update(state=Remap.State.CANCELED, ended_at=timezone.now()):
+            record(
+                actor,
+                "cancel remap",
+                "project",
+                project.id,
+                after={"run": id},
+                organization_id=project.organization_id,
+                project_id=project.id,
+            )
+    run.refresh_from_db()
+    return run
+
+
+def hand_over(id: str) -> None:
+    """Give a run to a worker; without a broker just now, `resume` does it later."""
+    try:
+        current_app.send_task("ingestion.remap", [id])
+    except OperationalError:
+        logger.warning("re-run %s waits: the broker does not answer", id)
+
+
+def resume() -> int:
+    """Hand over every run that nobody is at; how many. Called by beat, and at start."""
+    ids = list(Remap.objects.abandoned().values_list("id", flat=True))
+    for id in ids:
+        hand_over(id)
+    return len(ids)
+
+
+def run(id: str) -> bool:
+    """Go through a run that nobody is at; False when there was nothing to do."""
+    job = Remap.objects.claim(id)
+    if job is None:
+        return False
+    writer = Writer()
+    try:
+        while _step(job, writer):
+            if is_stopping():  # the next process goes on at once
+                Remap.objects.unfinished().filter(id=id).update(seen_at=None)
+                return True
+    except ApiError as error:
+        logger.warning("re-run %s stopped: %s", id, error.message)
+        _end(job, Remap.State.FAILED, error.message)
+    finally:
+        writer.close()
+    return True
+
+
+def _step(job: Remap, writer: Writer) -> bool:
+    """Do some more; False at the end."""
+    after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
+    rows = received_between(job.project_id, job.since, job.until, after=after, limit=STEP)
+    outcome = Outcome()
+    changes = [change.observation for change in _changes(rows, outcome)]
+    if not Remap.objects.unfinished().filter(id=job.id).exists():  # canceled meanwhile
+        return False
+    if changes:
+        writer.replace(changes)
+    job.read += outcome.read
+    job.changed += outcome.changed
+    job.skipped = dict(Counter(job.skipped) + outcome.skipped)
+    job.fields = dict(Counter(job.fields) + outcome.fields)
+    if rows:
+        job.cursor = list(cursor_of(rows[-1]))
+    progress = {name: getattr(job, name) for name in ("read", "changed", "skipped", "fields", "cursor")}
+    alive = Remap.objects.unfinished().filter(id=job.id).update(**progress, seen_at=timezone.now())
+    if len(rows) < STEP:
+        _end(job, Remap.State.DONE)
+        return False
+    return bool(alive)
+
+
+def _end(job: Remap, state: Remap.State, problem: str = "") -> None:
+    Remap.objects.unfinished().filter(id=job.id).update(
+        state=state, problem=problem[:500], ended_at=timezone.now()
+    )
+
+
+def _check(since: int, until: int) -> None:
+    if not 0 <= since < until <= now_micros() + 60_000_000:
+        raise InvalidRequest("The range must begin before it ends, and end now at the latest.")
+    if until - since > MAX_SPAN:
+        raise InvalidRequest("At most 366 days are mapped again at once.")
+
+
+# --- one observation -------------------------------------------------------------------------------------
+
+
+def _changes(rows: Iterable[Stored], outcome: Outcome) -> list[_Change]:
+    """The observations that would not stay as they are; counted."""
+    found = []
+    for row in rows:
+        outcome.read += 1
+        try:
+            change = _change(row)
+        except Unknown as reason:
+            outcome.skipped[str(reason)] += 1
+            continue
+        if change is not None:
+            found.append(change)
+            outcome.changed += 1
+            outcome.fields.update(
+                {name.partition(".")[0] if "metadata" in name else name for name in change.fields}
+            )
+            if len(outcome.examples) < MAX_EXAMPLES:
+                outcome.examples.extend(_examples(row.observation, change))
+    del outcome.examples[MAX_EXAMPLES:]
+    return found
+
+
+def _change(row: Stored) -> _Change | None:
+    """What mapping a stored row anew changes; None when nothing."""
+    stored = row.observation
+    span, context = respan(stored, len(row.arrivals))
+    [mapped] = map_spans([span], context)
+    add_prices([mapped])
+    _keep_secrets(stored, mapped)
+    before = dict(_comparable(stored))
+    after = dict(_comparable(remapped(row, prepare(mapped)).observation))
+    fields = changed_facts(before, after)
+    return _Change(mapped, fields, before, after) if fields else None
+
+
+def _keep_secrets(stored: Observation, mapped: Observation) -> None:
+    """What was taken out of the attributes as a secret stays where an earlier mapping put it: mapping anew
+    does not know it."""
+    for old, new in (
+        (stored.metadata, mapped.metadata),
+        (stored.trace.metadata or {}, mapped.trace.metadata or {}),
+    ):
+        for key, value in new.items():
+            if REMOVED in value and key in old:
+                new[key] = old[key]
+
+
+def _comparable(observation: Observation) -> Iterator[tuple[str, Any]]:
+    """Facts of an observation as the store can hold them; what is empty is left out."""
+    for name, value in facts(observation):
+        if isinstance(value, Decimal):
+            value = cost_units(value)
+        if value not in (None, "", False) and value != []:
+            yield name, tuple(sorted(value)) if isinstance(value, list) else value
+    if observation.total_cost is not None:
+        yield "total_cost", cost_units(observation.total_cost)
+    if observation.model_id:
+        yield "model_id", observation.model_id
+
+
+def _examples(stored: Observation, change: _Change) -> Iterator[Example]:
+    for name in change.fields:
+        yield Example(
+            stored.trace_id,
+            stored.id,
+            stored.name,
+            name,
+            _words(name, change.before.get(name)),
+            _words(name, change.after.get(name)),
+        )
+
+
+def _words(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "total_cost" or name.startswith("provided_cost"):
+        return f"{Decimal(value).scaleb(-12).normalize():f}"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text[:MAX_VALUE]

@@ -1,0 +1,227 @@
+"""Mapping again what is stored: shown first, then done, in the background, once, and never half."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from hypothesis import given, settings
+
+from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM
+from apps.core.clock import now_micros
+from apps.core.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from apps.ingestion import otlp
+from apps.ingestion.inspector import remap
+from apps.ingestion.mapping.shapes import Context
+from apps.ingestion.mapping.spans import map_spans
+from apps.ingestion.models import LEASE, Remap
+from apps.organizations.models import Project
+from apps.pricing import catalogue
+from apps.tracing import repository
+from apps.tracing.costs import add_prices
+from apps.tracing.records import Observation
+from apps.tracing.stored import prepare
+from apps.tracing.writer import Writer
+from tests import factories
+from tests.ingestion.inspector.test_respan import spans
+from tests.pricing.factories import catalogue_of, definition, tier
+from tests.support.otlp import request
+from tests.tracing.conftest import writer
+
+__all__ = ["writer"]
+
+ATTRIBUTES = {
+    "langfuse.observation.type": "generation",
+    "langfuse.observation.model.name": "gpt-4o",
+    "langfuse.observation.input": "hello",
+    "langfuse.observation.usage_details": '{"input": 1000, "output": 10}',
+    "langfuse.observation.metadata.password": "hush",
+    "user.id": "u",
+}
+
+
+@pytest.fixture
+def project(transactional_db: None) -> Project:
+    """A project of this test alone."""
+    return factories.project()
+
+
+def mapped(project: Project, *sent: dict[str, Any]) -> list[Observation]:
+    """Observations as they are mapped now, received now."""
+    context = Context(project.id, received_at=now_micros())
+    observations = map_spans(otlp.decode_protobuf(request(*sent), context.received_at).spans, context)
+    add_prices(observations)
+    return observations
+
+
+def as_before(observation: Observation) -> Observation:
+    """As an earlier mapping may have had it."""
+    return replace(observation, model="", usage={}, cost={}, total_cost=None, type="SPAN", input="hello")
+
+
+def last_hour() -> tuple[int, int]:
+    until = now_micros()
+    return until - 3_600_000_000, until
+
+
+def only(project: Project, trace_id: str) -> Any:
+    [row] = repository.list_observations(project.id, trace_id, content=True)
+    return row
+
+
+def test_a_preview_shows_and_changes_nothing(project: Project, writer: Writer):
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    seen = remap.preview(project.id, *last_hour())
+    assert (seen.total, seen.outcome.read, seen.outcome.changed, seen.is_whole) == (1, 1, 1, True)
+    assert {"model", "usage.input", "type"} <= set(seen.outcome.fields)
+    example = next(e for e in seen.outcome.examples if e.field == "model")
+    assert (example.before, example.after, example.observation_id) == ("", "gpt-4o", now.id)
+    assert only(project, now.trace_id).model == ""
+
+
+def test_a_run_makes_it_so(project: Project, writer: Writer):
+    first, second = mapped(project, {"attributes": ATTRIBUTES}, {"name": "the same as ever"})
+    writer.commit([as_before(replace(first)), replace(second)])
+    run = remap.start(actor=SYSTEM, project=project, since=last_hour()[0], until=last_hour()[1])
+    assert remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.total, run.read, run.changed) == ("done", 2, 2, 1)
+    assert run.fields["model"] == 1 and run.ended_at is not None
+    row = only(project, first.trace_id)
+    assert (row.model, row.type, row.usage["input"], row.metadata["password"]) == (
+        "gpt-4o", "GENERATION", 1000, "hush"
+    )  # fmt: skip
+    summary = repository.get_trace(project.id, first.trace_id)
+    assert summary is not None and summary.models == ("gpt-4o",) and summary.observation_count == 1
+    again = remap.preview(project.id, *last_hour())
+    assert (again.outcome.read, again.outcome.changed) == (2, 0)
+    assert not remap.run(run.id)  # over
+    assert AuditEntry.objects.filter(action="remap", project_id=project.id).count() == 1
+
+
+def test_prices_are_those_of_now(project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch):
+    [unpriced] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([replace(unpriced)])
+    prices = catalogue_of(definition("gpt-4o", "gpt-4o", tier(input="0.01", output="0.1")))
+    monkeypatch.setattr(catalogue, "current", lambda: prices)
+    [example] = [
+        e for e in remap.preview(project.id, *last_hour()).outcome.examples if e.field == "total_cost"
+    ]
+    assert (example.before, example.after) == ("", "11")
+    run = remap.start(actor=SYSTEM, project=project, since=last_hour()[0], until=last_hour()[1])
+    remap.run(run.id)
+    assert only(project, unpriced.trace_id).total_cost == 11
+    monkeypatch.setattr(catalogue, "current", lambda: catalogue_of())
+    assert remap.preview(project.id, *last_hour()).outcome.changed == 0  # a known cost does not get lost
+
+
+def test_what_cannot_be_mapped_again_stays(project: Project, writer: Writer):
+    whole, told = mapped(project, {"attributes": ATTRIBUTES}, {"name": "by events"})
+    writer.commit([as_before(replace(whole)), replace(told, source="batch", said={"name": 2}, model="kept")])
+    writer.commit([replace(whole, status_message="a second arrival")])
+    seen = remap.preview(project.id, *last_hour())
+    assert seen.outcome.skipped == {"merged": 1, "batch": 1} and seen.outcome.changed == 0
+
+
+def test_only_what_was_asked_for(project: Project, writer: Writer):
+    other = factories.project()
+    [old], [foreign] = mapped(project, {"attributes": ATTRIBUTES}), mapped(other, {"attributes": ATTRIBUTES})
+    old.received_at -= 2 * 3_600_000_000
+    writer.commit([as_before(old), as_before(foreign)])
+    assert remap.preview(project.id, *last_hour()).total == 0
+    assert remap.preview(other.id, *last_hour()).total == 1
+
+
+def test_one_at_a_time_and_canceled(project: Project, writer: Writer):
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    with pytest.raises(Conflict):
+        remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    canceled = remap.cancel(actor=SYSTEM, project=project, id=run.id)
+    assert canceled.state == "canceled" and not remap.run(run.id)
+    assert only(project, now.trace_id).model == ""
+    with pytest.raises(NotFound):
+        remap.cancel(actor=SYSTEM, project=factories.project(), id=run.id)
+    assert remap.start(actor=SYSTEM, project=project, since=since, until=until).state == "queued"
+
+
+def test_a_run_that_was_left_is_gone_on_with(
+    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    observations = mapped(project, *({"attributes": ATTRIBUTES} for _ in range(5)))
+    writer.commit([as_before(replace(observation)) for observation in observations])
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    monkeypatch.setattr(remap, "STEP", 2)
+    monkeypatch.setattr(remap, "is_stopping", lambda: True)
+    assert remap.run(run.id)  # one step, then the process stops
+    run.refresh_from_db()
+    assert (run.state, run.read) == ("running", 2)
+    assert list(Remap.objects.abandoned()) == [run]
+    monkeypatch.setattr(remap, "is_stopping", lambda: False)
+    assert remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.read, run.changed) == ("done", 5, 5)
+
+
+def test_a_living_run_is_left_alone(project: Project):
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    taken = Remap.objects.claim(run.id)
+    assert taken is not None and Remap.objects.claim(run.id) is None and remap.resume() == 0
+    assert taken.seen_at is not None
+    Remap.objects.filter(id=run.id).update(seen_at=taken.seen_at - 2 * LEASE)
+    assert Remap.objects.claim(run.id) is not None
+
+
+def test_a_failing_store_ends_it_with_the_reason(
+    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise Unavailable("The telemetry store did not take the data.")
+
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    monkeypatch.setattr(remap, "received_between", fail)
+    remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.problem) == ("failed", "The telemetry store did not take the data.")
+
+
+@pytest.mark.parametrize("span", [(-1, 5), (5, 5), (0, now_micros() + 10**12), (0, now_micros())])
+def test_odd_ranges(project: Project, span: tuple[int, int]):
+    with pytest.raises(InvalidRequest):
+        remap.preview(project.id, *span)
+
+
+def test_the_command(project: Project, writer: Writer):
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    out = io.StringIO()
+    call_command("remap", project.id, stdout=out)
+    assert "1 of 1 observations would change" in out.getvalue() and "model: 1" in out.getvalue()
+    assert only(project, now.trace_id).model == ""
+    call_command("remap", project.id, "--last", "2h", "--apply", stdout=out)
+    assert "done: 1 of 1 observations changed" in out.getvalue()
+    assert only(project, now.trace_id).model == "gpt-4o"
+    with pytest.raises(CommandError, match="no project"):
+        call_command("remap", "nobody")
+    with pytest.raises(CommandError, match="unit"):
+        call_command("remap", project.id, "--last", "soon")
+
+
+@pytest.mark.django_db
+@settings(max_examples=60)
+@given(spans)
+def test_nothing_changes_when_the_rules_did_not(span: Any):
+    context = Context("p", received_at=1)
+    [observation] = map_spans(otlp.decode_protobuf(request(span), 1).spans, context)
+    assert remap._change(prepare(observation)) is None
