@@ -170,6 +170,11 @@ def test_prompt(vector):
 
 @vectors(
     Vector(
+        "parameters that are neither text nor number are JSON",
+        {O + "model.parameters": '{"temperature": 0.5, "stream": true, "stop": ["a"], "seed": null}'},
+        {"model_parameters": {"temperature": 0.5, "stream": "true", "stop": '["a"]', "seed": None}},
+    ),
+    Vector(
         "usage of a wrong shape is none at all",
         {O + "usage_details": "5", "gen_ai.usage.input_tokens": 5},
         {"usage": {}},
@@ -185,7 +190,7 @@ def test_prompt(vector):
         {"provided_cost": {"total": Decimal(2)}},
     ),
 )
-def test_usage_and_cost(vector):
+def test_parameters_usage_and_cost(vector):
     vector.check()
 
 
