@@ -11,6 +11,7 @@ from django.test import Client
 
 from apps.core.clock import now_micros
 from apps.ingestion.inspector import recording
+from apps.ingestion.inspector.entries import MAX_BODY
 from apps.ingestion.models import Remap
 from apps.organizations.models import KeyScope, Project
 from apps.tracing.received_rows import received_between
@@ -81,6 +82,14 @@ async def test_the_body_as_a_file(sender: Sender):
 async def test_nothing_yet_teaches(sender: Sender):
     html = (await page(sender.project)).content.decode()
     assert "Nothing has arrived in the last hour" in html
+
+
+async def test_a_body_that_was_not_kept_is_rebuilt_from_what_is_stored(sender: Sender):
+    large = {**SPAN, "attributes": {**SPAN["attributes"], "text": "x" * MAX_BODY}}
+    await sender.export(request(large, resource={"token": "hush-hush", "service.name": "s"}))
+    [entry] = recording.log().entries(sender.project.id)
+    html = (await page(sender.project, request=entry.id)).content.decode()
+    assert "as they are stored" in html and "gen_ai.operation_type" in html and "hush" not in html
 
 
 @pytest.mark.parametrize(
