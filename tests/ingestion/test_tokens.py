@@ -208,6 +208,7 @@ async def test_no_token_is_kept_or_logged(two: Two, caplog: pytest.LogCaptureFix
     await two.sender.export(of(secrets[1]))
     await two.sender.export(gzip.compress(of(secrets[1])), content_encoding="gzip")
     await two.sender.export(of(secrets[1]) + b"\xff")
+    await two.sender.export(of(None) + request(resource={"token": secrets[1]}))  # without any span
     kept = [
         str(repository.list_observations(p.id, TRACE.hex(), content=True)) for p in (two.first, two.second)
     ]
