@@ -123,6 +123,7 @@ def test_openllmetry(project: Project) -> None:
     environment["TRACELOOP_HEADERS"] = environment["OTEL_EXPORTER_OTLP_HEADERS"]
     trace = project.trace(project.run("openllmetry", "openllmetry", **environment)["trace"])
     assert trace["name"] == "rain.workflow"
+    assert (trace["userId"], trace["sessionId"]) == ("tl-user", "tl-session")
     assert trace["input"] == {"args": [QUESTION], "kwargs": {}}
     parts = {o["name"]: o for o in trace["observations"]}
     assert parts["look_up"]["type"] == "TOOL"
