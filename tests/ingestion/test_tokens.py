@@ -405,6 +405,25 @@ async def test_the_inspector_shows_what_came_without_a_key_and_over_grpc(
         assert name in shown and "vendor" not in shown + html
 
 
+# --- where a key may stand ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "shown"),
+    [
+        ({}, None),
+        ({"authorization": "Basic x"}, "Basic x"),
+        ({"x-team": "sk-lf-1"}, "Bearer sk-lf-1"),
+        ({"x-team": "bearer  pk-lf-1:sk-lf-1", "authorization": "Bearer jwt"}, "Bearer pk-lf-1:sk-lf-1"),
+        ({"x-team": "jwt", "authorization": "Basic x"}, "Basic x"),
+        ({"x-api-key": "sk-lf-1"}, None),
+    ],
+)
+def test_a_header_of_ones_own(settings, headers: dict[str, str], shown: str | None):
+    settings.KEY_HEADERS = ["x-team"]
+    assert credentials.shown(headers) == shown
+
+
 # --- bounds -----------------------------------------------------------------------------------------------
 
 
