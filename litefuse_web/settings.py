@@ -102,6 +102,7 @@ KEY_HEADERS = [
 
 # --- images and other files of traces -------------------------------------------------------------------
 MAX_MEDIA_BYTES = 1_000_000 * env.int("LITEFUSE_MAX_MEDIA_MB", 1000, validate=validate.Range(1))
+EXTRACT_MEDIA = env.bool("LITEFUSE_EXTRACT_MEDIA", False)
 try:
     MEDIA_BUCKET = address.parse(env.str("LITEFUSE_MEDIA_URL", ""))
 except ValueError as error:

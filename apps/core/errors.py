@@ -82,6 +82,10 @@ class Forbidden(ApiError):
         return {"message": self.message}
 
 
+class Suspended(Forbidden):
+    """403: this project's, or organization's, telemetry is refused for the time being."""
+
+
 class NotFound(ApiError):
     """404: not there, or another tenant's."""
 

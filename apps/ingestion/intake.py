@@ -163,7 +163,7 @@ class Intake:
         receipts = {}
         if prepared.observations:
             result = await self.group.commit(prepared.observations)
-            projects = [part.access.require("ingest") for part in prepared.parts]
+            projects = dict.fromkeys(part.access.project_id or "" for part in prepared.parts)
             receipts = {project_id: result.receipt(project_id) for project_id in projects}
             arrivals.current().stored(receipts)
         reasons = "; ".join(dict.fromkeys(prepared.refused[:MAX_REASONS]))

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from django.conf import settings
+
 from apps.core.clock import now_micros
 from apps.ingestion import bodies, otlp, otlp_logs, tenants
 from apps.ingestion.bodies import Share
+from apps.ingestion.embedded import take_media_out
 from apps.ingestion.mapping.logs import map_logs
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
@@ -85,6 +88,9 @@ def prepare(signal: Signal, received: Received, owners: Tenants, share: Share, l
             access.require("ingest"), received_at=now, api_key_id=access.key_id, sender=received.sender
         )
         parts.append(Part(access, signal.map(of_owner, context)))
+    if settings.EXTRACT_MEDIA:
+        for part in parts:
+            take_media_out(part.observations)
     mapped_at = time.perf_counter()
     for part in parts:
         add_prices(part.observations)

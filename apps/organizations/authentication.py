@@ -19,13 +19,14 @@ from typing import Literal
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import Actor
-from apps.core.errors import Forbidden, Unauthorized, Unavailable
+from apps.core.errors import Forbidden, Suspended, Unauthorized, Unavailable
 from apps.organizations.models import ApiKey, KeyScope, Project
-from apps.organizations.scopes import key_allows
+from apps.organizations.scopes import TELEMETRY_WRITES, key_allows
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Access:
     scope: str  # models.KeyScope of the key
     organization_id: str
     project_id: str | None  # None for an organization key
+    suspended: str = ""  # why telemetry is refused; empty while it is taken
 
     @property
     def is_shown(self) -> bool:
@@ -65,6 +67,11 @@ class Access:
             if self.kind == "public":
                 raise Forbidden("A public key alone writes scores only. Use Basic auth with the secret key.")
             raise Forbidden(f"This key's scope is '{self.scope}', which does not include '{operation}'.")
+        if self.suspended and operation in TELEMETRY_WRITES:
+            raise Suspended(
+                f"Ingestion is suspended: {self.suspended} Nothing is stored until it is resumed; ask an"
+                " owner of the organization, or whoever runs this server. What is stored stays readable."
+            )
         return self.project_id
 
     def require_organization(self, operation: str) -> str:
@@ -179,15 +186,17 @@ def _answer(ask: Callable[[], tuple[Access, datetime | None]]) -> _Answer:
 def _by_header(authorization: str) -> tuple[Access, datetime | None]:
     key, kind = _find(authorization)
     _record_use(key)
-    access = Access(key.id, key.public_key, kind, key.scope, key.organization_id, key.project_id)
+    suspended = key.project.suspension if key.project else key.organization.ingestion_suspended
+    access = Access(key.id, key.public_key, kind, key.scope, key.organization_id, key.project_id, suspended)
     return access, key.expires_at
 
 
 def _by_default(project_id: str) -> tuple[Access, None]:
-    project = Project.objects.filter(id=project_id).first()
+    project = Project.objects.select_related("organization").filter(id=project_id).first()
     if project is None:
         raise Unauthorized("LITEFUSE_OTLP_DEFAULT_PROJECT names a project that does not exist.")
-    return Access("", "", "default", KeyScope.INGEST, project.organization_id, project.id), None
+    owner, suspended = project.organization_id, project.suspension
+    return Access("", "", "default", KeyScope.INGEST, owner, project.id, suspended), None
 
 
 def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization", "public"]]:
@@ -206,9 +215,14 @@ def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization"
     return key, "project" if key.project_id else "organization"
 
 
+def _keys() -> QuerySet[ApiKey]:
+    """Keys with whom they speak for, in one query."""
+    return ApiKey.objects.select_related("organization", "project__organization")
+
+
 def _by_public_key(public_key: str) -> ApiKey:
     """The living project key with this public half."""
-    key = ApiKey.objects.filter(public_key=public_key, project__isnull=False).first()
+    key = _keys().filter(public_key=public_key, project__isnull=False).first()
     if key is None:
         raise Unauthorized(
             "Unknown key. Bearer auth takes 'public key:secret key', the secret key, or, for scores alone,"
@@ -239,7 +253,7 @@ def _plain(text: str) -> str:
 def _by_secret(public_key: str | None, secret: str) -> ApiKey:
     """The living key with this secret. Another public key is let pass when it is, or was, one of the same
     project (a half-finished rotation works); a stranger's or an unknown one is not. None: it was not sent."""
-    key = ApiKey.objects.filter(secret_hash=hash_secret(secret)).first()
+    key = _keys().filter(secret_hash=hash_secret(secret)).first()
     if key is None:
         raise Unauthorized(
             "Unknown API key. Check the keys, and that the base URL is that of the instance they come from."

@@ -21,11 +21,19 @@ class Role(models.TextChoices):
     NONE = "NONE"
 
 
+SUSPENSION_LENGTH = 300  # characters of the reason
+
+
 class Organization(models.Model):
     """A tenant."""
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id)
     name = models.CharField(max_length=100)
+    ingestion_suspended = models.CharField(
+        max_length=SUSPENSION_LENGTH,
+        blank=True,
+        help_text="Why telemetry is refused; empty while it is taken.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -41,6 +49,11 @@ class Project(models.Model):
     name = models.CharField(max_length=100)
     metadata = models.JSONField(default=dict, blank=True)
     retention_days = models.PositiveIntegerField(default=0, help_text="0 keeps traces for good.")
+    ingestion_suspended = models.CharField(
+        max_length=SUSPENSION_LENGTH,
+        blank=True,
+        help_text="Why telemetry is refused; empty while it is taken.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -50,6 +63,11 @@ class Project(models.Model):
                 fields=["organization", "name"], name="project_name_once_per_organization"
             )
         ]
+
+    @property
+    def suspension(self) -> str:
+        """Why its telemetry is refused, by itself or with the whole organization; empty while it is taken."""
+        return self.ingestion_suspended or self.organization.ingestion_suspended
 
     def __str__(self) -> str:
         return self.name

@@ -122,6 +122,9 @@ KEY_OPERATIONS: Final[dict[str, frozenset[str]]] = {
     "organization:write": frozenset({"full"}),
 }
 
+# Those that bring telemetry in: what a suspended project may not do, while reading and the rest go on.
+TELEMETRY_WRITES: Final = frozenset({"ingest", "scores"})
+
 # Everything a route, socket or API operation may declare.
 DECLARABLE: Final = frozenset(
     {*ORGANIZATION_SCOPES, *PROJECT_SCOPES, *KEY_OPERATIONS, PUBLIC, SIGNED_IN, INSTANCE_ADMIN}

@@ -19,7 +19,15 @@ from apps.audit.services import Actor
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.ids import is_tenant_id
 from apps.organizations.authentication import PUBLIC_PREFIX, SECRET_PREFIX, forget_answers, hash_secret
-from apps.organizations.models import ApiKey, KeyScope, Membership, Organization, Project, Role
+from apps.organizations.models import (
+    SUSPENSION_LENGTH,
+    ApiKey,
+    KeyScope,
+    Membership,
+    Organization,
+    Project,
+    Role,
+)
 
 NAME_LENGTHS = (3, 60)
 NOTE_LENGTH = 200
@@ -60,6 +68,39 @@ def rename_organization(*, actor: Actor, organization: Organization, name: str) 
         organization.save(update_fields=["name", "updated_at"])
         _record(actor, "update", organization, before={"name": before}, after={"name": name})
     return organization
+
+
+def suspend_ingestion(*, actor: Actor, tenant: Organization | Project, reason: str) -> None:
+    """Refuse the telemetry of a project, or of all projects of an organization, telling senders and readers
+    the reason; within CACHE_SECONDS everywhere. Suspending again changes the reason."""
+    reason = " ".join(reason.split())
+    if not 3 <= len(reason) <= SUSPENSION_LENGTH:
+        raise InvalidRequest(
+            _("Say in 3 to %(most)s characters why ingestion is suspended.") % {"most": SUSPENSION_LENGTH}
+        )
+    _set_suspension(actor, tenant, reason if reason.endswith((".", "。", "!", "?")) else f"{reason}.")
+
+
+def resume_ingestion(*, actor: Actor, tenant: Organization | Project) -> None:
+    """Take telemetry again. A project stays suspended while its organization is."""
+    _set_suspension(actor, tenant, "")
+
+
+def _set_suspension(actor: Actor, tenant: Organization | Project, reason: str) -> None:
+    before = tenant.ingestion_suspended
+    if reason == before:
+        return
+    with transaction.atomic():
+        tenant.ingestion_suspended = reason
+        tenant.save(update_fields=["ingestion_suspended", "updated_at"])
+        _record(
+            actor,
+            "suspendIngestion" if reason else "resumeIngestion",
+            tenant,
+            before={"ingestionSuspended": before},
+            after={"ingestionSuspended": reason},
+        )
+    forget_answers()
 
 
 def add_member(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:

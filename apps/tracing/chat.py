@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from apps.tracing import frames
 from apps.tracing.media import references
 from apps.tracing.media.references import Reference
 
@@ -23,6 +24,8 @@ ROLES = {
     "ai": "assistant", "model": "assistant", "aimessagechunk": "assistant", "humanmessagechunk": "user",
     "tool": "tool", "function": "tool",
 }  # fmt: skip
+
+_SAYING = frozenset({"content", "parts", "tool_calls", "toolCalls", "function_call", "refusal"})
 
 PartKind = Literal["text", "thinking", "refusal", "call", "result", "image", "file", "media", "json"]
 
@@ -82,13 +85,15 @@ def _of_list(items: list[Any]) -> Conversation | None:
     messages = _all(item for item in items if not _langchain_tool(item))
     if messages:
         return Conversation(messages, tools)
+    if all(map(_is_call, items)):  # an answer that is nothing but calls
+        return Conversation([Message("assistant", [_tool_call(item) for item in items])])
     kinds = [_text(item, "type") if isinstance(item, dict) else "" for item in items]
     if all(kind in _BLOCKS for kind in kinds) and any(kind in _SPOKEN for kind in kinds):
         return Conversation([Message("assistant", _parts(items))])  # Anthropic's answer without its frame
     return None
 
 
-def _of_object(value: dict[str, Any]) -> Conversation | None:
+def _of_object(value: dict[str, Any], *, is_inner: bool = False) -> Conversation | None:
     """An object that holds messages under one of the usual keys, or is one message."""
     for key, reader in _HOLDERS.items():
         held = value.get(key)
@@ -103,9 +108,10 @@ def _of_object(value: dict[str, Any]) -> Conversation | None:
         tools = [*_tools(value.get("tools")), *_tools(value.get("functions")), *found.tools]
         rest = {name: item for name, item in value.items() if name not in used and item not in (None, [], {})}
         return Conversation([*_system(value), *found.messages], tools, rest)
-    message = value.get("message")
-    if isinstance(message, dict) and value.keys() <= {"message", "index", "finish_reason", "logprobs"}:
-        value = message
+    for key in () if is_inner else ("inputs", "outputs", "output"):  # of a function that takes or gives one
+        if isinstance(value.get(key), dict) and (found := _of_object(value[key], is_inner=True)):
+            rest = {name: item for name, item in value.items() if name != key and item not in (None, [], {})}
+            return Conversation(found.messages, found.tools, {**found.rest, **rest})
     single = _item(value)
     return Conversation([single]) if single else None
 
@@ -126,6 +132,7 @@ _HOLDERS: dict[str, Callable[[list[Any]], Conversation | None]] = {
     "contents": lambda held: _of_list(held),
     "choices": _inner("message"),
     "candidates": _inner("content"),
+    "generations": lambda held: _inner("message")(held[0] if isinstance(held[0], list) else held),
     "output": lambda held: _of_list(held),
     "input": lambda held: _of_list(held),
 }
@@ -178,6 +185,7 @@ def _all(items: Iterable[Any]) -> list[Message] | None:
 
 def _item(item: Any) -> Message | None:
     """One message, or one typed item of the Responses API."""
+    item = frames.bare(item)
     if not isinstance(item, dict):
         return None
     kind = _text(item, "type")
@@ -190,7 +198,7 @@ def _item(item: Any) -> Message | None:
     role = _text(item, "role")
     if not role and kind.lower() in ROLES:
         role = kind
-    if not role or not {"content", "parts", "tool_calls", "function_call", "refusal"} & item.keys():
+    if not role or _SAYING.isdisjoint(item):
         return None
     return _message(role, item)
 
@@ -210,8 +218,7 @@ def _message(role: str, item: dict[str, Any]) -> Message:
     if _text(item, "refusal"):
         parts.append(Part("refusal", _text(item, "refusal")))
     said = {part.id for part in parts if part.kind == "call" and part.id}
-    calls = item.get("tool_calls")
-    for call in calls[:MAX_ITEMS] if isinstance(calls, list) else []:
+    for call in _calls(item)[:MAX_ITEMS]:
         part = _tool_call(call)
         if part.id not in said:  # LangChain repeats Anthropic's blocks there
             parts.append(part)
@@ -219,6 +226,27 @@ def _message(role: str, item: dict[str, Any]) -> Message:
         parts.append(_tool_call({"function": item["function_call"]}))
     name = "" if shown == "tool" else _text(item, "name")
     return Message(shown, parts, name[:MAX_NAME])
+
+
+def _calls(item: dict[str, Any]) -> list[Any]:
+    """The calls beside a message's content; Vercel's AI SDK has them as JSON text."""
+    beside = item.get("additional_kwargs")
+    for holder in (item, beside if isinstance(beside, dict) else {}):
+        for key in ("tool_calls", "toolCalls"):
+            calls = frames.parsed(holder.get(key))
+            if isinstance(calls, list) and calls:
+                return calls
+    return []
+
+
+def _is_call(item: Any) -> bool:
+    """Whether an entry without role or type is the call of a tool."""
+    if not isinstance(item, dict) or "role" in item or "content" in item:
+        return False
+    function = item.get("function")
+    if isinstance(function, dict):
+        return "arguments" in function and bool(_text(function, "name"))
+    return bool(_name(item) and _id(item)) and not {"args", "arguments", "input"}.isdisjoint(item)
 
 
 def _is_typed(content: Any) -> bool:

@@ -38,6 +38,9 @@ class Level(StrEnum):
     ERROR = "ERROR"
 
 
+MERGED, REPEATED = "merged", "repeated"
+
+
 @dataclass(slots=True)
 class TraceFacts:
     """What one span says about its trace; None = says nothing. Explicit `langfuse.trace.*` and propagated
@@ -116,6 +119,8 @@ class Observation:
     service_name: str = ""
     host_name: str = ""
     attributes: str = ""  # JSON text: attributes, resource and scope as received; content by reference
+    # set by the writer, for whoever brought it: MERGED with what was stored, REPEATED (changed nothing)
+    outcome: str = field(default="", compare=False)
 
 
 class ScoreType(StrEnum):

@@ -36,7 +36,7 @@ from apps.tracing.knowledge import REMEMBERED_SPANS, Known, Memory, fold, look_u
 from apps.tracing.locks import writing
 from apps.tracing.merging import merge, replaced
 from apps.tracing.pieces import settled
-from apps.tracing.records import Observation, Score, TraceSummary
+from apps.tracing.records import MERGED, REPEATED, Observation, Score, TraceSummary
 from apps.tracing.repair import newest_version, repair, repair_recent
 from apps.tracing.store import Key
 from apps.tracing.stored import Stored, prepare
@@ -230,7 +230,10 @@ class Writer:
                 if id not in known:
                     fresh.append(stored)
                 elif combine is remapped or not set(known[id]).issuperset(stored.arrivals):
+                    stored.observation.outcome = MERGED
                     changed.append(stored)
+                else:
+                    stored.observation.outcome = REPEATED
         if combine is remapped:
             fresh = []
         older = self._replace(traces, changed, combine) if changed else []
@@ -352,7 +355,10 @@ def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:
         if before is None:
             spans[observation.id] = stored
         elif not set(before.arrivals).issuperset(stored.arrivals):
+            observation.outcome = MERGED
             spans[observation.id] = _merged(before, stored)
+        else:
+            observation.outcome = REPEATED
     return grouped
 
 

@@ -18,7 +18,7 @@ from apps.tracing.media import asgi as files
 from apps.tracing.media import services, storage, tokens
 from apps.tracing.media.models import Media, MediaLink
 from tests import factories
-from tests.support import media
+from tests.support import media, otlp
 from tests.support.otlp import RECORDINGS
 from tests.support.program import Sender
 
@@ -419,6 +419,54 @@ async def test_a_file_that_is_gone(sender: Sender):
     await asyncio.to_thread(services.erase, sender.project.id, None)
     assert (await sender.http.get(url)).status_code == 404
     assert (await sender.get(f"media/{ID}")).status_code == 404
+
+
+# --- files inside spans -------------------------------------------------------------------------------------
+
+
+SPAN = {
+    "trace_id": bytes(range(16)),
+    "span_id": b"spanspan",
+    "attributes": {
+        "langfuse.observation.input": json.dumps(
+            [{"type": "base64", "media_type": "image/png", "data": base64.b64encode(PNG).decode()}]
+        ),
+        "langfuse.observation.output": "plain",
+        "langfuse.trace.metadata.picture": f"data:image/png;base64,{base64.b64encode(PNG).decode()}",
+    },
+}
+
+
+async def test_files_inside_spans(sender: Sender, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(settings, "EXTRACT_MEDIA", True)
+    for _ in range(2):  # a retried request changes nothing
+        assert (await sender.export(otlp.request(SPAN))).status_code == 200
+    trace = (await sender.get(f"traces/{bytes(range(16)).hex()}")).json()
+    assert trace["input"] == [{"type": "base64", "media_type": "image/png", "data": media.reference(PNG)}]
+    assert trace["output"] == "plain"
+    assert trace["metadata"]["picture"] == media.reference(PNG).replace("bytes", "base64_data_uri")
+    found = (await sender.get(f"media/{ID}")).json()
+    assert (await sender.http.get(found["url"])).content == PNG
+    places = MediaLink.objects.values_list("trace_id", "observation_id", "field")
+    assert {link async for link in places} == {
+        (bytes(range(16)).hex(), b"spanspan".hex(), field) for field in ("input", "metadata")
+    }
+    assert kept(folder) == [PNG]
+
+
+async def test_files_inside_spans_that_cannot_be_stored(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(settings, "EXTRACT_MEDIA", True)
+    monkeypatch.setattr(storage, "_SPARE_BYTES", 2**60)
+    assert (await sender.export(otlp.request(SPAN))).status_code == 200
+    trace = (await sender.get(f"traces/{bytes(range(16)).hex()}")).json()
+    assert trace["input"][0]["data"] == base64.b64encode(PNG).decode()
+
+
+async def test_files_inside_spans_stay_unless_asked_for(sender: Sender, folder: Path):
+    assert (await sender.export(otlp.request(SPAN))).status_code == 200
+    trace = (await sender.get(f"traces/{bytes(range(16)).hex()}")).json()
+    assert trace["input"][0]["data"] == base64.b64encode(PNG).decode()
+    assert await Media.objects.acount() == 0
 
 
 # --- recorded clients ---------------------------------------------------------------------------------------

@@ -98,6 +98,25 @@ def test_openinference(project: Project) -> None:
     assert "as planned" in refused["statusMessage"]
 
 
+@pytest.mark.parametrize("first", ["logs", "spans"])
+def test_opentelemetrys_own_instrumentation(project: Project, first: str) -> None:
+    """Prompts and answers come as log events, before or after the spans they belong to."""
+    trace = project.trace(project.run("otel-openai", "otel_openai", first, **project.exporting())["trace"])
+    calls = by_model(trace)
+    assert len(trace["observations"]) == 3
+    for model in ("gpt-4o", "gpt-4o-mini"):
+        made = calls[model]
+        assert made["input"][1] == {"role": "user", "content": QUESTION}
+        assert made["output"]["message"] == {"role": "assistant", "content": answer(model, QUESTION)}
+        assert made["usageDetails"] == {
+            "input": CACHED + ASKED,
+            "output": SAID,
+            "total": CACHED + ASKED + SAID,
+        }
+        assert made["calculatedTotalCost"] > 0
+    assert calls["gpt-4o"]["modelParameters"]["temperature"] == 0.4
+
+
 def test_openllmetry(project: Project) -> None:
     environment = project.exporting()
     environment["TRACELOOP_BASE_URL"] = environment["OTEL_EXPORTER_OTLP_ENDPOINT"]

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.clients
 
 QUESTION = "介绍下 Langfuse"
 ASKED, SAID = count_tokens(QUESTION), count_tokens(answer("gpt-4o", QUESTION))
-DEFAULT_TAGS = ["cache_hit", "cache_key", "user_api_key_alias", "user_api_key_user_id"]
+KEY_TAGS = ("alias", "user_id", "user_email", "team_alias")
+DEFAULT_TAGS = ["cache_hit", "cache_key", *(f"user_api_key_{tag}" for tag in KEY_TAGS)]
 STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 LANGFUSE = {"success_callback": ["langfuse"], "failure_callback": ["langfuse"]}
 

@@ -251,6 +251,12 @@ def test_a_late_upload_of_what_was_erased_goes_too(project: Project) -> None:
     assert MediaRemoval.objects.count() == 0
 
 
+def test_a_file_inside_a_span(project: Project) -> None:
+    wanted = Announcement("image/png", len(PNG), media.sha256(PNG), "input", "t")
+    assert services.keep(project.id, wanted, PNG) == media.media_id(PNG)
+    assert download(project, PNG).content == PNG
+
+
 def test_a_page_leads_to_the_bucket(project: Project, bucket: address.Bucket) -> None:
     put(announce(project, PNG), PNG)
     report(project, PNG)

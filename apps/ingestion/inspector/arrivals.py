@@ -6,6 +6,7 @@ came with. Costs some ten microseconds a request and nothing a span: bodies are 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,6 +19,7 @@ from apps.core.ids import new_id
 from apps.ingestion.inspector import recording
 from apps.ingestion.inspector.entries import MAX_BODY, MAX_REASONS, MAX_TEXT, MAX_TRACES, Entry
 from apps.organizations.authentication import Access
+from apps.tracing.records import MERGED, REPEATED
 
 
 class Traced(Protocol):
@@ -32,9 +34,7 @@ class Share:
 
     access: Access
     token: str = ""  # digest of the resource attribute, when that opened the project
-    accepted: int = 0
-    merged: int = 0
-    repeated: int = 0
+    accepted: list[Traced] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)  # one for each item that was refused
     traces: tuple[str, ...] = ()
     more_traces: bool = False
@@ -42,7 +42,7 @@ class Share:
 
     def mapped(self, items: Sequence[Traced], refused: Sequence[str]) -> None:
         """Say what was understood, and why the rest was not (one reason an item)."""
-        self.accepted += len(items)
+        self.accepted.extend(items)
         self.reasons.extend(refused)
         traces = dict.fromkeys(item.trace_id for item in items if item.trace_id)
         self.traces = tuple(traces)[:MAX_TRACES]
@@ -135,7 +135,9 @@ def _entry(arrival: Arrival, share: Share) -> Entry:
         return arrival.headers.get(name, "")[:MAX_TEXT]
 
     failed = arrival.status >= 400
-    refused = len(share.reasons) + (share.accepted if failed else 0)
+    accepted = len(share.accepted)
+    outcomes = Counter(getattr(item, "outcome", "") for item in share.accepted)
+    merged, repeated = (0, 0) if failed else (outcomes[MERGED], outcomes[REPEATED])
     name, version = header("x-langfuse-sdk-name"), header("x-langfuse-sdk-version")
     ingestion = header("x-langfuse-ingestion-version").strip()
     return Entry(
@@ -154,11 +156,11 @@ def _entry(arrival: Arrival, share: Share) -> Entry:
         sdk_headers=(name.lower(), version, int(ingestion) if ingestion.isdecimal() else 0),
         packed=arrival.packed,
         unpacked=arrival.unpacked or arrival.packed,
-        received=share.accepted + len(share.reasons),
-        stored=0 if failed else share.accepted - share.merged - share.repeated,
-        merged=share.merged,
-        repeated=share.repeated,
-        refused=refused,
+        received=accepted + len(share.reasons),
+        stored=0 if failed else accepted - merged - repeated,
+        merged=merged,
+        repeated=repeated,
+        refused=len(share.reasons) + (accepted if failed else 0),
         reasons=tuple(reason[:MAX_TEXT] for reason in dict.fromkeys(share.reasons))[:MAX_REASONS],
         problem=arrival.problem[:MAX_TEXT],
         receipt=share.receipt,

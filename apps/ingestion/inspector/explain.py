@@ -25,7 +25,7 @@ MAX_TRIED = 400  # attributes of a span that are taken away one by one; 30 µs e
 # What the outcome is compared by: the rest follows from these, or repeats what was received.
 _NOT_COMPARED = {
     "attributes", "project_id", "received_at", "api_key_id", "source", "cost", "total_cost", "model_id",
-    "pricing_tier_id", "pricing_tier_name", "price_version", "said", "created_at", "updated_at",
+    "pricing_tier_id", "pricing_tier_name", "price_version", "said", "created_at", "updated_at", "outcome",
 }  # fmt: skip
 # Where a rule's field and that of the record have other names.
 FIELDS = {

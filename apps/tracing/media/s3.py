@@ -62,6 +62,16 @@ class S3Storage:
             ResponseCacheControl="private, max-age=3600, immutable",
         )
 
+    def put(self, key: str, content_type: str, content: bytes) -> None:
+        """Sends it to the bucket."""
+        with _failures():
+            self._client.put_object(
+                Bucket=self._bucket.name,
+                Key=self._bucket.prefix + key,
+                Body=content,
+                ContentType=content_type,
+            )
+
     def look(self, key: str) -> Stored | None:
         """Asks the bucket."""
         with _failures():

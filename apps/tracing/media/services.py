@@ -145,6 +145,16 @@ def finish(upload: Upload, arrived: Path, local: LocalStorage) -> None:
         media.save()
 
 
+def keep(project_id: str, wanted: Announcement, content: bytes) -> str:
+    """Store a file that is here already; its id. Raises Unavailable when that is not possible."""
+    media, is_here = _announce(project_id, wanted)
+    if not is_here:
+        storage().put(media.key, wanted.content_type, content)
+        told = {"content_type": wanted.content_type, "content_length": wanted.content_length}
+        Media.objects.filter(pk=media.pk).update(**told, sha256=wanted.sha256, uploaded_at=timezone.now())
+    return media.media_id
+
+
 def report(project_id: str, media_id: str, said: Report) -> None:
     """Note what a client says of its upload; whether the file is here, the storage is asked."""
     media = _rows(project_id, media_id).first()

@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,10 @@ class Storage(Protocol):
 
     def download_url(self, download: Download, base: str) -> str:
         """Where anybody may GET this file, for at least URL_SECONDS and at most twice that."""
+        ...
+
+    def put(self, key: str, content_type: str, content: bytes) -> None:
+        """Store a file. Raises Unavailable when the storage cannot."""
         ...
 
     def look(self, key: str) -> Stored | None:
@@ -79,6 +84,18 @@ class LocalStorage:
         """The same address for up to an hour, so that browsers may keep the file."""
         expires = (int(time.time()) // URL_SECONDS + 2) * URL_SECONDS
         return f"{base}{PREFIX}{tokens.sign(download, expires)}"
+
+    def put(self, key: str, content_type: str, content: bytes) -> None:
+        """Durable on return."""
+        arrived = self.arriving(uuid.uuid4().hex, len(content))
+        try:
+            with arrived.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self.keep(arrived, key)
+        finally:
+            arrived.unlink(missing_ok=True)
 
     def look(self, key: str) -> Stored | None:
         """From the file system."""

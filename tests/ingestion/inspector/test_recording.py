@@ -47,13 +47,26 @@ async def test_a_request_is_remembered(sender: Sender):
     assert [len(scope["spans"]) for scope in group["scopeSpans"]] == [2]
 
 
+async def test_what_was_known_is_told_apart(sender: Sender):
+    span = {"trace_id": TRACE, "span_id": b"\1" * 8}
+    await sender.export(request(span, {"trace_id": TRACE}))
+    await sender.export(request(span))
+    await sender.export(request({**span, "name": "renamed"}, {"trace_id": TRACE}, {"span_id": b""}))
+    third, second, first = entries(sender)
+    assert (first.received, first.stored, first.merged, first.repeated) == (2, 2, 0, 0)
+    assert (second.received, second.stored, second.merged, second.repeated) == (1, 0, 0, 1)
+    assert (third.received, third.stored, third.merged, third.refused) == (3, 1, 1, 1)
+    tally = recording.log().tallies(sender.project.id)[first.key_id]
+    assert tally.agrees and (tally.received, tally.stored, tally.known, tally.refused) == (6, 3, 2, 1)
+
+
 async def test_refused_requests_are_remembered_with_the_reason(sender: Sender):
     await sender.export(b"\xff\xff not protobuf")
     await sender.export(b"{}", content_type="text/plain")
     await sender.export(b"half", content_encoding="gzip")
     first, second, third = entries(sender)[::-1]
     assert [entry.status for entry in (first, second, third)] == [400, 400, 400]
-    assert "not an OTLP trace request" in first.problem
+    assert "not an OTLP" in first.problem
     assert "Content-Type" in second.problem
     assert "gzip" in third.problem
     tally = recording.log().tallies(sender.project.id)[first.key_id]
