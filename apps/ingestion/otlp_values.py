@@ -263,13 +263,19 @@ def _json_request(body: bytes) -> dict[str, Any]:
 
 
 def load_json(body: bytes) -> Any:
-    """Parse a body; broken UTF-8, lone surrogates and bare NaN in some string are mended, not refused."""
+    """Parse a body. Broken UTF-8, lone surrogates, bare NaN and numbers too large for a double are mended
+    (numbers become text), not refused: they are in one value of many."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:
-        mended = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=str)
+        mended = json.loads(
+            body.decode("utf-8-sig", "replace"),
+            parse_constant=str,
+            parse_float=lambda digits: number if isfinite(number := float(digits)) else digits,
+            parse_int=lambda digits: int(digits) if len(digits) < 20 else digits,
+        )
         return orjson.loads(json.dumps(mended, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as problem:
         raise InvalidRequest(f"The body is not JSON: {problem}") from None

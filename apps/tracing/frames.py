@@ -1,13 +1,16 @@
 """Frames that frameworks put around a message: LangChain's serialised objects, OpenInference's attributes
-put together, JSON inside of JSON. Pure."""
+put together, Strands' events, JSON inside of JSON. Pure."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
 
 _CHOICE = {"message", "index", "finish_reason", "logprobs"}
+_EVENT = {"message", "finish_reason", "id", "tool.result"}  # Strands' gen_ai.choice
+_BLOCKS = re.compile(r'\[\{"(?:text|toolUse|toolResult|reasoningContent)"')
 MAX_TEXT = 1_000_000  # characters of JSON inside of JSON that are worth reading
 
 
@@ -23,7 +26,23 @@ def bare(message: Any) -> Any:
         inner = parsed(message["message"])
         if isinstance(inner, dict):
             return _unspread(inner)
+    inner = message.get("content")
+    if isinstance(inner, dict) and isinstance(inner.get("parts"), list) and "role" not in message:
+        return {"role": "model", **inner}  # an answer of Gemini, as ADK tells it
+    if isinstance(message.get("message"), str) and message.keys() <= _EVENT:
+        said = blocks(message["message"])
+        if "finish_reason" in message or said is not message["message"]:
+            return {"role": "assistant", "content": said}
+    if isinstance(message.get("content"), str):
+        said = blocks(message["content"])
+        return message if said is message["content"] else {**message, "content": said}
     return message
+
+
+def blocks(text: str) -> Any:
+    """The list in JSON text of Bedrock's content blocks, as Strands sends them; any other text as it is."""
+    inner = parsed(text) if _BLOCKS.match(text) else text
+    return inner if isinstance(inner, list) and all(isinstance(block, dict) for block in inner) else text
 
 
 def parsed(value: Any) -> Any:

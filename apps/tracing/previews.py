@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from apps.tracing import frames
 from apps.tracing.media import references
 from apps.tracing.records import PREVIEW_LENGTH
 
@@ -98,6 +99,8 @@ def _said_in_object(value: dict[str, Any], role: str, depth: int) -> str:
             return _said(value[key], role, depth + 1)
     if isinstance(value.get("message"), dict):
         return _content(value["message"], depth)
+    if isinstance(value.get("message"), str) and "finish_reason" in value:
+        return _content({"content": value["message"]}, depth)
     for key in _WRAPPERS:
         if key in value and (said := _said(value[key], role, depth + 1)):
             return said
@@ -107,6 +110,8 @@ def _said_in_object(value: dict[str, Any], role: str, depth: int) -> str:
 def _content(message: dict[str, Any], depth: int) -> str:
     """What one message says, its parts joined."""
     content = message.get("content", message.get("parts"))
+    if isinstance(content, str):
+        content = frames.blocks(content)
     if isinstance(content, str):
         return content
     if isinstance(content, list):

@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -47,6 +48,7 @@ logger = logging.getLogger(__name__)
 TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
 
 
+Arrivals = tuple[int, ...]  # hashes of what a row was made of
 Combine = Callable[[Stored, Stored], Stored]  # stored row and arrival to the row that takes its place
 
 # What is no fault of the records: the store, the database, the machine.
@@ -127,20 +129,21 @@ class Writer:
 
         return self._guarded(work, len(records))
 
-    def replace(self, observations: Sequence[Observation]) -> CommitResult:
+    def replace(self, observations: Sequence[Observation], seen: Sequence[Arrivals] = ()) -> CommitResult:
         """Put these in the place of the stored observations of the same ids; what is not stored is left out.
 
         For what was received and is mapped anew: of the stored row only its pieces stay, the time of arrival,
         and the hashes of its arrivals, so that a body sent again still changes nothing. Durable, readable and
-        in the summaries on return; raises as `commit` does.
+        in the summaries on return; raises as `commit` does. `seen` are the arrivals of each stored row as it
+        was when it was read: one that something has arrived for since keeps what it has.
         """
 
         def work() -> CommitResult:
             arrivals: dict[Key, dict[str, Stored]] = {}
-            for observation in observations:
+            for observation, before in zip(observations, seen or repeat(()), strict=False):
                 spans = arrivals.setdefault((observation.project_id, observation.trace_id), {})
-                spans[observation.id] = prepare(observation)
-            return self._in_turn(arrivals, [], remapped)
+                spans[observation.id] = prepare(observation, before)
+            return self._in_turn(arrivals, [], _remapped_if_same if seen else remapped)
 
         return self._guarded(work, len(observations))
 
@@ -229,12 +232,12 @@ class Writer:
             for id, stored in spans.items():
                 if id not in known:
                     fresh.append(stored)
-                elif combine is remapped or not set(known[id]).issuperset(stored.arrivals):
+                elif combine is not _merged or not set(known[id]).issuperset(stored.arrivals):
                     stored.observation.outcome = MERGED
                     changed.append(stored)
                 else:
                     stored.observation.outcome = REPEATED
-        if combine is remapped:
+        if combine is not _merged:
             fresh = []
         older = self._replace(traces, changed, combine) if changed else []
         written = fresh + changed
@@ -367,6 +370,12 @@ def remapped(older: Stored, newer: Stored) -> Stored:
     counts, but a cost that nobody could work out any more stays."""
     parts = (newer, older) if newer.observation.total_cost is not None else (older,)
     return settle(replaced(older, newer), *parts)
+
+
+def _remapped_if_same(older: Stored, newer: Stored) -> Stored:
+    if older.arrivals == newer.arrivals:
+        return remapped(older, newer)
+    return prepare(older.observation, older.arrivals)
 
 
 def _merged(older: Stored, newer: Stored) -> Stored:

@@ -83,9 +83,9 @@ class Project:
         trace: dict[str, Any] = answer.json()
         return trace
 
-    def listed(self) -> list[str]:
-        """Ids of the traces that a person sees in the list, newest first."""
-        page = self.browser.get(f"/project/{PROJECT_ID}/traces").text
+    def listed(self, **filters: str) -> list[str]:
+        """Ids of the traces that a person sees in the list, filtered as in its address, newest first."""
+        page = self.browser.get(f"/project/{PROJECT_ID}/traces", params=filters).text
         return re.findall(rf'class="trace-link[^"]*" href="/project/{PROJECT_ID}/traces/([^"?]+)', page)
 
 

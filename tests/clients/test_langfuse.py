@@ -154,6 +154,9 @@ def test_users_by_update_current_trace(project: Project, client: str) -> None:
         assert trace["sessionId"] == f"session-of-{user}"
         assert trace["metadata"]["email"] == f"{user}@example.org"
         assert (trace["tags"], trace["version"], trace["public"]) == (["users"], "1.0.0", True)
+    first, other, again = (trace["id"] for trace in traces)
+    of_user_1 = project.listed(user="user-1")
+    assert {first, again} <= set(of_user_1) and other not in of_user_1
 
 
 @pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-3.2"])

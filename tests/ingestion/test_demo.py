@@ -13,6 +13,7 @@ from apps.core.clock import from_datetime
 from apps.ingestion.demo import load_demo
 from apps.ingestion.demo.calendar import observations_between, observations_of
 from apps.ingestion.demo.loader import ORGANIZATION_ID, PROJECT_ID
+from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations.models import Membership, Project
 from apps.pricing import catalogue, library, seed
 from apps.tracing import repository
@@ -49,6 +50,16 @@ def test_later_tellings_continue_where_the_last_one_ended(story: list[Observatio
     missing = {step.trace_id for step in story if step.id not in set(parts)}
     assert len(parts) == len(set(parts))
     assert len(missing) <= 2
+
+
+def test_traces_are_judged(story: list[Observation]) -> None:
+    judged = verdicts(story)
+    assert judged == verdicts(story)
+    assert len({score.id for score in judged}) == len(judged)
+    assert {score.trace_id for score in judged} <= {step.trace_id for step in story}
+    assert {score.source for score in judged} == {"API", "EVAL", "ANNOTATION"}
+    assert {str(score.type) for score in judged} == {"NUMERIC", "BOOLEAN", "CATEGORICAL"}
+    assert any(score.comment for score in judged)
 
 
 def test_it_shows_what_the_program_can_show(story: list[Observation]) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from apps.ingestion import otlp
+from apps.ingestion.mapping import spans
 from apps.ingestion.mapping.shapes import Context, Sender
-from apps.ingestion.mapping.spans import map_spans
 from apps.ingestion.otlp import Span
 from apps.tracing.received import system_metadata
 from apps.tracing.records import Observation
@@ -41,8 +41,19 @@ def mapped(
     attributes: dict[str, Any] | None = None, *, sender: Sender | None = None, **span: Any
 ) -> Observation:
     """The observation of one span; arguments as of `decoded`."""
-    [observation] = map_spans([decoded(attributes, **span)], Context("p", sender=sender or Sender()))
+    [observation] = map_strictly([decoded(attributes, **span)], sender or Sender())
     return observation
+
+
+def map_strictly(of: Iterable[Span], sender: Sender) -> list[Observation]:
+    """Observations of spans; a rule that fails is no span without mapping, but a failure."""
+
+    def fail(span: Span, origin: Any, context: Context, fault: Exception) -> Observation:
+        raise fault
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spans, "_unmapped", fail)
+        return spans.map_spans(of, Context("p", sender=sender))
 
 
 @dataclass(frozen=True)

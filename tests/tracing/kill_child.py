@@ -44,6 +44,33 @@ def batch(number: int) -> list[Any]:
     return made
 
 
+def judged(number: int) -> list[Any]:
+    """A score of a new trace, and second thoughts on that of the batch before."""
+    from apps.tracing.records import Score
+    from tests.tracing.spans import START
+
+    def score(of: int, value: float) -> Score:
+        said = {"value": 2 * number}
+        return Score(PROJECT, f"score {of}", "n", START, value=value, trace_id=f"t{of}-0", said=said)
+
+    return [score(number, number), *([score(number - 1, -number)] if number else [])]
+
+
+def look_at_scores(acked: int) -> None:
+    """Every acknowledged score is there, once, as it was said last."""
+    from apps.telemetry.gate import gate
+
+    rows = gate().query("SELECT id, value, trace_id FROM scores FINAL", purpose="test")
+    values = {id: (value, trace) for id, value, trace in rows}
+    assert len(values) == len(rows), "a score is doubled"
+    for number in range(acked + 1):
+        value, trace = values.pop(f"score {number}", (None, ""))
+        changed = -(number + 1)
+        allowed = (changed,) if number < acked else (number, changed)  # the batch that was cut may be there
+        assert value in allowed and trace == f"t{number}-0", f"score {number} is {value}"
+    assert set(values) <= {f"score {acked + 1}"}, "scores from nowhere"
+
+
 def told(batch: int, number: int, *, first: bool) -> list[Any]:
     """Of some traces of a batch what is told of them in events and pieces: by that batch, or by the next.
 
@@ -126,6 +153,7 @@ def look(acked: int) -> None:
     counted = sum(trace.summary.observation_count for trace in stored.values())
     spans = sum(1 for row in rows if row.observation.id)
     assert counted == spans, f"summaries count {counted} spans of {spans}"
+    look_at_scores(acked)
 
 
 def replay(acked: int) -> None:
@@ -142,7 +170,8 @@ def replay(acked: int) -> None:
     for _ in range(2):
         forget()
         for number in range(acked + 1):
-            assert writer.commit(batch(number)).traces == [], f"replay of {number} changed something"
+            result = writer.commit([*batch(number), *judged(number)])
+            assert result.traces == [] and result.scores == [], f"replay of {number} changed something"
     assert totals() == before
 
 
@@ -195,7 +224,7 @@ def run(first: int, count: int) -> None:
     look(first - 1)
     print("ready", flush=True)
     for number in range(first, first + count):
-        writer.commit(batch(number))
+        writer.commit([*batch(number), *judged(number)])
         print("ack", number, flush=True)
 
 

@@ -225,6 +225,25 @@ SHAPES: dict[str, tuple[Any, list[tuple[str, str, str]]]] = {
         ],
         [ASK, CALL, FOUND],
     ),
+    "strands": (
+        [
+            {"role": "user", "content": '[{"text": "ask"}]'},
+            {
+                "role": "assistant",
+                "content": '[{"toolUse": {"toolUseId": "c1", "name": "search", "input": {"city": "Osaka"}}}]',
+            },
+            {
+                "role": "tool",
+                "content": '[{"toolResult": {"toolUseId": "c1", "content": [{"json": {"hotels": 3}}]}}]',
+            },
+        ],
+        [ASK, CALL, ("tool", "result", '[{ "json": { "hotels": 3 } }]')],
+    ),
+    "strands answer": ({"finish_reason": "end_turn", "message": '[{"text": "answer"}]'}, [ANSWER]),
+    "adk answer": (
+        {"content": {"role": "model", "parts": [{"text": "answer"}]}, "usage_metadata": {"x": 1}},
+        [ANSWER],
+    ),
     "refused": ({"role": "assistant", "content": None, "refusal": "no"}, [("assistant", "refusal", "no")]),
 }
 

@@ -15,8 +15,8 @@ from apps.core.clock import now_micros
 from apps.core.errors import ApiError, InvalidRequest, Unavailable
 from apps.telemetry import gate as gate_module
 from apps.telemetry.gate import Gate, QueryFailed
-from apps.tracing import receipts, repository
-from apps.tracing.records import TraceFilter
+from apps.tracing import receipts, repository, scores
+from apps.tracing.records import Score, TraceFilter
 from apps.tracing.writer import Writer
 from tests.tracing.spans import root, span
 
@@ -93,6 +93,21 @@ def test_a_receipt_waits_for_its_rows(server: Gate, project: str, monkeypatch: p
     monkeypatch.setattr(receipts, "WAIT_SECONDS", 0.05)
     with pytest.raises(Unavailable):  # of a writer whose rows this replica has not
         receipts.verify(project, receipts.issue(project, "elsewhere", now_micros()))
+
+
+def test_scores_and_their_receipts(server: Gate, project: str) -> None:
+    judged = [Score(project, text or "empty", text, 1, string_value=text, trace_id="t") for text in ODD]
+    result = Writer().commit(judged)
+    receipts.verify(project, result.receipt(project))
+    found = {score.id: score.string_value for score in scores.scores_of_trace(project, "t")}
+    assert found == {text or "empty": text for text in ODD}
+    first, second = (
+        Score(project, "s", "n", 1, value=value, said={"value": int(value)}) for value in (1.0, 2.0)
+    )
+    Writer().commit([second])
+    assert Writer().commit([first]).scores == []
+    found_score = scores.get_score(project, "s")
+    assert found_score is not None and found_score.value == 2.0
 
 
 def test_writers_beside_each_other_remember_nothing(server: Gate, project: str) -> None:

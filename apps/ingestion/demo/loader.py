@@ -11,6 +11,7 @@ from apps.accounts.models import User
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.ingestion.demo.calendar import DAYS, observations_between
+from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization, Project, Role
 from apps.tracing.costs import add_prices
@@ -37,7 +38,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
     since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * _DAY)
     count = 0
     for batch in _batches(project.id, since, until):
-        writer.commit(batch)
+        writer.commit([*batch, *verdicts(batch)])
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
     logger.info("the demo organization has %d more observations", count)

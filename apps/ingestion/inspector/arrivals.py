@@ -1,11 +1,12 @@
 """One request on its way through this process: who sent it, how long each step took, what came of it.
 
 The way of a request says what it knows to `current()`; at the end that is recorded, once for each key it
-came with. Costs some ten microseconds a request and nothing a span: bodies are kept by reference.
+came with. Costs some 60 µs for a request of 256 spans: bodies are kept by reference.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from apps.ingestion.inspector import recording
 from apps.ingestion.inspector.entries import MAX_BODY, MAX_REASONS, MAX_TEXT, MAX_TRACES, Entry
 from apps.organizations.authentication import Access
 from apps.tracing.records import MERGED, REPEATED
+
+logger = logging.getLogger(__name__)
 
 
 class Traced(Protocol):
@@ -119,7 +122,10 @@ def watching(way: str, path: str, headers: Mapping[str, str]) -> Iterator[Arriva
     finally:
         _current.reset(token)
         if arrival.status:
-            _record(arrival)
+            try:
+                _record(arrival)
+            except Exception:  # the request is answered: it must not fail for being remembered
+                logger.exception("a request could not be recorded")
 
 
 def _record(arrival: Arrival) -> None:

@@ -21,6 +21,7 @@ from apps.tracing.received import REMOVED, is_credential
 from apps.tracing.records import Observation, ObservationType, Score
 
 MAX_TRIED = 400  # attributes of a span that are taken away one by one; 30 µs each
+MAX_WORK = 64 * 1024 * 1024  # characters mapped for that, all in all: fewer are taken away from large spans
 
 # What the outcome is compared by: the rest follows from these, or repeats what was received.
 _NOT_COMPARED = {
@@ -117,9 +118,10 @@ def explain(span: Span, context: Context) -> Explanation:
     )
     nothing = dict(facts(map_spans([bare], context)[0]))
     readings = []
+    tried = min(MAX_TRIED, MAX_WORK // max(_size(span), 1))
     for count, (place, value) in enumerate(_attributes(span)):
-        changed: tuple[str, ...] = ()
-        if count < MAX_TRIED:
+        changed = tuple(map(_field, asked.took.get(place, ())))[:1]  # as good as it gets without trying
+        if count < tried:
             changed = changed_facts(outcome, dict(facts(map_spans([_without(span, place)], context)[0])))
             if not changed and place in asked.read:  # perhaps another attribute says the same
                 alone = dict(facts(map_spans([_alone(bare, span, place)], context)[0]))
@@ -190,6 +192,10 @@ def _attributes(span: Span) -> Iterator[tuple[Place, Any]]:
         yield Place("resource", 0, key), value
     for key, value in span.scope.attributes.items():
         yield Place("scope", 0, key), value
+
+
+def _size(span: Span) -> int:
+    return sum(len(value) if isinstance(value, str) else 100 for _, value in _attributes(span))
 
 
 def _without(span: Span, place: Place) -> Span:

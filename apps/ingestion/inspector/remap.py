@@ -33,7 +33,7 @@ from apps.tracing.received import REMOVED
 from apps.tracing.received_rows import START, Cursor, count_received, cursor_of, received_between
 from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, cost_units, prepare
-from apps.tracing.writer import Writer, remapped
+from apps.tracing.writer import Arrivals, Writer, remapped
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ class Preview:
 @dataclass(frozen=True, slots=True)
 class _Change:
     observation: Observation  # as it is mapped now
+    arrivals: Arrivals  # of the row when it was read
     fields: tuple[str, ...]
     before: dict[str, Any]
     after: dict[str, Any]
@@ -190,11 +191,11 @@ def _step(job: Remap, writer: Writer) -> bool:
     after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
     rows = received_between(job.project_id, job.since, job.until, after=after, limit=STEP)
     outcome = Outcome()
-    changes = [change.observation for change in _changes(rows, outcome)]
+    changes = _changes(rows, outcome)
     if not Remap.objects.unfinished().filter(id=job.id).exists():  # canceled meanwhile
         return False
     if changes:
-        writer.replace(changes)
+        writer.replace([c.observation for c in changes], [c.arrivals for c in changes])
     job.read += outcome.read
     job.changed += outcome.changed
     job.skipped = dict(Counter(job.skipped) + outcome.skipped)
@@ -257,7 +258,7 @@ def _change(row: Stored) -> _Change | None:
     before = dict(_comparable(stored))
     after = dict(_comparable(remapped(row, prepare(mapped)).observation))
     fields = changed_facts(before, after)
-    return _Change(mapped, fields, before, after) if fields else None
+    return _Change(mapped, row.arrivals, fields, before, after) if fields else None
 
 
 def _keep_secrets(stored: Observation, mapped: Observation) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
+from apps.core.clock import clamp_micros
 from apps.ingestion.mapping.content import of_indices, of_keys, with_instructions
 from apps.ingestion.mapping.shapes import Content
 from apps.ingestion.mapping.tools import Tools, listed
-from apps.ingestion.mapping.values import parameter, text, under
+from apps.ingestion.mapping.values import first, parameter, text, under
 from apps.ingestion.otlp import Attributes, Span
 from apps.pricing.usage import dollars
 from apps.tracing.records import ObservationType
@@ -26,6 +28,7 @@ _REPEATING = ("invoke_agent", "agent_step")  # repeat model and usage of their c
 _PARAMETERS = ("gen_ai.request.", "llm.invocation_parameters.")
 _INPUT_KEYS = ("gen_ai.input.messages", "gen_ai.tool.call.arguments")
 _INSTRUCTIONS = "gen_ai.system_instructions"
+_FIRST_CHUNK = ("gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk")
 _OUTPUT_KEYS = ("gen_ai.output.messages", "gen_ai.tool.call.result")
 
 
@@ -80,6 +83,14 @@ def request_parameters(span: Span) -> dict[str, Any] | None:
         if name != "model":
             found[name] = parameter(value)
     return found or None
+
+
+def completion_start(span: Span) -> int | None:
+    """When the first chunk came, of which some senders give the seconds since the start."""
+    waited = first(span.attributes, _FIRST_CHUNK)
+    if isinstance(waited, int | float) and not isinstance(waited, bool) and 0 < waited < 1e9:
+        return clamp_micros(span.start_time + math.ceil(waited * 1_000_000))
+    return None
 
 
 def tools(span: Span) -> Tools | None:

@@ -143,7 +143,11 @@ class Rules:
         Bound(litellm.SCOPE, litellm.cost),
     )
     prompt: Table[tuple[str, int | None]] = (langfuse.prompt, vercel.prompt)
-    completion_start: Table[int] = (langfuse.completion_start, vercel.completion_start)
+    completion_start: Table[int] = (
+        langfuse.completion_start,
+        vercel.completion_start,
+        gen_ai.completion_start,
+    )
     environment: Table[str] = (generic.environment,)
     version: Table[str] = (langfuse.version,)
     release: Table[str] = (langfuse.release,)

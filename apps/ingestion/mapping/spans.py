@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -18,6 +20,8 @@ from apps.ingestion.mapping.values import dump, text
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
 from apps.tracing.received import without_credentials
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
+
+logger = logging.getLogger(__name__)
 
 _NO_CONTENT = Content("", "", {})
 MAX_CONTENT = 256 * 1024 * 1024  # characters of input and output of one request: few bytes can ask for many
@@ -51,13 +55,34 @@ def map_spans(spans: Iterable[Span], context: Context) -> list[Observation]:
     for span in spans:
         if origin is None or origin.scope is not span.scope or origin.resource is not span.resource:
             origin = _origin(span, context)
-        observation = _map(span, origin, context)
+        try:
+            observation = _map(span, origin, context)
+        except MemoryError:
+            raise
+        except Exception as fault:
+            observation = _unmapped(span, origin, context, fault)
         observations.append(observation)
         left -= len(observation.input) + len(observation.output)
         if left < 0:
             raise TooLarge(f"More than {MAX_CONTENT} characters of input and output. Send less at once.")
     clocks.place(observations)
     return observations
+
+
+def _unmapped(span: Span, origin: _Origin, context: Context, fault: Exception) -> Observation:
+    """A span that some rule stumbled over. The fault is ours: it costs the span its mapping for now, not its
+    attributes, from which it can be mapped again, and not its siblings."""
+    place = traceback.extract_tb(fault.__traceback__)[-1]
+    logger.error(
+        "mapping a span failed: %s in %s, %s:%s",  # no message: it may hold what was sent
+        type(fault).__name__,
+        place.name,
+        place.filename,
+        place.lineno,
+    )
+    observation = _map(replace(span, attributes={}, events=[]), origin, context)
+    observation.attributes = _received(span, origin, _NO_CONTENT, renamed=False)
+    return observation
 
 
 def _origin(span: Span, context: Context) -> _Origin:

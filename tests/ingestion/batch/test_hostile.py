@@ -117,6 +117,17 @@ async def test_nan_and_lone_surrogates_are_mended(sender: Sender):
     assert (row.name, row.input) == ("?", '{"x":"NaN"}')
 
 
+@pytest.mark.parametrize("digits", ["1" + "0" * 400, "-1e400"])
+async def test_numbers_beyond_doubles_are_mended(sender: Sender, digits: str):
+    large = json.dumps(event("span-create", id="large", traceId="large", input={"x": "DIGITS", "y": 5}))
+    body = f'{{"batch": [{large}]}}'.replace('"DIGITS"', digits).encode()
+    headers = {"authorization": sender.authorization}
+    response = await sender.http.post(INGESTION, content=body, headers=headers)
+    assert (response.status_code, response.json()["errors"]) == (207, [])
+    [row] = repository.list_observations(sender.project.id, "large", content=True)
+    assert json.loads(row.input) == {"x": digits, "y": 5}
+
+
 async def test_secrets_in_bodies_are_not_kept(sender: Sender):
     secret = "sk-very-secret"
     await send(sender, event("span-create", id="s", traceId="t", extra={"api_key": secret}, token=secret))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from typing import Any
 
@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.core.errors import TooLarge
-from apps.ingestion.mapping.registry import NAMED, ask, for_span
+from apps.ingestion.mapping import registry
+from apps.ingestion.mapping.registry import NAMED, Rules, ask, for_span
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import MAX_CONTENT, map_spans
 from apps.tracing.received import CONTENT_KEYS, system_metadata
 from tests.ingestion import dialects
-from tests.support.mapping import PYTHON_3, PYTHON_5, VECTORS, decoded, mapped
+from tests.support.mapping import PYTHON_3, PYTHON_5, VECTORS, decoded, map_strictly, mapped
 
 for _module in pkgutil.iter_modules(dialects.__path__, f"{dialects.__name__}."):
     if _module.name != __name__:
@@ -57,8 +58,8 @@ def test_any_attributes_map(
     attributes: dict[str, Any], scope: str, events: list[tuple[str, dict[str, Any]]], sender: Sender
 ):
     spans = [decoded(attributes, scope=scope, events=events, trace_id=b"t" * 16, span_id=b"s" * 8)]
-    [observation] = map_spans(spans, Context("p", sender=sender))
-    assert map_spans(spans, Context("p", sender=sender)) == [observation]
+    [observation] = map_strictly(spans, sender)
+    assert map_strictly(spans, sender) == [observation]
     assert all(isinstance(value, str) for value in observation.metadata.values())
     assert all(isinstance(count, int) and count >= 0 for count in observation.usage.values())
     assert all(amount.is_finite() for amount in observation.provided_cost.values())
@@ -121,3 +122,21 @@ def test_spans_that_make_much_more_than_was_sent_are_refused():
     assert 50_000 < made < 60_000
     with pytest.raises(TooLarge):
         map_spans((span for _ in range(MAX_CONTENT // made + 1)), Context("p"))
+
+
+def test_a_rule_that_fails_costs_one_span_its_mapping(monkeypatch, caplog):
+    """No such rule is known; if there is one, nothing that was sent is lost by it, or logged."""
+
+    def stumble(span):
+        if "stone" in span.attributes:
+            raise ValueError(span.attributes["stone"])
+
+    rules = replace(Rules(), usage=(stumble,))
+    monkeypatch.setattr(registry, "for_span", lambda span: rules)
+    spans = [decoded({"stone": "secret text", "langfuse.observation.input": "i"}), decoded({"model": "m"})]
+    bad, good = map_spans(spans, Context("p"))
+    assert (bad.id, bad.name, bad.type, bad.input) == (spans[0].id, "span", "SPAN", "")
+    assert system_metadata(bad.attributes)["attributes"] == {"stone": "secret text"}
+    assert (good.type, good.model) == ("GENERATION", "m")
+    assert "ValueError in stumble" in caplog.text
+    assert "secret text" not in caplog.text

@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 
 from tests.support.mapping import Vector, vectors
+from tests.support.otlp import START
 
 USER = {"role": "user", "parts": [{"type": "text", "content": "hi"}]}
 ANSWER = {"role": "assistant", "parts": [{"type": "text", "content": "hello"}], "finish_reason": "stop"}
@@ -179,6 +180,16 @@ def test_content(vector):
     Vector("a cost", {"gen_ai.usage.cost": 0.25}, {"provided_cost": {"total": Decimal("0.25")}, "usage": {}}),
     Vector(
         "a cost by its other name", {"llm.cost.total": "0.5"}, {"provided_cost": {"total": Decimal("0.5")}}
+    ),
+    Vector(
+        "seconds to the first chunk",
+        {"gen_ai.response.time_to_first_chunk": 0.25},
+        {"completion_start_time": START // 1000 + 250_000},
+    ),
+    Vector(
+        "their other name, and what is no time",
+        {"gen_ai.client.operation.time_to_first_chunk": "0.25"},
+        {"completion_start_time": None},
     ),
     Vector("a conversation is a session", {"gen_ai.conversation.id": "c"}, {"session_id": "c"}),
 )

@@ -16,7 +16,7 @@ def recorded(name: str) -> list[Observation]:
 
 
 def test_vercel_ai_sdk():
-    observations = recorded("ai_sdk")
+    observations = recorded("ai_sdk_5")
     by_name = {observation.name: observation for observation in observations}
     call, tool, around = observations[0], by_name["weather"], by_name["fn:ai.generateText"]
     assert call.name == "fn:ai.generateText.doGenerate"
@@ -40,6 +40,37 @@ def test_vercel_ai_sdk():
     assert by_name["fn:ai.streamText"].usage == {"input": 0, "output": 0, "total": 0}
     assert (embedding.type, embedding.usage["total"]) == ("EMBEDDING", 3)
     assert json.loads(embedding.input) == ['"embed me"']
+
+
+def test_vercel_ai_sdk_6():
+    observations = recorded("ai_sdk_6")
+    by_name = {observation.name: observation for observation in observations}
+    call, around = observations[0], by_name["fn:ai.generateText"]
+    details = {"input_cached_tokens": 40, "output_reasoning_tokens": 20}
+    assert (call.type, call.usage) == ("GENERATION", {"input": 60, "output": 30, "total": 150, **details})
+    assert (around.usage["total"], around.output) == (0, "sunny")
+    assert json.loads(call.output)["content"] == "let me look"
+
+
+def test_vercel_ai_sdk_7():
+    observations = recorded("ai_sdk_7")
+    call, tool, step = observations[:3]
+    assert (call.type, call.model) == ("GENERATION", "mock-model-id")
+    assert call.usage == {
+        "input": 60,
+        "output": 50,
+        "input_cached_tokens": 40,
+        "input_cache_creation": 0,
+        "total": 150,
+    }
+    assert [message["role"] for message in json.loads(call.input)["messages"]] == ["system", "user"]
+    assert (tool.type, tool.name, tool.output) == ("TOOL", "weather", '{"t":20}')
+    assert (step.type, step.usage) == ("SPAN", {})
+    agents = [observation for observation in observations if observation.type == "AGENT"]
+    assert agents
+    assert all(agent.usage == {} for agent in agents)
+    streamed = [observation for observation in observations if observation.completion_start_time]
+    assert [observation.type for observation in streamed] == ["GENERATION"]
 
 
 def test_pydantic_ai():

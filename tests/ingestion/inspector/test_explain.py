@@ -78,6 +78,13 @@ def test_what_was_not_used_says_why():
     assert {note.code for note in explanation.notes} == {"unknown level", "unknown type", "environment"}
 
 
+def test_large_spans_are_explained_with_less_effort(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("apps.ingestion.inspector.explain.MAX_WORK", 1)
+    found = fates(explained({"user.id": "u" * 50, "x": 1}))
+    assert found["user.id"] == ("used", "trace.user_id", ("trace.user_id",))
+    assert found["x"][0] == "metadata"
+
+
 def test_two_that_say_the_same_are_both_told():
     found = fates(explained({"langfuse.user.id": "u", "user.id": "u"}))
     assert found["langfuse.user.id"] == ("used", "trace.user_id", ("trace.user_id",))

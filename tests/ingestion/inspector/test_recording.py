@@ -7,6 +7,7 @@ import base64
 import json
 
 import orjson
+import pytest
 from asgiref.sync import sync_to_async
 
 from apps.ingestion.inspector import recording
@@ -125,6 +126,14 @@ async def test_no_secret_is_kept_or_shown(sender: Sender):
     secret = base64.b64decode(sender.authorization.split()[1]).decode().split(":")[1]
     for hidden in ("hush", secret, sender.authorization.split()[1]):
         assert not any(hidden in text for text in kept)
+
+
+async def test_recording_never_fails_a_request(sender: Sender, monkeypatch: pytest.MonkeyPatch):
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(recording, "record", fail)
+    assert (await sender.export(request({}))).status_code == 200
 
 
 async def test_pages_are_told_by_id_alone(sender: Sender):

@@ -24,6 +24,7 @@ from apps.organizations.models import Project
 from apps.pricing import catalogue
 from apps.tracing import repository
 from apps.tracing.costs import add_prices
+from apps.tracing.received_rows import received_between
 from apps.tracing.records import Observation
 from apps.tracing.stored import prepare
 from apps.tracing.writer import Writer
@@ -127,6 +128,18 @@ def test_what_cannot_be_mapped_again_stays(project: Project, writer: Writer):
     writer.commit([replace(whole, status_message="a second arrival")])
     seen = remap.preview(project.id, *last_hour())
     assert seen.outcome.skipped == {"merged": 1, "batch": 1} and seen.outcome.changed == 0
+
+
+def test_what_arrives_meanwhile_is_not_lost(project: Project, writer: Writer):
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    [row] = received_between(project.id, *last_hour())
+    writer.commit([replace(now, output="a later word")])
+    writer.replace([replace(now)], [row.arrivals])
+    assert only(project, now.trace_id).output == "a later word"
+    [row] = received_between(project.id, *last_hour())
+    writer.replace([replace(now, name="anew")], [row.arrivals])
+    assert only(project, now.trace_id).name == "anew"
 
 
 def test_only_what_was_asked_for(project: Project, writer: Writer):
