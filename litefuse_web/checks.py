@@ -124,6 +124,26 @@ def check_proxies(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any)
     ]
 
 
+@register()
+def check_default_project(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Behind a proxy on the same machine everybody may look local."""
+    if not (settings.OTLP_DEFAULT_PROJECT and settings.TRUSTED_PROXIES):
+        return []
+    return [
+        Warning(
+            "LITEFUSE_OTLP_DEFAULT_PROJECT is set on a server behind a proxy.",
+            hint=(
+                "What a proxy on this machine passes on without X-Forwarded-For or a like header counts as"
+                " sent from here, and is taken without credentials. Unset one of the two, or be sure of the"
+                " proxy."
+            ),
+            id="litefuse.W002",
+        )
+    ]
+
+
 def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text)

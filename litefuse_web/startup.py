@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.conf import settings
 from django.core.management import call_command
@@ -79,14 +79,15 @@ def load_demo(writer: Writer) -> None:
         logger.exception("the demo organization could not be loaded")
 
 
-def banner() -> list[str]:
-    """Lines for the person who started the server."""
+def banner(otlp: Sequence[str] = ()) -> list[str]:
+    """Lines for the person who started the server; `otlp` are addresses of exporters' own ports."""
     set_script_prefix(f"{settings.BASE_PATH}/")  # kept by thread, and this one has answered no request
     lines = [
         "",
         f"  Litefuse {settings.VERSION} is ready",
         "",
         f"    Open        {settings.PUBLIC_URL}{reverse('home')}",
+        *([f"    Exporters   {', '.join(otlp)}"] if otlp else []),
         f"    Data        {settings.DATA_DIR}",
         "    Stop        Ctrl-C",
         "",

@@ -34,24 +34,29 @@ _CREDENTIAL = re.compile(
     re.IGNORECASE,
 )
 # Attributes that show up elsewhere in an answer, or would if another convention had not said the same: input
-# and output of every convention, and metadata keys of their own.
-_KEYS = """
-langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output
-genkit:input genkit:output
-ai.prompt.messages ai.prompt ai.toolCall.args ai.response.text ai.result.text ai.toolCall.result
-ai.response.object ai.result.object ai.response.toolCalls ai.result.toolCalls
-flue.turn.input flue.tool.arguments flue.task.prompt flue.workflow.payload flue.turn.output
-flue.tool.result flue.task.result flue.operation.result flue.workflow.result
-gcp.vertex.agent.llm_request gcp.vertex.agent.tool_call_args gcp.vertex.agent.llm_response
-gcp.vertex.agent.tool_response
-prompt all_messages_events
-lk.input_text lk.user_transcript lk.chat_ctx lk.user_input lk.function_tool.output lk.response.text
-events mlflow.spanInputs mlflow.spanOutputs traceloop.entity.input traceloop.entity.output
-input.value output.value input output
-pydantic_ai.all_messages final_result tool_arguments tool_response
-gen_ai.input.messages gen_ai.output.messages gen_ai.tool.call.arguments gen_ai.tool.call.result
-"""
-CONTENT_KEYS = frozenset(_KEYS.split())
+# and output of every convention (for some only in its own instrumentation scope), and metadata of their own.
+_KEYS = {
+    "": """
+        langfuse.observation.input langfuse.observation.output langfuse.trace.input langfuse.trace.output
+        gcp.vertex.agent.llm_request gcp.vertex.agent.tool_call_args gcp.vertex.agent.llm_response
+        gcp.vertex.agent.tool_response prompt all_messages_events events input output
+        lk.input_text lk.user_transcript lk.chat_ctx lk.user_input lk.function_tool.output lk.response.text
+        mlflow.spanInputs mlflow.spanOutputs traceloop.entity.input traceloop.entity.output
+        input.value output.value tool_arguments tool_response
+        gen_ai.input.messages gen_ai.output.messages gen_ai.tool.call.arguments gen_ai.tool.call.result
+    """,
+    "genkit-tracer": "genkit:input genkit:output",
+    "ai": """
+        ai.prompt.messages ai.prompt ai.toolCall.args ai.response.text ai.result.text ai.toolCall.result
+        ai.response.object ai.result.object ai.response.toolCalls ai.result.toolCalls
+    """,
+    "@flue/opentelemetry": """
+        flue.turn.input flue.tool.arguments flue.task.prompt flue.workflow.payload flue.turn.output
+        flue.tool.result flue.task.result flue.operation.result flue.workflow.result
+    """,
+    "pydantic-ai": "pydantic_ai.all_messages final_result",
+}
+CONTENT_KEYS = {scope: frozenset(keys.split()) for scope, keys in _KEYS.items()}
 _SHOWN_ELSEWHERE = (
     "gen_ai.prompt",
     "gen_ai.completion",
@@ -133,10 +138,11 @@ def system_metadata(received: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if not scope.get("name", "").startswith("langfuse-sdk"):
         elsewhere = (*_SHOWN_ELSEWHERE, *parts.get("taken", ()))
+        content = CONTENT_KEYS[""] | CONTENT_KEYS.get(scope.get("name", ""), frozenset())
         found["attributes"] = {
             key: value if isinstance(value, str) else orjson.dumps(value).decode()
             for key, value in (parts.get("attributes") or {}).items()
-            if key not in CONTENT_KEYS and not key.startswith(elsewhere)
+            if key not in content and not key.startswith(elsewhere)
         }
     found["resourceAttributes"] = parts.get("resource") or {}
     found["scope"] = scope

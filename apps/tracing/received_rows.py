@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from apps.telemetry.gate import gate
@@ -16,20 +17,29 @@ SELECT {tables.STORED_SELECT} FROM observations
 WHERE project_id = {{project:String}} AND id != ''
 AND received_at >= fromUnixTimestamp64Micro({{since:Int64}}, 'UTC')
 AND received_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
+AND (empty({{traces:Array(String)}}) OR trace_id IN {{traces:Array(String)}})
 AND (hour, trace_id, id) > ({{hour:UInt32}}, {{trace:String}}, {{id:String}})
 ORDER BY hour, trace_id, id, event_ts DESC LIMIT 1 BY trace_id, id LIMIT {{limit:UInt32}}
 """
 
 
 def received_between(
-    project_id: str, since: int, until: int, *, after: Cursor = START, limit: int = 500
+    project_id: str,
+    since: int,
+    until: int,
+    *,
+    traces: Sequence[str] = (),
+    after: Cursor = START,
+    limit: int = 500,
 ) -> list[Stored]:
     """Observations of a project received from `since` up to `until` (microseconds), each in its current
-    version, in the order of the table, at most `limit` behind `after`. Raises Unavailable."""
+    version, in the order of the table, at most `limit` behind `after`; with `traces`, of those alone. Raises
+    Unavailable."""
     parameters: dict[str, Any] = {
         "project": project_id,
         "since": since,
         "until": until,
+        "traces": list(traces),
         "limit": limit,
         "hour": after[0],
         "trace": after[1],

@@ -109,6 +109,7 @@ def write(store: Gate, scores: Sequence[Score], writer: str, version: int) -> li
         arrived[score.project_id, score.id] = score if before is None else merge(before, score)
     known = _look_up(store, arrived)
     rows: list[_Row] = []
+    moved: list[_Row] = []
     for key, score in arrived.items():
         if key not in known:
             rows.append((score, score.timestamp // MICROS_PER_HOUR, version))
@@ -117,8 +118,26 @@ def write(store: Gate, scores: Sequence[Score], writer: str, version: int) -> li
         merged = merge(before, score)
         if _changes(before, merged):
             rows.append((merged, hour, max(version, v + 1)))
+            if _subject(before) != _subject(merged):
+                moved.append(rows[-1])
     store.insert("scores", _block(rows, writer), purpose="writer: scores")
+    for score, hour, v in moved:
+        _forget_before(store, score, hour, v)
     return [score for score, _, _ in rows]
+
+
+_subject = attrgetter(*_GROUPS["subject"])
+
+
+def _forget_before(store: Gate, score: Score, hour: int, version: int) -> None:
+    """Delete the versions that stand with what an event that came late says is not judged. A crash before
+    this leaves one in sight until the engine merges it away."""
+    store.execute(
+        "DELETE FROM scores WHERE project_id = {project:String} AND hour = {hour:UInt32} AND id = {id:String}"
+        " AND v < {version:UInt64}",
+        {"project": score.project_id, "hour": hour, "id": score.id, "version": version},
+        purpose="writer: scores",
+    )
 
 
 def _bring_into_range(score: Score) -> None:
@@ -178,12 +197,13 @@ def get_score(project_id: str, score_id: str) -> Score | None:
 
 
 def _read(project_id: str, condition: str, subject: str, limit: int) -> Iterator[Score]:
-    # What a score belongs to may change with an event that comes late: the newest version is chosen first.
     rows = gate().query(
-        f"SELECT {_SELECT} FROM (SELECT * FROM scores WHERE project_id = {{project:String}} AND id IN"
-        f" (SELECT id FROM scores WHERE project_id = {{project:String}} AND {condition})"
-        f" ORDER BY v DESC LIMIT 1 BY id) WHERE {condition} ORDER BY timestamp, id LIMIT {int(limit)}",
+        f"SELECT * FROM (SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}} AND {condition}"
+        f" ORDER BY v DESC LIMIT 1 BY id) ORDER BY {_TIMESTAMP}, id LIMIT {int(limit)}",
         {"project": project_id, "subject": subject},
         purpose="scores",
     )
     return map(_score, rows)
+
+
+_TIMESTAMP = "`toUnixTimestamp64Micro(timestamp)`"

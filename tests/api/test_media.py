@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import httpx
 import pytest
 from django.conf import settings
 
+from apps.audit.services import SYSTEM
+from apps.organizations import services as organizations
 from apps.organizations.models import KeyScope, Project
 from apps.tracing.media import asgi as files
 from apps.tracing.media import services, storage, tokens
@@ -212,6 +215,16 @@ async def test_other_keys(others: dict[str, str], sender: Sender):
         "organization": [403, 403, 403],
         "public": [403, 403, 403],
     }
+
+
+async def test_a_suspended_project(sender: Sender):
+    await put(sender, await announce(sender))
+    suspend = functools.partial(organizations.suspend_ingestion, actor=SYSTEM, tenant=sender.project)
+    await asyncio.to_thread(suspend, reason="The invoice is not paid.")
+    for method, path, body in CALLS:
+        response = await send(sender, method, path, body)
+        assert response.status_code == (200 if method == "GET" else 403)
+        assert method == "GET" or "invoice" in response.json()["message"]
 
 
 @pytest.mark.parametrize("media_id", ["nothing", "a%2Fb", "x" * 500, "%00"])

@@ -124,6 +124,20 @@ def test_pictures_and_sounds(server: ServerProcess, visitor: Visitor, scheme: An
     assert started.value.suggested_filename == f"{media.media_id(HTML)}.html"
 
 
+def test_a_picture_that_comes_later(server: ServerProcess, visitor: Visitor) -> None:
+    """SDKs upload beside the trace: an open page shows the file as soon as it is there."""
+    picture = media.png(32, 32)
+    with httpx.Client(base_url=server.url, auth=CREDENTIALS) as client:
+        trace = 3
+        send(client, trace, [media.reference(picture)])
+        page = visitor.open(f"{server.url}/auth/sign-in")
+        sign_in(page, server.url)
+        page.goto(trace_url(server, trace))
+        expect(page.locator(".medium-box").first).to_contain_text("Not in this project")
+        media.upload(client, picture, traceId=f"{trace:032x}")
+        expect(page.locator(".medium img").first).to_have_js_property("naturalWidth", 32)
+
+
 def test_pictures_in_a_bucket(tmp_path: Path, visitor: Visitor) -> None:
     """The content security policy lets pages show what the bucket serves, and uploads go there."""
     picture = media.png(64, 48)

@@ -25,6 +25,7 @@ SCORE = {"traceId": "t", "name": "quality", "value": 1, "dataType": "NUMERIC"}
 JSON_PATHS = {
     "/api/public/ingestion": {"batch": [EVENT]},
     "/api/public/scores": SCORE,
+    "/api/public/media": {"traceId": "t"},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import logging
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from django.test import Client
 from grpc import StatusCode, aio
 from hypothesis import given
 from hypothesis import strategies as st
@@ -377,6 +379,29 @@ async def test_a_default_project_that_is_none(two: Two, settings):
 )
 def test_who_is_local(peer: str | None, host: str | None, local: bool):
     assert credentials.is_local(peer, {} if host is None else {"host": host}) is local
+
+
+async def test_the_inspector_shows_what_came_without_a_key_and_over_grpc(
+    by_default: Two, channel: aio.Channel
+):
+    project = by_default.second
+    assert (await by_default.post(of("a vendor's", "by http"), **LOCAL)).status_code == 200
+    key = [("authorization", factories.basic(by_default.keys["second"]))]
+    await channel.unary_unary(service("Trace"))(gzip.compress(of("a vendor's", "by grpc")), metadata=key)
+    person = await asyncio.to_thread(factories.member, project.organization, "VIEWER")
+
+    def get(**params: str) -> str:
+        client = Client()
+        client.force_login(person)
+        answer = client.get(f"/project/{project.id}/settings/wire", params)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    for name in ("by grpc", "by http"):
+        [entry] = [e for e in recording.log().entries(project.id) if (e.way == "grpc") == (name == "by grpc")]
+        html = await asyncio.to_thread(get, id=entry.id)
+        shown = recording.log().readable(project.id, entry.id).decode()
+        assert name in shown and "vendor" not in shown + html
 
 
 # --- bounds -----------------------------------------------------------------------------------------------

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from opentelemetry._logs import LogRecord
@@ -27,7 +30,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 
 from tests.support.otlp import request
 from tests.support.ports import free_port
-from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PUBLIC_KEY, SECRET_KEY
+from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PROJECT_ID, PUBLIC_KEY, SECRET_KEY
 from tests.support.server import ServerProcess
 
 BASIC = "Basic " + base64.b64encode(f"{PUBLIC_KEY}:{SECRET_KEY}".encode()).decode()
@@ -42,10 +45,11 @@ class Ways:
     main: str
     otlp: str
     grpc: str
+    base: str = "/lf"
 
     def stored(self, trace_id: str) -> int:
         """How many observations the trace has; 0 when there is none."""
-        answer = httpx.get(f"{self.main}/lf/api/public/traces/{trace_id}", auth=CREDENTIALS)
+        answer = httpx.get(f"{self.main}{self.base}/api/public/traces/{trace_id}", auth=CREDENTIALS)
         return len(answer.json()["observations"]) if answer.status_code == 200 else 0
 
 
@@ -61,6 +65,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         **ENVIRONMENT,
     )
     with server:
+        assert f"http://localhost:{port}, localhost:{grpc_port} (gRPC)" in server.output
         yield Ways(server.url, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{grpc_port}")
         assert server.stop() == 0, server.output
         assert "Traceback" not in server.output
@@ -233,3 +238,61 @@ def test_a_taken_chosen_port_is_refused(tmp_path: Path, name: str) -> None:
         server = ServerProcess(tmp_path / "data", **{f"LITEFUSE_OTLP_{name}_PORT": port}).launch()
         assert server.wait() == 1
     assert f"set LITEFUSE_OTLP_{name}_PORT to another" in server.output
+
+
+def test_a_stop_in_the_middle_of_calls_loses_nothing_answered(tmp_path: Path) -> None:
+    port = free_port()
+    server = ServerProcess(tmp_path / "data", LITEFUSE_OTLP_GRPC_PORT=str(port), **ENVIRONMENT).start()
+    answered: list[bytes] = []
+    codes: list[grpc.StatusCode] = []
+    enough = threading.Event()
+
+    def send() -> None:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            call = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+            while True:
+                trace_id = os.urandom(16)
+                try:
+                    call(request({"trace_id": trace_id}), metadata=[("authorization", BASIC)], timeout=30)
+                except grpc.RpcError as error:
+                    codes.append(error.code())
+                    return
+                answered.append(trace_id)
+                if len(answered) >= 20:
+                    enough.set()
+
+    senders = [threading.Thread(target=send) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    assert enough.wait(60)
+    assert server.stop() == 0, server.output
+    for sender in senders:
+        sender.join(60)
+    assert "Traceback" not in server.output
+    # What a busy machine did not answer in time is cancelled; exporters send both again.
+    assert set(codes) <= {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+    with server:
+        ways = Ways(server.url, "", "", base="")
+        assert [trace_id.hex() for trace_id in answered if ways.stored(trace_id.hex()) != 1] == []
+
+
+def test_a_trusted_proxy_does_not_make_its_clients_local(tmp_path: Path) -> None:
+    port = free_port()
+    with ServerProcess(
+        tmp_path / "data",
+        LITEFUSE_OTLP_HTTP_PORT=str(port),
+        LITEFUSE_OTLP_DEFAULT_PROJECT=PROJECT_ID,
+        LITEFUSE_TRUSTED_PROXIES="127.0.0.1",
+        **ENVIRONMENT,
+    ) as server:
+        for origin in (server.url, f"http://127.0.0.1:{port}"):
+            for headers, status in (
+                ({}, 200),
+                ({"host": f"localhost:{port}"}, 200),
+                ({"x-forwarded-for": "203.0.113.9"}, 401),
+                ({"x-forwarded-for": "127.0.0.1"}, 401),
+                ({"x_forwarded_for": "127.0.0.1"}, 401),
+                ({"host": "litefuse.example"}, 401),
+            ):
+                answer = httpx.post(f"{origin}/v1/traces", content=request({}), headers=PROTOBUF | headers)
+                assert answer.status_code == status, (origin, headers)

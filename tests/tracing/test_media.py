@@ -235,8 +235,9 @@ def test_the_task_is_scheduled() -> None:
     assert {entry["task"] for entry in SCHEDULE.values()} <= set(app.tasks)
 
 
-@pytest.mark.parametrize("media_id", ["", "unknown"])
+@pytest.mark.parametrize("media_id", ["", "unknown", "\0" * 22, "x" * 22])
 def test_unknown_files(project: Project, media_id: str) -> None:
+    assert services.find(project.id, [media_id]) == {}
     with pytest.raises(NotFound):
         services.get(project.id, media_id)
 

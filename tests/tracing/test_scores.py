@@ -75,6 +75,13 @@ def test_a_new_process_merges_with_what_is_stored(project: str):
     assert gate().query(count, {"project": project}, purpose="test")[0][0] == 1  # the sort key has not moved
 
 
+def test_a_score_that_moves_leaves_its_first_place(project: str):
+    Writer().commit([make(project=project, trace_id="wrong", said={"subject": 4})])
+    Writer().commit([make(project=project, trace_id="t", said={"subject": 2})])
+    assert scores.scores_of_trace(project, "wrong") == []
+    assert [score.id for score in scores.scores_of_trace(project, "t")] == ["s"]
+
+
 def test_a_score_that_changed_nothing_is_not_written(project: str):
     assert Writer().commit([make(project=project)]).scores
     assert not Writer().commit([make(project=project, updated_at=7)]).scores

@@ -6,6 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from litefuse_web.checks import (
+    check_default_project,
     check_ports,
     check_proxies,
     check_public_path,
@@ -96,3 +97,11 @@ def test_two_ways_in_need_two_ports(settings: Settings) -> None:
     assert problem.is_serious() and "LITEFUSE_OTLP_HTTP_PORT" in problem.msg
     settings.PORT = settings.OTLP_HTTP_PORT = 0
     assert check_ports() == []
+
+
+def test_a_default_project_behind_a_proxy_warns(settings: Settings) -> None:
+    settings.OTLP_DEFAULT_PROJECT, settings.TRUSTED_PROXIES = "p", []
+    assert check_default_project() == []
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    [problem] = check_default_project()
+    assert not problem.is_serious() and "X-Forwarded-For" in (problem.hint or "")

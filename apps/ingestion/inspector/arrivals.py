@@ -129,7 +129,7 @@ def watching(way: str, path: str, headers: Mapping[str, str]) -> Iterator[Arriva
 
 
 def _record(arrival: Arrival) -> None:
-    if arrival.status == 401:
+    if arrival.status == 401 and not arrival.shares:
         recording.record_unknown(arrival.way, arrival.path, arrival.headers, arrival.status, arrival.problem)
     for share in arrival.shares:
         if share.access.project_id is not None:

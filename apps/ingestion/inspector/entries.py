@@ -54,7 +54,6 @@ class Entry:
     token: str = ""  # digest of the resource attribute that opened the project; empty: a header did
     has_body: bool = False
     forgotten: bool = False  # a trace of it was erased: its body and reasons are gone
-    process: str = ""  # that holds the body
 
     @property
     def milliseconds(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,12 @@ from apps.ingestion.inspector import readable, recording
 from apps.ingestion.inspector.entries import Entry
 from apps.ingestion.inspector.events import explain_event, explain_score, items
 from apps.ingestion.inspector.explain import Explanation, explain
+from apps.ingestion.inspector.respan import Unknown, respan
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.otlp import Span
+from apps.tracing.received_rows import received_between
+
+MAX_REBUILT = 500  # spans of one request
 
 
 @dataclass(slots=True)
@@ -25,6 +30,7 @@ class Look:
     body: bytes = b""  # JSON without secrets
     items: list[Any] = field(default_factory=list)  # spans, events or scores
     trouble: str = ""
+    is_rebuilt: bool = False  # the body was not kept: this is made of what is stored
 
     def explain(self, number: int) -> Explanation:
         """How the item of that number (from 0) was read."""
@@ -43,6 +49,8 @@ def look(project_id: str, id: str) -> Look | None:
     found = Look(entry)
     try:
         found.body = log.readable(project_id, id)
+        if not found.body and _can_be_rebuilt(entry):
+            found.body, found.is_rebuilt = _rebuilt(entry), True
         if found.body and entry.way in readable.OTLP:
             found.items = list(otlp.decode_json(found.body, entry.time).spans)
         elif found.body and entry.way in ("batch", "scores"):
@@ -50,6 +58,22 @@ def look(project_id: str, id: str) -> Look | None:
     except ApiError as error:
         found.trouble = error.message
     return found
+
+
+def _can_be_rebuilt(entry: Entry) -> bool:
+    return entry.way in readable.OTLP and entry.status < 400 and bool(entry.traces) and not entry.forgotten
+
+
+def _rebuilt(entry: Entry) -> bytes:
+    """What is stored of a request, as it was received. Raises Unavailable."""
+    until = entry.time + int(entry.milliseconds * 1000) + 1
+    rows = received_between(entry.project_id, entry.time, until, traces=entry.traces, limit=MAX_REBUILT)
+    spans = []
+    for row in rows:
+        if row.observation.api_key_id == entry.key_id:
+            with suppress(Unknown):
+                spans.append(respan(row.observation)[0])
+    return readable.of_spans(entry.project_id, spans) if spans else b""
 
 
 def context_of(entry: Entry) -> Context:

@@ -42,6 +42,11 @@ def of(entry: Entry, body: bytes) -> bytes:
     return orjson.dumps(_masked(entry.project_id, shown))
 
 
+def of_spans(project_id: str, spans: list[Span]) -> bytes:
+    """The same of spans that were decoded before."""
+    return orjson.dumps(_masked(project_id, request(spans)))
+
+
 def _unpacked(entry: Entry, body: bytes) -> bytes:
     encoding = next((known for known in ("gzip", "deflate") if known in entry.encoding), "")
     with Budget(2 * MAX_UNPACKED).share() as share:

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
 STEP = 500  # observations read, mapped and replaced at a time
 PREVIEWED = 2_000  # observations that a preview reads at most
-MAX_EXAMPLES = 8
+MAX_EXAMPLES, EXAMPLES_A_FIELD = 16, 2
 MAX_VALUE = 300  # characters of a value in an example
 
 
@@ -242,10 +242,16 @@ def _changes(rows: Iterable[Stored], outcome: Outcome) -> list[_Change]:
             outcome.fields.update(
                 {name.partition(".")[0] if "metadata" in name else name for name in change.fields}
             )
-            if len(outcome.examples) < MAX_EXAMPLES:
-                outcome.examples.extend(_examples(row.observation, change))
-    del outcome.examples[MAX_EXAMPLES:]
+            _add_examples(row.observation, change, outcome.examples)
     return found
+
+
+def _add_examples(stored: Observation, change: _Change, examples: list[Example]) -> None:
+    """Of each field the first few, so that a frequent one does not hide the others."""
+    of_field = Counter(example.field for example in examples)
+    for example in _examples(stored, change):
+        if len(examples) < MAX_EXAMPLES and of_field[example.field] < EXAMPLES_A_FIELD:
+            examples.append(example)
 
 
 def _change(row: Stored) -> _Change | None:

@@ -45,7 +45,11 @@ def remap_page(request: ProjectRequest, project_id: str) -> HttpResponse:
         until = now_micros()
         try:
             seen = remap.preview(project_id, until - RANGES[wanted][1], until)
-            context |= {"seen": seen, "skipped": _skipped(seen.outcome.skipped)}
+            context |= {
+                "seen": seen,
+                "skipped": _skipped(seen.outcome.skipped),
+                "fields": seen.outcome.fields.most_common(),
+            }
         except Unavailable as error:
             context["down"], status = error.message, 503
     return render(request, "ingestion/remap.html", context, status=status)

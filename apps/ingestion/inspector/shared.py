@@ -11,7 +11,6 @@ import logging
 import queue
 import threading
 import time
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -39,7 +38,6 @@ class Shared:
 
     def __init__(self, url: str) -> None:
         """`url` is REDIS_URL; nothing is opened before it is needed."""
-        self.process = new_id()
         self._own = Memory()
         self._redis: Any = Redis.from_url(
             url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5
@@ -59,7 +57,7 @@ class Shared:
 
     def add(self, entry: Entry, body: bytes = b"") -> Entry:
         """Remember a request; its figures reach the other processes a moment later."""
-        entry = self._own.add(replace(entry, process=self.process), body)
+        entry = self._own.add(entry, body)
         try:
             self._waiting.put_nowait(entry)
         except queue.Full:

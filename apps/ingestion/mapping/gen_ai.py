@@ -10,7 +10,7 @@ from apps.core.clock import clamp_micros
 from apps.ingestion.mapping.content import of_indices, of_keys, with_instructions
 from apps.ingestion.mapping.shapes import Content
 from apps.ingestion.mapping.tools import Tools, listed
-from apps.ingestion.mapping.values import first, parameter, text, under
+from apps.ingestion.mapping.values import first, text, under
 from apps.ingestion.otlp import Attributes, Span
 from apps.pricing.usage import dollars
 from apps.tracing.records import ObservationType
@@ -81,7 +81,7 @@ def request_parameters(span: Span) -> dict[str, Any] | None:
     for key, value in under(span.attributes, _PARAMETERS):
         name = key.removeprefix(_PARAMETERS[0]).removeprefix(_PARAMETERS[1])
         if name != "model":
-            found[name] = parameter(value)
+            found[name] = value
     return found or None
 
 

@@ -20,7 +20,9 @@ def details_content(span: Span) -> Content | None:
     """Messages on the one event that newer instrumentations use to keep them off the span."""
     for number, event in enumerate(span.events):
         if event.name == _DETAILS:
-            return gen_ai.content_of(event.attributes, f"events.{number}.")
+            found = gen_ai.content_of(event.attributes, f"events.{number}.")
+            if found is not None:
+                return found
     return None
 
 

@@ -81,6 +81,7 @@ class Rules:
         Bound(livekit.SCOPE, livekit.kind),
         generic.model_type,
         langsmith.kind,
+        mlflow.kind,
         openclaw.kind,
     )
     name: Table[str] = (
@@ -118,7 +119,7 @@ class Rules:
         openinference.data_content,
     )
     tools: Table[Tools] = (vercel.tools, gen_ai.tools, logfire.tools, openinference.tools)  # all are asked
-    model: Table[str] = (generic.model, openinference.model, genkit.model)
+    model: Table[str] = (mlflow.model, generic.model, openinference.model, genkit.model)
     model_parameters: Table[dict[str, Any]] = (
         Bound(vercel.SCOPE, vercel.parameters),
         langfuse.model_parameters,
@@ -134,6 +135,7 @@ class Rules:
         Bound(adk.SCOPE, adk.usage),
         Bound(livekit.SCOPE, livekit.usage),
         usage.from_conventions,
+        mlflow.usage,
         openclaw.usage,
     )
     cost: Table[dict[str, Decimal]] = (

@@ -16,7 +16,7 @@ from apps.ingestion.mapping import clocks, entry, gen_ai, generic, metadata, reg
 from apps.ingestion.mapping.registry import Rules, ask
 from apps.ingestion.mapping.shapes import Content, Context, Sender, langfuse_language, major
 from apps.ingestion.mapping.tools import all_listed, into_input
-from apps.ingestion.mapping.values import dump, text
+from apps.ingestion.mapping.values import dump, parameter, text
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
 from apps.tracing.received import without_credentials
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
@@ -199,7 +199,7 @@ def _add_model(observation: Observation, span: Span, rules: Rules) -> None:
     """Model, parameters, usage, cost, prompt link."""
     parameters = ask(rules.model_parameters, span)
     if parameters:
-        observation.model_parameters = dump(parameters)
+        observation.model_parameters = dump({name: parameter(value) for name, value in parameters.items()})
     if observation.type is ObservationType.GENERATION:
         linked = ask(rules.prompt, span)
         if linked is not None:

@@ -76,6 +76,11 @@ def counted(span: Span) -> dict[str, int]:
             found.setdefault(key.split(".", 2)[2], number)
             if len(found) == MAX_KEYS:
                 break
+    return of_names(found)
+
+
+def of_names(found: dict[str, int]) -> dict[str, int]:
+    """Usage out of counts by any of their names."""
     usage: dict[str, int] = {}
     for stored, spellings in _SPELLINGS.items():
         name = next((name for name in spellings if name in found), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +15,7 @@ from apps.core.validation import Fields
 from apps.organizations.connection import connection_of
 from apps.organizations.rest import KeyView, project_id
 from apps.tracing.media import services, types
+from apps.tracing.media.announce import announce
 from apps.tracing.media.models import MAX_ID
 from apps.tracing.media.services import Announcement, Report
 from apps.tracing.media.tokens import URL_SECONDS
@@ -63,7 +65,9 @@ class MediaDetail(KeyView):
 
     def patch(self, request: Request, media_id: str) -> Response:
         """How an upload went."""
-        services.report(project_id(request), media_id, _report(request.data))
+        project = project_id(request)
+        services.report(project, media_id, _report(request.data))
+        async_to_sync(announce)(project, services.traces_of(project, media_id))
         return Response({})
 
 

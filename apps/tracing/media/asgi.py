@@ -22,6 +22,7 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, NotFound, Unavailable
 from apps.tracing.media import ranges, services, tokens, types
+from apps.tracing.media.announce import announce
 from apps.tracing.media.storage import PREFIX, LocalStorage
 from apps.tracing.media.tokens import Download, Upload
 
@@ -94,11 +95,12 @@ class MediaFiles:
             arriving = await self._in_thread(_Arriving, self._local, upload)
             try:
                 await self._take(receive, arriving)
-                await self._in_thread(_finish, upload, arriving, self._local)
+                traces = await self._in_thread(_finish, upload, arriving, self._local)
             finally:
                 arriving.discard()
         finally:
             self._uploads -= 1
+        await announce(upload.project_id, traces)
 
     async def _take(self, receive: Receive, arriving: _Arriving) -> None:
         """Write the body as it comes; memory holds one piece of it."""
@@ -200,12 +202,13 @@ class _Arriving:
         self.path.unlink(missing_ok=True)
 
 
-def _finish(upload: Upload, arriving: _Arriving, local: LocalStorage) -> None:
-    """In a thread: all that happens once the last byte has arrived."""
+def _finish(upload: Upload, arriving: _Arriving, local: LocalStorage) -> list[str]:
+    """In a thread: all that happens once the last byte has arrived. The traces that use the file."""
     arriving.check()
     if not connection.in_atomic_block:
         close_old_connections()  # no request does it for this thread
     services.finish(upload, arriving.path, local)
+    return services.traces_of(upload.project_id, upload.media_id)
 
 
 def _check(headers: Headers, upload: Upload) -> None:

@@ -65,3 +65,4 @@ class MediaRemoval(models.Model):
 
     key = models.CharField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    deleted_at = models.DateTimeField(null=True, help_text="When it was deleted for the first time.")

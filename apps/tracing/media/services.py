@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import itertools
 import logging
+import re
 import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 UNFINISHED_FOR = timedelta(days=1)  # then an announced file that never came is forgotten
 _BATCH = 200  # rows of one transaction
+# Checked before a database is asked, so that no byte in an address can be an error there.
+_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +186,16 @@ def get(project_id: str, media_id: str) -> Media:
     return media
 
 
+def traces_of(project_id: str, media_id: str) -> list[str]:
+    """Some of the traces that use a file: those that a page may just wait with."""
+    links = MediaLink.objects.filter(media__in=_rows(project_id, media_id)).exclude(trace_id="")
+    return list(dict.fromkeys(links.order_by("-pk").values_list("trace_id", flat=True)[:100]))
+
+
 def find(project_id: str, media_ids: Collection[str]) -> dict[str, Media]:
     """Files by id, announced ones included."""
-    rows = Media.objects.filter(project_id=project_id, media_id__in=set(media_ids)) if media_ids else ()
+    possible = {media_id for media_id in media_ids if _ID.fullmatch(media_id)}
+    rows = Media.objects.filter(project_id=project_id, media_id__in=possible) if possible else ()
     return {media.media_id: media for media in rows}
 
 
@@ -248,19 +258,29 @@ def _forget_unfinished(pks: list[int]) -> None:
 
 
 def sweep_removed() -> None:
-    """Delete files written down for removal; those whose last upload address has expired are done with."""
-    done_before = timezone.now() - timedelta(seconds=2 * URL_SECONDS)
-    for batch in _batches(MediaRemoval.objects.order_by("pk").values_list("pk", flat=True)):
-        rows = list(MediaRemoval.objects.filter(pk__in=batch))
-        try:
-            storage().delete(row.key for row in rows)
-        except Unavailable:
-            logger.warning("the media storage does not answer; removals are tried again later", exc_info=True)
-            return
-        MediaRemoval.objects.filter(pk__in=batch, created_at__lt=done_before).delete()
+    """Delete files written down for removal: new ones, and for good those whose last upload address is no
+    longer valid."""
+    now = timezone.now()
+    fresh = MediaRemoval.objects.filter(deleted_at=None)
+    ended = MediaRemoval.objects.filter(created_at__lt=now - timedelta(seconds=2 * URL_SECONDS))
+    try:
+        for batch in _batches(fresh.order_by("pk").values_list("pk", flat=True)):
+            _delete_files(batch).update(deleted_at=now)
+        for batch in _batches(ended.order_by("pk").values_list("pk", flat=True)):
+            _delete_files(batch).delete()
+    except Unavailable:
+        logger.warning("the media storage does not answer; removals are tried again later", exc_info=True)
+
+
+def _delete_files(pks: list[int]) -> QuerySet[MediaRemoval]:
+    rows = MediaRemoval.objects.filter(pk__in=pks)
+    storage().delete(row.key for row in rows)
+    return rows
 
 
 def _rows(project_id: str, media_id: str) -> QuerySet[Media]:
+    if not _ID.fullmatch(media_id):
+        return Media.objects.none()
     return Media.objects.filter(project_id=project_id, media_id=media_id)
 
 

@@ -53,13 +53,13 @@ class Command(BaseCommand):
             server.run(
                 [*sockets, *otlp],
                 [GrpcServer(application.intake, settings.HOST, settings.OTLP_GRPC_PORT)] if has_grpc else [],
-                started=lambda: self.started(tasks, options["demo"]),
+                started=lambda: self.started(tasks, options["demo"], _exporters(bool(otlp), has_grpc)),
                 stopped=[application.close, *([tasks.stop] if tasks else []), gate.close],
             )
 
-    def started(self, tasks: EmbeddedCelery | None, demo: bool) -> None:
+    def started(self, tasks: EmbeddedCelery | None, demo: bool, exporters: list[str]) -> None:
         """Tell the person at the terminal where to go, then do what the first request need not wait for."""
-        self.stdout.write("\n".join(startup.banner()) + "\n")
+        self.stdout.write("\n".join(startup.banner(exporters)) + "\n")
         self.stdout.flush()
         steps = [lambda: startup.warm_up(application.open_store)]
         steps += [tasks.start] if tasks else []
@@ -68,3 +68,10 @@ class Command(BaseCommand):
             if lifecycle.is_stopping():  # asked to stop while starting: begin nothing more
                 return
             step()
+
+
+def _exporters(has_http: bool, has_grpc: bool) -> list[str]:
+    """Where exporters find this server by themselves."""
+    host = "localhost" if settings.HOST in ("127.0.0.1", "0.0.0.0", "::1", "::") else settings.HOST  # noqa: S104
+    http = [f"http://{host}:{settings.OTLP_HTTP_PORT}"] if has_http else []
+    return http + ([f"{host}:{settings.OTLP_GRPC_PORT} (gRPC)"] if has_grpc else [])

@@ -210,7 +210,7 @@ function splitter(root) {
   if (width) root.style.setProperty("--tree-width", `${width}px`);
 }
 
-/** Fetch the tree again when spans or scores of this trace arrive: at once, then as often as the server bears. */
+/** Fetch the tree again when spans, scores or files of this trace arrive: at once, then as often as the server bears. */
 class Arrivals {
   constructor(page) {
     this.page = page;
@@ -263,7 +263,8 @@ class Arrivals {
     frame.draw();
     const judged = root.dataset.scored !== fresh.scored;
     root.dataset.scored = fresh.scored;
-    if ((judged || before !== shown()) && !panel.box.contains(document.activeElement)) this.page.load(true);
+    const waiting = panel.box.querySelector("[data-waiting]"); // for a file that may have come
+    if ((judged || waiting || before !== shown()) && !panel.box.contains(document.activeElement)) this.page.load(true);
   }
 }
 

@@ -1,11 +1,14 @@
 // The wire inspector: requests that arrive by themselves, one of them opened, keys. Messages carry ids alone;
 // what is shown is fetched here, where access is checked again.
+const REFRESH_EVERY = 500; // ms
+
 const root = () => document.querySelector("[data-wire]");
 const rows = () => root()?.querySelector("[data-rows]");
 const detail = () => document.getElementById("wire-detail");
 
 let waiting = new Set(); // ids the list does not show yet
 let fetching = false;
+let refreshedAt = 0; // the list is fetched twice a second at most
 let asked = 0; // the newest question for a detail: answers to older ones are dropped
 
 async function get(url, part) {
@@ -33,6 +36,7 @@ function markOpen(id) {
 async function refresh() {
   if (fetching || document.hidden || !root()) return;
   fetching = true;
+  refreshedAt = Date.now();
   const heard = waiting;
   waiting = new Set();
   try {
@@ -121,12 +125,12 @@ document.addEventListener("change", (event) => {
 document.addEventListener("litefuse:traces", (event) => {
   if (!root()) return;
   for (const { id } of event.detail.traces) waiting.add(id);
-  if (event.detail.traces.length || event.detail.missed) refresh();
+  if (event.detail.missed || (waiting.size && Date.now() - refreshedAt > REFRESH_EVERY)) refresh();
 });
 
 setInterval(() => {
   if (root() && waiting.size && !paused()) refresh();
-}, 500);
+}, REFRESH_EVERY);
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && waiting.size) refresh();

@@ -1,24 +1,30 @@
-// Vercel's AI SDK with its telemetry switched on, sent by Langfuse's span processor.
+// Vercel's AI SDK 6 or 7 with its telemetry switched on, sent by Langfuse's span processor.
 //
-// Prints one line of JSON: the ids of its traces: plain text, streamed text, with a tool, an object, an error.
+// Prints one line of JSON: the ids of its traces: plain text, streamed text, with a tool, an error.
 
 import { createOpenAI } from "@ai-sdk/openai";
 import { LangfuseSpanProcessor } from "@langfuse/otel";
 import { trace } from "@opentelemetry/api";
 import { NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
-import { generateText, stepCountIs, streamText, tool } from "ai";
+import * as ai from "ai";
 import { z } from "zod";
 
 const processor = new LangfuseSpanProcessor({ shouldExportSpan: () => true });
 new NodeTracerProvider({ spanProcessors: [processor] }).register();
 const openai = createOpenAI({ baseURL: process.env.MODEL_URL, apiKey: "not-needed" });
 const tracer = trace.getTracer("app");
+const { generateText, stepCountIs, streamText, tool } = ai;
+const isModular = "registerTelemetry" in ai; // since 7 telemetry is a package, and knows no metadata
+if (isModular) {
+  const { OpenTelemetry } = await import("@ai-sdk/otel");
+  ai.registerTelemetry(new OpenTelemetry());
+}
 
-const telemetry = (functionId) => ({
-  isEnabled: true,
-  functionId,
-  metadata: { userId: "ai-user", sessionId: "ai-session", tags: ["ai"], plan: "pro" },
-});
+const METADATA = { userId: "ai-user", sessionId: "ai-session", tags: ["ai"], plan: "pro" };
+const told = (functionId) =>
+  isModular
+    ? { telemetry: { functionId } }
+    : { experimental_telemetry: { isEnabled: true, functionId, metadata: METADATA } };
 
 const traced = (name, work) =>
   tracer.startActiveSpan(name, async (span) => {
@@ -38,14 +44,14 @@ const plain = await traced("plain", () =>
     system: "As you know: be brief.",
     prompt: "Is it raining?",
     temperature: 0.2,
-    experimental_telemetry: telemetry("plain-text"),
+    ...told("plain-text"),
   }),
 );
 const streamed = await traced("streamed", async () => {
   const { textStream } = streamText({
     model: openai.chat("gpt-4o"),
     prompt: "Is it raining?",
-    experimental_telemetry: telemetry("streamed-text"),
+    ...told("streamed-text"),
   });
   for await (const part of textStream) part;
 });
@@ -61,7 +67,7 @@ const tools = await traced("tools", () =>
       }),
     },
     stopWhen: stepCountIs(3),
-    experimental_telemetry: telemetry("with-tool"),
+    ...told("with-tool"),
   }),
 );
 const failed = await traced("failed", () =>
@@ -69,7 +75,7 @@ const failed = await traced("failed", () =>
     model: openai.chat("error-429"),
     prompt: "Is it raining?",
     maxRetries: 0,
-    experimental_telemetry: telemetry("refused"),
+    ...told("refused"),
   }),
 );
 

@@ -29,7 +29,7 @@ _OTHERS = {
     "genkit:name", "genkit:metadata:subtype", "flue.tool.name", "flue.task.id", "metadata.requester_metadata",
     "openclaw.tokens.input", "hidden_params",
 }  # fmt: skip
-_SENT = {key for vector in VECTORS for key in vector.attributes} | CONTENT_KEYS | _OTHERS
+_SENT = {key for vector in VECTORS for key in vector.attributes}.union(*CONTENT_KEYS.values(), _OTHERS)
 _KEYS = st.sampled_from(sorted(_SENT)) | st.text(max_size=5)
 _KNOWN = [value for vector in VECTORS for value in vector.attributes.values()]
 _TEXTS = st.text(max_size=20) | st.sampled_from(

@@ -37,6 +37,12 @@ def events(*of):
         span=events((DETAILS, {"gen_ai.request.model": "m"})),
     ),
     Vector(
+        "the first details that have messages count",
+        {},
+        {"input": "[1]", "held": {"events.1.gen_ai.input.messages": "input"}},
+        span=events((DETAILS, {}), (DETAILS, {"gen_ai.input.messages": "[1]"})),
+    ),
+    Vector(
         "one event a message, with the role of its name or its own",
         {"input.value": "value"},
         {

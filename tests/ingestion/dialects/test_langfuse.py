@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
+from apps.tracing.received import CONTENT_KEYS
 from tests.support.mapping import PYTHON_3, PYTHON_5, Vector, vectors
 
 O, T = "langfuse.observation.", "langfuse.trace."  # noqa: E741 - short, for tables
@@ -170,6 +173,11 @@ def test_prompt(vector):
 
 @vectors(
     Vector(
+        "parameters that are neither text nor number are JSON",
+        {O + "model.parameters": '{"temperature": 0.5, "stream": true, "stop": ["a"], "seed": null}'},
+        {"model_parameters": {"temperature": 0.5, "stream": "true", "stop": '["a"]', "seed": None}},
+    ),
+    Vector(
         "usage of a wrong shape is none at all",
         {O + "usage_details": "5", "gen_ai.usage.input_tokens": 5},
         {"usage": {}},
@@ -185,7 +193,7 @@ def test_prompt(vector):
         {"provided_cost": {"total": Decimal(2)}},
     ),
 )
-def test_usage_and_cost(vector):
+def test_parameters_usage_and_cost(vector):
     vector.check()
 
 
@@ -254,30 +262,14 @@ def test_shown(vector):
     vector.check()
 
 
-def test_content_of_every_convention_leaves_metadata():
-    keys = [
-        "genkit:input",
-        "genkit:output",
-        "ai.prompt",
-        "ai.response.text",
-        "flue.turn.input",
-        "flue.workflow.result",
-        "gcp.vertex.agent.llm_request",
-        "prompt",
-        "all_messages_events",
-        "lk.chat_ctx",
-        "lk.user_input",
-        "events",
-        "mlflow.spanInputs",
-        "traceloop.entity.output",
-        "input.value",
-        "output",
-        "input",
-        "tool_arguments",
-        "final_result",
-        "gen_ai.tool.call.result",
-        "gen_ai.prompt.7",
-        "llm.input_messages.0.x",
-        "ai.telemetry.metadata.userId",
-    ]
-    Vector("", dict.fromkeys(keys, "v"), {"shown": {}}).check()
+@pytest.mark.parametrize("scope", CONTENT_KEYS)
+def test_content_of_every_convention_leaves_metadata(scope):
+    spread = {"gen_ai.prompt.7", "gen_ai.completion.x", "llm.input_messages.0.x", "llm.output_messages.0.x"}
+    sent = dict.fromkeys(CONTENT_KEYS[""] | CONTENT_KEYS[scope] | spread, "v")
+    Vector("", sent, {"shown": {}}, scope or "test").check()
+
+
+def test_content_of_one_scope_is_readable_in_others():
+    Vector(
+        "", {"ai.prompt": "p", "genkit:input": "i"}, {"shown": {"ai.prompt": "p"}}, "genkit-tracer"
+    ).check()

@@ -60,9 +60,9 @@ FUNCTION = {"name": "roll", "description": "d", "parameters_json_schema": {"type
         "other",
     ),
     Vector(
-        "`final_result` is no answer elsewhere and leaves metadata all the same",
+        "`final_result` is no answer elsewhere and stays readable",
         {"final_result": "done"},
-        {"output": "", "shown": {}},
+        {"output": "", "shown": {"final_result": "done"}},
     ),
 )
 def test_content(vector):

@@ -1,5 +1,6 @@
-"""Agent frameworks as they really export: google-adk 2.13.0, strands-agents 1.62.0 and genkit 0.12.0, each
-with a small agent and a model of its own, written down by OpenTelemetry's encoder."""
+"""Agent frameworks as they really export: google-adk 2.13.0, strands-agents 1.62.0, genkit 0.12.0 and
+agent-framework-core 1.23.0, each with a small agent and a model of its own, written down by OpenTelemetry's
+encoder."""
 
 from __future__ import annotations
 
@@ -62,3 +63,12 @@ def test_genkit():
     assert (wrapper.type, wrapper.model, wrapper.usage) == ("SPAN", "", {})  # it repeats the model's answer
     assert (tool.type, tool.name) == ("TOOL", "look")
     assert (flow.name, flow.input, flow.output, flow.is_root) == ("menu", "lunch?", "Hi", True)
+
+
+def test_the_agent_framework_of_microsoft():
+    chat, agent = recorded("agent_framework")
+    assert (chat.type, chat.model) == ("GENERATION", "gpt-4o-2024")
+    assert chat.usage == {"input": 9, "output": 3, "total": 12}
+    assert [message["role"] for message in json.loads(chat.input)] == ["system", "user"]
+    assert preview(chat.output, role="assistant") == "Hi there"
+    assert (agent.type, agent.model, agent.usage, agent.is_root) == ("AGENT", "", {}, True)

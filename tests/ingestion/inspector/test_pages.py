@@ -11,8 +11,10 @@ from django.test import Client
 
 from apps.core.clock import now_micros
 from apps.ingestion.inspector import recording
+from apps.ingestion.inspector.entries import MAX_BODY
 from apps.ingestion.models import Remap
 from apps.organizations.models import KeyScope, Project
+from apps.tracing.received_rows import received_between
 from tests import factories
 from tests.support.otlp import request
 from tests.support.program import Sender
@@ -80,6 +82,14 @@ async def test_the_body_as_a_file(sender: Sender):
 async def test_nothing_yet_teaches(sender: Sender):
     html = (await page(sender.project)).content.decode()
     assert "Nothing has arrived in the last hour" in html
+
+
+async def test_a_body_that_was_not_kept_is_rebuilt_from_what_is_stored(sender: Sender):
+    large = {**SPAN, "attributes": {**SPAN["attributes"], "text": "x" * MAX_BODY}}
+    await sender.export(request(large, resource={"token": "hush-hush", "service.name": "s"}))
+    [entry] = recording.log().entries(sender.project.id)
+    html = (await page(sender.project, request=entry.id)).content.decode()
+    assert "as they are stored" in html and "gen_ai.operation_type" in html and "hush" not in html
 
 
 @pytest.mark.parametrize(
@@ -198,6 +208,21 @@ async def test_the_pages_of_re_runs(sender: Sender):
     assert (await ask("ADMIN", "post", f"/{run.id}/cancel")).status_code == 302
     await run.arefresh_from_db()
     assert run.state == "canceled"
+
+
+async def test_what_would_change_is_shown(sender: Sender):
+    await sent(sender)
+
+    def shown() -> str:
+        [row] = received_between(sender.project.id, 0, now_micros())
+        row.observation.model = "<an earlier guess>"
+        sender.application.writer.replace([row.observation])
+        client = Client()
+        client.force_login(factories.member(sender.project.organization, "ADMIN"))
+        return client.get(f"/project/{sender.project.id}/settings/wire/remap?last=1h").content.decode()
+
+    html = await sync_to_async(shown)()
+    assert "&lt;an earlier guess&gt;" in html and "claude" in html and "Re-run</button>" in html
 
 
 async def test_re_runs_over_the_api(sender: Sender):
