@@ -94,6 +94,7 @@ class Decoded:
 
     spans: list[Span] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    tokens: list[Any] = field(default_factory=list)  # what resources have as attribute `token`
 
 
 def decode_protobuf(body: bytes, now: int) -> Decoded:
@@ -119,7 +120,7 @@ def _collect(
     read: Callable[[Any, Resource, Scope, int, Items], Span],
 ) -> Decoded:
     """Read all spans, keeping the good ones."""
-    decoded = Decoded()
+    decoded = Decoded(tokens=items.tokens)
     for resource, scope, sent in scopes:
         if len(decoded.spans) + len(decoded.refused) + len(sent) > MAX_SPANS:
             raise TooLarge(f"More than {MAX_SPANS} spans in one request. Send smaller batches.")

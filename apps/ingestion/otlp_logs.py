@@ -60,6 +60,7 @@ class DecodedLogs:
 
     events: list[LogEvent] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    tokens: list[Any] = field(default_factory=list)  # as of `otlp.Decoded`
 
 
 def decode_protobuf(body: bytes, now: int) -> DecodedLogs:
@@ -84,7 +85,7 @@ def _collect(
     items: Items,
     read: Callable[[Any, Resource, Scope, int, Items], LogEvent | None],
 ) -> DecodedLogs:
-    decoded = DecodedLogs()
+    decoded = DecodedLogs(tokens=items.tokens)
     records = 0
     for resource, scope, sent in scopes:
         records += len(sent)

@@ -43,12 +43,20 @@ _TOO_MANY_ITEMS = (
 
 
 class Items:
-    """Counts what a request is made of, which bounds the memory and time it takes."""
+    """Counts what a request is made of, which bounds the memory and time it takes, and collects the tokens
+    of its resources, also of those that hold nothing else."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "tokens")
 
     def __init__(self) -> None:
         self.left = MAX_ITEMS
+        self.tokens: list[Any] = []
+
+    def resource(self, sent: Attributes) -> Resource:
+        """A resource with these attributes."""
+        if TOKEN in sent:
+            self.tokens.append(sent[TOKEN])
+        return Resource(sent)
 
     def check(self, count: int) -> None:
         """Raise TooLarge when `count` more would be too many."""
@@ -120,7 +128,7 @@ def walk_protobuf(body: bytes, items: Items) -> Iterator[tuple[Resource, Scope, 
     try:
         for raw in items.of(parse("Request", body, items).resource_spans):
             group = parse("ResourceSpans", raw, items)
-            resource = Resource(attributes(parse("Resource", group.resource, items).attributes, items))
+            resource = items.resource(attributes(parse("Resource", group.resource, items).attributes, items))
             for scope_raw in items.of(group.scope_spans):
                 scope_group = parse("ScopeSpans", scope_raw, items)
                 sent = parse("Scope", scope_group.scope, items)
@@ -137,7 +145,7 @@ def walk_json(
     request = _json_request(body)
     try:
         for group in items.of(objects(request, names[0])):
-            resource = Resource(json_attributes(object_of(group, "resource"), items))
+            resource = items.resource(json_attributes(object_of(group, "resource"), items))
             for scope_group in items.of(objects(group, names[1])):
                 sent = object_of(scope_group, "scope")
                 name, version = json_text(sent.get("name")), json_text(sent.get("version"))

@@ -17,14 +17,15 @@ from apps.ingestion.embedded import take_media_out
 from apps.ingestion.mapping.logs import map_logs
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.mapping.spans import map_spans
-from apps.ingestion.otlp import Span
-from apps.ingestion.otlp_logs import LogEvent
 from apps.ingestion.tenants import Tenants
 from apps.organizations.authentication import Access
 from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
 
 MAX_BLOTTED = 1024 * 1024  # bytes of an unpacked body with tokens that may be looked at later
+
+
+Read = tuple[list[Any], list[str], list[Any]]  # spans or log events, reasons of refused ones, tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def prepare(signal: Signal, received: Received, owners: Tenants, share: Share, l
     began = time.perf_counter()
     body = unpack(received, share, limit).body
     now = now_micros()
-    items, refused = signal.decode(body, received.is_json, now)
+    items, refused, tokens = signal.decode(body, received.is_json, now)
     by_owner = _by_owner(items, owners, refused)
     decoded_at = time.perf_counter()
     parts = []
@@ -99,7 +100,6 @@ def prepare(signal: Signal, received: Received, owners: Tenants, share: Share, l
         "map": mapped_at - decoded_at,
         "price": time.perf_counter() - mapped_at,
     }
-    tokens = [*owners.taken, *otlp.resource_tokens(body, received.is_json)]
     return Prepared(parts, refused, took, _blotted(body, received.encoding, tokens) if tokens else None)
 
 
@@ -107,18 +107,18 @@ def prepare(signal: Signal, received: Received, owners: Tenants, share: Share, l
 class Signal:
     """What is particular to a kind of telemetry."""
 
-    decode: Callable[[bytes, bool, int], tuple[list[Any], list[str]]]  # body, is JSON, now -> items, refused
+    decode: Callable[[bytes, bool, int], Read]  # body, is JSON, now
     map: Callable[[list[Any], Context], list[Observation]]
 
 
-def _spans(body: bytes, is_json: bool, now: int) -> tuple[list[Span], list[str]]:
+def _spans(body: bytes, is_json: bool, now: int) -> Read:
     decoded = (otlp.decode_json if is_json else otlp.decode_protobuf)(body, now)
-    return decoded.spans, decoded.refused
+    return decoded.spans, decoded.refused, decoded.tokens
 
 
-def _events(body: bytes, is_json: bool, now: int) -> tuple[list[LogEvent], list[str]]:
+def _events(body: bytes, is_json: bool, now: int) -> Read:
     decoded = (otlp_logs.decode_json if is_json else otlp_logs.decode_protobuf)(body, now)
-    return decoded.events, decoded.refused
+    return decoded.events, decoded.refused, decoded.tokens
 
 
 TRACES = Signal(_spans, map_spans)

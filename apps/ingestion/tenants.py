@@ -31,13 +31,10 @@ class Tenants:
 
     access: Access  # by the header, by default, or nobody's
     by_token: Mapping[str, Access | ApiError] = field(default_factory=dict)
-    taken: list[Any] = field(default_factory=list)  # the tokens that resources had
 
     def claim(self, resource: Resource) -> Access | str:
         """Whose a resource is, or why it is refused; takes the token away from it."""
         token = resource.attributes.pop(TOKEN, None)
-        if token is not None:
-            self.taken.append(token)
         if self.access.is_shown:
             return self.access
         if is_key(token):

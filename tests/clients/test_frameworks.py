@@ -34,9 +34,10 @@ def check_call(made: dict[str, Any], cached_as: str = "input_cached_tokens") -> 
     assert made["calculatedTotalCost"] == gpt_4o_cost(ASKED, SAID, CACHED)
 
 
-def test_langgraph(project: Project) -> None:
+@pytest.mark.parametrize("client", ["langchain", "langchain-3.15"])
+def test_langgraph(project: Project, client: str) -> None:
     """A chain, a streamed model and an agent with a tool, by Langfuse's callback handler."""
-    chain, streamed, agent = map(project.trace, project.run("langchain", "langgraph")["traces"])
+    chain, streamed, agent = map(project.trace, project.run(client, "langgraph")["traces"])
 
     question = "Why is the sky blue?"
     assert (chain["name"], chain["input"]) == ("sky", {"q": question})
@@ -74,8 +75,8 @@ def test_langgraph(project: Project) -> None:
     ]
     assert agent["totalCost"] > 0
     [tool] = [o for o in agent["observations"] if o["type"] == "TOOL"]
-    assert tool["input"] == {"city": "city"}
-    assert tool["output"]["content"] == "sunny in city"
+    assert tool["input"] in ({"city": "city"}, "{'city': 'city'}")  # SDK 3 sends it as Python writes it
+    assert "sunny in city" in str(tool["output"])
 
 
 def test_openinference(project: Project) -> None:
@@ -123,6 +124,7 @@ def test_openllmetry(project: Project) -> None:
     environment["TRACELOOP_HEADERS"] = environment["OTEL_EXPORTER_OTLP_HEADERS"]
     trace = project.trace(project.run("openllmetry", "openllmetry", **environment)["trace"])
     assert trace["name"] == "rain.workflow"
+    assert (trace["userId"], trace["sessionId"]) == ("tl-user", "tl-session")
     assert trace["input"] == {"args": [QUESTION], "kwargs": {}}
     parts = {o["name"]: o for o in trace["observations"]}
     assert parts["look_up"]["type"] == "TOOL"

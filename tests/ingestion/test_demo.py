@@ -17,6 +17,7 @@ from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations.models import Membership, Project
 from apps.pricing import catalogue, library, seed
 from apps.tracing import repository
+from apps.tracing.media import references, services
 from apps.tracing.records import Observation, ObservationType, TraceFilter
 from apps.tracing.writer import Writer
 
@@ -120,6 +121,13 @@ def test_loading_it_twice_stores_it_once(django_user_model: type[User]) -> None:
     traces = {step.trace_id for day in observations_between("p", until - 15 * DAY, until) for step in day}
     stored = repository.count_traces(PROJECT_ID, TraceFilter())
     assert len(traces) - 5 <= stored <= len(traces)
+    wanted = [
+        found.media_id
+        for day in observations_between("p", until - 5 * DAY, until)
+        for step in day
+        for found in references.find(step.input)
+    ]
+    assert wanted and all(services.get(PROJECT_ID, media_id).uploaded_at for media_id in wanted)
     page = repository.list_traces(PROJECT_ID, TraceFilter(names=("order-agent",)), limit=5)
     assert all(trace.total_cost and trace.input_preview and trace.user_id for trace in page.traces)
     assert Membership.objects.get(organization=ORGANIZATION_ID).user == admin

@@ -208,6 +208,7 @@ async def test_no_token_is_kept_or_logged(two: Two, caplog: pytest.LogCaptureFix
     await two.sender.export(of(secrets[1]))
     await two.sender.export(gzip.compress(of(secrets[1])), content_encoding="gzip")
     await two.sender.export(of(secrets[1]) + b"\xff")
+    await two.sender.export(of(None) + request(resource={"token": secrets[1]}))  # without any span
     kept = [
         str(repository.list_observations(p.id, TRACE.hex(), content=True)) for p in (two.first, two.second)
     ]
@@ -402,6 +403,25 @@ async def test_the_inspector_shows_what_came_without_a_key_and_over_grpc(
         html = await asyncio.to_thread(get, id=entry.id)
         shown = recording.log().readable(project.id, entry.id).decode()
         assert name in shown and "vendor" not in shown + html
+
+
+# --- where a key may stand ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "shown"),
+    [
+        ({}, None),
+        ({"authorization": "Basic x"}, "Basic x"),
+        ({"x-team": "sk-lf-1"}, "Bearer sk-lf-1"),
+        ({"x-team": "bearer  pk-lf-1:sk-lf-1", "authorization": "Bearer jwt"}, "Bearer pk-lf-1:sk-lf-1"),
+        ({"x-team": "jwt", "authorization": "Basic x"}, "Basic x"),
+        ({"x-api-key": "sk-lf-1"}, None),
+    ],
+)
+def test_a_header_of_ones_own(settings, headers: dict[str, str], shown: str | None):
+    settings.KEY_HEADERS = ["x-team"]
+    assert credentials.shown(headers) == shown
 
 
 # --- bounds -----------------------------------------------------------------------------------------------

@@ -192,6 +192,13 @@ def test_deflate_in_both_meanings_and_pieces(ways: Ways) -> None:
         assert ways.stored(trace_id.hex()) == 1
 
 
+def test_headers_with_underscores_reach_pages_too(ways: Ways) -> None:
+    url = f"{ways.main}/lf/api/public/traces/{'0' * 32}"
+    for name in ("x-litefuse-min-receipt", "x_litefuse_min_receipt"):
+        answer = httpx.get(url, headers={name: "forged"}, auth=CREDENTIALS)
+        assert answer.status_code == 400, answer.text
+
+
 @pytest.mark.parametrize("signal", ["logs", "metrics"])
 def test_other_signals_are_accepted_whole(ways: Ways, signal: str) -> None:
     with httpx.Client(headers=PROTOBUF | {"authorization": BASIC}) as client:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -20,11 +21,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.core.errors import NotFound, Unavailable
+from apps.core.errors import InvalidBody, NotFound, Unavailable
 from apps.organizations.models import Project, Role
 from apps.tracing import previews
 from apps.tracing.listing import trace_url
-from apps.tracing.media import ranges, references, services, storage, types
+from apps.tracing.media import api, ranges, references, services, storage, types
 from apps.tracing.media.models import Media, MediaLink, MediaRemoval
 from apps.tracing.media.services import Announcement
 from apps.tracing.media.storage import LocalStorage
@@ -80,6 +81,39 @@ def test_what_a_browser_may_run_is_never_served_as_such() -> None:
     assert {name for name in shown if name.startswith("application")} == {"application/octet-stream"}
     assert "image/svg+xml" not in shown
     assert types.served_as("text/html; charset=utf-8") == "application/octet-stream"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=50),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    JSON
+    | st.fixed_dictionaries(
+        {name: JSON | st.just(value) for name, value in media.announcement(PNG).items()},
+        optional=dict.fromkeys(("observationId", "datasetId", "datasetItemId"), JSON),
+    )
+)
+def test_any_announcement_is_understood_or_refused(body: Any) -> None:
+    try:
+        wanted = api._announcement(body)
+    except InvalidBody as error:
+        assert error.issues
+    else:
+        assert wanted.content_type in types.EXTENSIONS
+        assert wanted.content_length > 0
+        assert len(services.media_id_of(wanted.sha256)) == 22
+
+
+@given(JSON | st.fixed_dictionaries({"uploadedAt": JSON | st.datetimes().map(str), "uploadHttpStatus": JSON}))
+def test_any_report_is_understood_or_refused(body: Any) -> None:
+    try:
+        assert api._report(body).uploaded_at.tzinfo is not None
+    except InvalidBody as error:
+        assert error.issues
 
 
 # --- services -----------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ _FACTS = {
     "release": "release",
     "version": "version",
 }
-_TIMES = {"end_time": "endTime", "completion_start_time": "completionStartTime"}
+_TIMES = {"start_time": "startTime", "end_time": "endTime", "completion_start_time": "completionStartTime"}
 
 
 def observation(event: Event, context: Context) -> Observation:
@@ -40,38 +40,28 @@ def observation(event: Event, context: Context) -> Observation:
     """
     body, said = event.body, {"type": event.stamp}
     id = body.required_id("id")
-    start = body.time("startTime")
-    parent = body.id("parentObservationId")
     record = Observation(
         project_id=context.project_id,
         trace_id=body.id("traceId") or id,
         id=id,
-        start_time=event.time if start is None else start,
-        parent_id=parent or "",
+        start_time=event.time,
         type=OBSERVATIONS[event.type] or _type(body),
-        is_root=parent is None,
         said=said,
     )
-    if start is not None:
-        said["start_time"] = event.stamp
-    if parent is not None:
-        said["parent_id"] = event.stamp
-    for field, name in _TIMES.items():
-        time = body.time(name)
-        if time is not None:
-            setattr(record, field, max(time, record.start_time) if start is not None else time)
+    given: dict[str, Any] = {field: body.time(name) for field, name in _TIMES.items()}
+    given["parent_id"] = body.id("parentObservationId")
+    given["version"] = body.text("version", MAX_NAME)
+    given["status_message"] = body.text("statusMessage")
+    given["level"] = _level(body)
+    for field, value in given.items():
+        if value is not None:
+            setattr(record, field, value)
             said[field] = event.stamp
+    record.is_root = not record.parent_id
     for field, name in _TEXTS.items():
-        _hear(record, field, body.text(name, MAX_NAME), name in body.values, event)
-    record.version, record.status_message = (
-        body.text("version", MAX_NAME) or "",
-        body.text("statusMessage") or "",
-    )
-    said |= {field: event.stamp for field in ("version", "status_message") if getattr(record, field)}
-    level = body.text("level")
-    if level is not None:
-        record.level = _level(body, level)
-        said["level"] = event.stamp
+        if name in body.values:
+            setattr(record, field, body.text(name, MAX_NAME) or "")
+            said[field] = event.stamp
     record.input, record.output, record.metadata = _content(body)
     said |= {side: event.stamp for side in _SIDES if getattr(record, side)}
     said |= {f"metadata.{key}": event.stamp for key in record.metadata}
@@ -116,12 +106,6 @@ def trace(event: Event, context: Context) -> Observation:
     return record
 
 
-def _hear(record: Observation, field: str, value: str | None, is_said: bool, event: Event) -> None:
-    if is_said:
-        setattr(record, field, value or "")
-        record.said[field] = event.stamp
-
-
 def _type(body: Fields) -> ObservationType:
     sent = body.text("type")
     if sent is None or sent not in ObservationType.__members__:
@@ -129,7 +113,10 @@ def _type(body: Fields) -> ObservationType:
     return ObservationType(sent)
 
 
-def _level(body: Fields, sent: str) -> Level:
+def _level(body: Fields) -> Level | None:
+    sent = body.text("level")
+    if sent is None:
+        return None
     if sent not in Level.__members__:
         raise body.invalid("level", f"must be one of {', '.join(Level.__members__)}, not {sent[:100]!r}.")
     return Level(sent)

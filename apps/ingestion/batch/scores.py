@@ -49,9 +49,12 @@ def score(body: Fields, context: Context, *, stamp: int, time: int, id: str = ""
     if body.values.get("environment") is not None:
         made.environment = normalised_environment(body.values["environment"])
         made.said["environment"] = stamp
-    for field, comment in (("comment", body.text("comment")), ("queue_id", body.id("queueId"))):
-        if {"comment": "comment", "queue_id": "queueId"}[field] in body.values:
-            setattr(made, field, comment or "")
+    for field, name, given in (
+        ("comment", "comment", body.text("comment")),
+        ("queue_id", "queueId", body.id("queueId")),
+    ):
+        if name in body.values:  # null empties
+            setattr(made, field, given or "")
             made.said[field] = stamp
     made.metadata = body.metadata("metadata")
     made.said |= {f"metadata.{key}": stamp for key in made.metadata}

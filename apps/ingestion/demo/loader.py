@@ -11,6 +11,7 @@ from apps.accounts.models import User
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.ingestion.demo.calendar import DAYS, observations_between
+from apps.ingestion.demo.photos import keep_photos
 from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization, Project, Role
@@ -38,6 +39,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
     since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * _DAY)
     count = 0
     for batch in _batches(project.id, since, until):
+        keep_photos(batch)
         writer.commit([*batch, *verdicts(batch)])
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from apps.ingestion.demo.claims import damage_report
 from apps.ingestion.demo.conversations import (
     AGENT_INSTRUCTIONS,
     CHAT_INSTRUCTIONS,
@@ -368,5 +369,6 @@ STORIES: Final = (
     (triage_email, 10),
     (chinese_chat, 9),
     (describe_product, 7),
+    (damage_report, 6),
     (injection, 2),
 )

@@ -100,8 +100,8 @@ class Arrival:
         self._last = now
 
     def ended(self, status: int, problem: str = "") -> None:
-        """Say how it is answered."""
-        self.status, self.problem = status, problem
+        """Say how it is answered; `problem` is why it was refused, if it was."""
+        self.status, self.problem = status, problem if status >= 400 else ""
 
 
 _current: ContextVar[Arrival | None] = ContextVar("arrival", default=None)

@@ -129,7 +129,9 @@ def _opened(request: ProjectRequest, project_id: str, rows: list[Row] | None) ->
         "entry": entry,
         "row": _row(entry, request.GET.get("key", "")),
         "query": query,
-        "steps": [(words.step(name), took) for name, took in entry.steps],
+        "steps": [
+            (words.step(name), took, name == "map" and entry.refused > 0) for name, took in entry.steps
+        ],
         "trouble": found.trouble,
     }
     if found.body:

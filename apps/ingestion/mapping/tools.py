@@ -53,7 +53,10 @@ def _is_name(value: Any) -> bool:
 
 def distinct(definitions: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The definitions without those that say the same as an earlier one, in whatever shape."""
-    return list({_meaning(item): item for item in reversed(list(definitions))}.values())[::-1]
+    found: dict[str, dict[str, Any]] = {}
+    for item in definitions:
+        found.setdefault(_meaning(item), item)
+    return list(found.values())
 
 
 def _meaning(definition: dict[str, Any]) -> str:

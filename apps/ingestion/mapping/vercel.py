@@ -177,13 +177,10 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 def usage(span: Span) -> dict[str, int]:
     """Tokens of a call without those that are counted apart. Input and output are always given."""
     attributes = span.attributes
-    found: dict[str, int] = {}
-    for name, keys in _USAGE.items():
-        given = (whole(attributes.get(key)) for key in keys)
-        found[name] = next((number for number in given if number is not None), -1)
-    if max(found.values()) < 0 and _operation(attributes)[0] in _WRAPPERS:
-        return {"input": 0, "output": 0, "total": 0}
-    found = {name: max(number, 0) for name, number in found.items()}
+    given = {name: _count(attributes, keys) for name, keys in _USAGE.items()}
+    found = {name: number or 0 for name, number in given.items()}
+    if set(given.values()) == {None} and _operation(attributes)[0] in _WRAPPERS:
+        return with_total(found)
     for name, key in _OWN_USAGE.items():
         number = whole(attributes.get(key))
         if number is not None:
@@ -191,6 +188,14 @@ def usage(span: Span) -> dict[str, int]:
     for name, number in _provider_usage(_provider(attributes)).items():
         found.setdefault(name, number)
     return with_total(less_parts(found, _PARTS))
+
+
+def _count(attributes: Attributes, keys: tuple[str, ...]) -> int | None:
+    for key in keys:
+        number = whole(attributes.get(key))
+        if number is not None:
+            return number
+    return None
 
 
 def _provider_usage(provider: dict[str, Any]) -> dict[str, int]:

@@ -24,7 +24,7 @@ from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, NotFoun
 from apps.tracing.media import ranges, services, tokens, types
 from apps.tracing.media.announce import announce
 from apps.tracing.media.storage import PREFIX, LocalStorage
-from apps.tracing.media.tokens import Download, Upload
+from apps.tracing.media.tokens import URL_SECONDS, Download, Upload
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class MediaFiles:
         try:
             arriving = await self._in_thread(_Arriving, self._local, upload)
             try:
-                await self._take(receive, arriving)
+                await _within(URL_SECONDS, self._take(receive, arriving))
                 traces = await self._in_thread(_finish, upload, arriving, self._local)
             finally:
                 arriving.discard()
@@ -107,11 +107,7 @@ class MediaFiles:
         held = bytearray()
         more = True
         while more:
-            try:
-                async with asyncio.timeout(PIECE_SECONDS):
-                    message = await receive()
-            except TimeoutError:
-                raise InvalidRequest(f"Nothing more arrived for {PIECE_SECONDS} s.") from None
+            message = await _within(PIECE_SECONDS, receive())
             if message["type"] == "http.disconnect":
                 raise _Disconnected
             held += message.get("body", b"")
@@ -159,6 +155,15 @@ class MediaFiles:
             left -= len(piece)
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _within(seconds: int, work: Awaitable[T]) -> T:
+    """Wait so long for a sender, no longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise InvalidRequest(f"What was to arrive within {seconds} s did not.") from None
 
 
 class _Arriving:

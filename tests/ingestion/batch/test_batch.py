@@ -11,7 +11,7 @@ import pytest
 from apps.organizations.models import Project
 from apps.tracing import repository, scores
 from tests import factories
-from tests.ingestion.batch.support import INGESTION, event, send
+from tests.ingestion.batch.support import INGESTION, event, moment, send
 from tests.support.program import Sender
 
 
@@ -172,6 +172,23 @@ async def test_an_observation_without_a_trace_makes_one(sender: Sender):
     await send(sender, event("span-create", id="alone", name="n"))
     [row] = repository.list_observations(sender.project.id, "alone")
     assert row.id == "alone"
+
+
+async def test_an_end_before_the_start_is_the_start(sender: Sender):
+    await send(sender, event("span-create", id="s", traceId="t", startTime=moment(5)))
+    await send(sender, event("span-update", at=1, id="s", traceId="t", endTime=moment(3)))
+    [span] = (await sender.get("traces/t")).json()["observations"]
+    assert span["startTime"] == span["endTime"] == "2026-08-01T12:00:05.000Z"
+    assert span["latency"] == 0
+
+
+async def test_null_empties_a_name_and_no_status(sender: Sender):
+    full = {"id": "g", "traceId": "t", "name": "n", "model": "m", "statusMessage": "s", "version": "1"}
+    await send(sender, event("generation-create", **full))
+    empty = dict.fromkeys(("name", "model", "statusMessage", "version", "input", "level", "endTime"))
+    await send(sender, event("generation-update", at=1, id="g", traceId="t", **empty))
+    [row] = repository.list_observations(sender.project.id, "t")
+    assert (row.name, row.model, row.status_message, row.version) == ("", "", "s", "1")
 
 
 async def test_an_update_without_a_trace_finds_its_observation(sender: Sender):

@@ -33,7 +33,7 @@ def test_what_looks_like_a_definition(item, expected):
 
 
 def test_shapes_that_say_the_same_are_one():
-    assert distinct([OPENAI, FLAT, ANTHROPIC, ANTHROPIC]) == [OPENAI, ANTHROPIC]
+    assert distinct([OPENAI, ANTHROPIC, FLAT, ANTHROPIC]) == [OPENAI, ANTHROPIC]
     assert distinct([OPENAI, {**FLAT, "description": "other"}]) == [OPENAI, {**FLAT, "description": "other"}]
 
 

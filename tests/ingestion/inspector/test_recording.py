@@ -128,6 +128,13 @@ async def test_no_secret_is_kept_or_shown(sender: Sender):
         assert not any(hidden in text for text in kept)
 
 
+async def test_metrics_are_no_trouble(sender: Sender):
+    headers = {"authorization": sender.authorization, "content-type": "application/x-protobuf"}
+    await sender.http.post("/v1/metrics", content=b"", headers=headers)
+    [entry] = entries(sender)
+    assert (entry.way, entry.status, entry.problem, entry.is_trouble) == ("metrics", 200, "", False)
+
+
 async def test_recording_never_fails_a_request(sender: Sender, monkeypatch: pytest.MonkeyPatch):
     def fail(*arguments: object) -> None:
         raise RuntimeError("out of order")
