@@ -34,9 +34,10 @@ def check_call(made: dict[str, Any], cached_as: str = "input_cached_tokens") -> 
     assert made["calculatedTotalCost"] == gpt_4o_cost(ASKED, SAID, CACHED)
 
 
-def test_langgraph(project: Project) -> None:
+@pytest.mark.parametrize("client", ["langchain", "langchain-3.15"])
+def test_langgraph(project: Project, client: str) -> None:
     """A chain, a streamed model and an agent with a tool, by Langfuse's callback handler."""
-    chain, streamed, agent = map(project.trace, project.run("langchain", "langgraph")["traces"])
+    chain, streamed, agent = map(project.trace, project.run(client, "langgraph")["traces"])
 
     question = "Why is the sky blue?"
     assert (chain["name"], chain["input"]) == ("sky", {"q": question})
@@ -74,8 +75,8 @@ def test_langgraph(project: Project) -> None:
     ]
     assert agent["totalCost"] > 0
     [tool] = [o for o in agent["observations"] if o["type"] == "TOOL"]
-    assert tool["input"] == {"city": "city"}
-    assert tool["output"]["content"] == "sunny in city"
+    assert tool["input"] in ({"city": "city"}, "{'city': 'city'}")  # SDK 3 sends it as Python writes it
+    assert "sunny in city" in str(tool["output"])
 
 
 def test_openinference(project: Project) -> None:

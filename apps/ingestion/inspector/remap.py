@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 
 from apps.audit.services import Actor, record
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound
+from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound, TooLarge
 from apps.core.lifecycle import is_stopping
 from apps.ingestion.inspector.explain import changed_facts, facts
 from apps.ingestion.inspector.respan import Unknown, respan
@@ -181,6 +181,9 @@ def run(id: str) -> bool:
     except ApiError as error:
         logger.warning("re-run %s stopped: %s", id, error.message)
         _end(job, Remap.State.FAILED, error.message)
+    except Exception:
+        _end(job, Remap.State.FAILED, "An unexpected error; the server's log says which.")
+        raise
     finally:
         writer.close()
     return True
@@ -235,6 +238,9 @@ def _changes(rows: Iterable[Stored], outcome: Outcome) -> list[_Change]:
             change = _change(row)
         except Unknown as reason:
             outcome.skipped[str(reason)] += 1
+            continue
+        except TooLarge:
+            outcome.skipped["large"] += 1
             continue
         if change is not None:
             found.append(change)

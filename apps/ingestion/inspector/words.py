@@ -36,6 +36,7 @@ _SKIPPED = {
     "merged": _("Of several arrivals: stays"),
     "logs": _("With log events: stays"),
     "incomplete": _("Attributes not kept: stays"),
+    "large": _("Would become too large: stays"),
 }
 
 

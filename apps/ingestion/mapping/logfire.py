@@ -21,10 +21,12 @@ WORDS = (  # see registry
     "tool_response",
     "model_config",
     "model_request_parameters",
+    "request_data",
 )
 PYDANTIC_AI = "pydantic-ai"  # instrumentation scope
 _CHOICE = "gen_ai.choice"
 _ALL_MESSAGES = "pydantic_ai.all_messages"
+_ASKED = frozenset({"messages", "input", "prompt", "contents"})
 _INSTRUCTIONS = "gen_ai.system_instructions"
 
 
@@ -70,6 +72,14 @@ def run_content(span: Span) -> Content | None:
 def tool_content(span: Span) -> Content | None:
     """Arguments and response of a tool."""
     return of_keys(span.attributes, ("tool_arguments",), ("tool_response",))
+
+
+def request_content(span: Span) -> Content | None:
+    """For want of anything better: a whole request and response, as earlier versions sent them."""
+    request = json_object(span.attributes.get("request_data"))
+    if request is None or _ASKED.isdisjoint(request):
+        return None
+    return of_keys(span.attributes, ("request_data",), ("response_data",))
 
 
 def tools(span: Span) -> Tools | None:

@@ -117,6 +117,7 @@ class Rules:
         openinference.indexed_content,
         gen_ai.content,
         openinference.data_content,
+        logfire.request_content,
     )
     tools: Table[Tools] = (vercel.tools, gen_ai.tools, logfire.tools, openinference.tools)  # all are asked
     model: Table[str] = (mlflow.model, generic.model, openinference.model, genkit.model)

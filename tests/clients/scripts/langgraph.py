@@ -28,21 +28,14 @@ def weather(city: str) -> str:
     return f"sunny in {city}"
 
 
-def traced():
-    """A handler, and the trace it writes to."""
-    trace_id = langfuse.create_trace_id()
-    return trace_id, CallbackHandler(trace_context={"trace_id": trace_id})
-
-
-chain_trace, handler = traced()
+in_chain, in_stream = CallbackHandler(), CallbackHandler()
 chain = ChatPromptTemplate.from_messages([("system", "As you know: be brief."), ("user", "{q}")]) | model
 chain.invoke(
     {"q": "Why is the sky blue?"},
-    config={"callbacks": [handler], "run_name": "sky", "metadata": {**TOLD, "own": "kept"}},
+    config={"callbacks": [in_chain], "run_name": "sky", "metadata": {**TOLD, "own": "kept"}},
 )
 
-stream_trace, handler = traced()
-for _ in model.stream("Say something.", config={"callbacks": [handler]}):
+for _ in model.stream("Say something.", config={"callbacks": [in_stream]}):
     pass
 
 agent = create_agent(model, [weather])
@@ -56,4 +49,4 @@ with langfuse.start_as_current_observation(name="agent-demo", input=question) as
     span.update(output=said["messages"][-1].content)
 
 langfuse.flush()
-print(json.dumps({"traces": [chain_trace, stream_trace, span.trace_id]}))
+print(json.dumps({"traces": [in_chain.last_trace_id, in_stream.last_trace_id, span.trace_id]}))

@@ -31,6 +31,16 @@ FUNCTION = {"name": "roll", "description": "d", "parameters_json_schema": {"type
     Vector("only choices", {"events": EVENTS[2:]}, {"input": "", "output": EVENTS[2]}),
     Vector("events that are no messages", {"events": "5", "input.value": "i"}, {"input": "i"}),
     Vector("an empty list of events", {"events": "[]", "input.value": "i"}, {"input": "i"}),
+    Vector(
+        "a whole request and response, of earlier versions",
+        {"request_data": '{"messages":[]}', "response_data": '{"message":{}}'},
+        {"input": '{"messages":[]}', "output": '{"message":{}}', "shown": {}},
+    ),
+    Vector(
+        "a request that names only the model",
+        {"request_data": '{"model":"m"}'},
+        {"input": "", "shown": {"request_data": '{"model":"m"}'}},
+    ),
     Vector("a tool or a pipeline", {"input": "i", "output": "o"}, {"input": "i", "output": "o", "shown": {}}),
     Vector(
         "a tool's arguments and response",

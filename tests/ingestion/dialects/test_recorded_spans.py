@@ -89,6 +89,15 @@ def test_pydantic_ai():
     assert len({observation.trace.session_id for observation in observations}) == 2
 
 
+def test_logfire():
+    chat, outer = recorded("logfire")
+    assert (chat.type, chat.model) == ("GENERATION", "gpt-4o-2024-08-06")
+    assert chat.name == "Chat Completion with 'gpt-4o'"
+    assert chat.usage == {"input": 10, "output": 4, "total": 14}
+    assert set(json.loads(chat.input)) == {"messages", "tools"}
+    assert (outer.type, outer.name) == ("SPAN", "outer 1")
+
+
 def test_langgraph_by_openinference():
     observations = recorded("langgraph_openinference")
     kinds = {observation.name: observation.type for observation in observations}

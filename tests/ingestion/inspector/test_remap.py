@@ -209,6 +209,17 @@ def test_a_failing_store_ends_it_with_the_reason(
     assert (run.state, run.problem) == ("failed", "The telemetry store did not take the data.")
 
 
+def test_an_unforeseen_error_ends_it_too(project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch):
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([now])
+    run = remap.start(actor=SYSTEM, project=project, since=last_hour()[0], until=last_hour()[1])
+    monkeypatch.setattr(remap, "map_spans", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        remap.run(run.id)
+    run.refresh_from_db()
+    assert run.state == "failed" and "log" in run.problem
+
+
 @pytest.mark.parametrize("span", [(-1, 5), (5, 5), (0, now_micros() + 10**12), (0, now_micros())])
 def test_odd_ranges(project: Project, span: tuple[int, int]):
     with pytest.raises(InvalidRequest):
