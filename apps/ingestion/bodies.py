@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 # Window bits, zlib's way to say which frame it shall read.
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 _PIECE = 1024 * 1024  # bytes unpacked at a time
+_FED = 64 * 1024  # packed bytes handed to the unpacker at a time
+_ZEROS = re.compile(rb"\0*")
+MAX_MEMBERS = 4096  # gzip members of one body; packers in blocks make one of 64 kB
 BUSY_SECONDS = 2  # until a refused sender should try again
 
 
@@ -113,23 +117,32 @@ def unpack(packed: bytes, encoding: str, *, limit: int, share: Share) -> bytes:
     if not encoding:
         return packed
     pieces: list[bytes] = []
-    size = 0
-    while packed:
+    size = place = members = 0
+    while place < len(packed):
+        members += 1
+        if members > MAX_MEMBERS:
+            raise InvalidRequest(f"The body has more than {MAX_MEMBERS} gzip members. Pack it as one.")
         unpacker = isal_zlib.decompressobj(wbits=_GZIP if encoding == "gzip" else _deflate_frame(packed))
+        tail = b""
         while not unpacker.eof:
+            if (
+                not tail
+            ):  # fed in slices: what is left of one is copied at each turn, and at each member's end
+                tail = packed[place : place + _FED]
+                place += len(tail)
             try:
-                piece = unpacker.decompress(packed, _PIECE)
+                piece = unpacker.decompress(tail, _PIECE)
             except isal_zlib.error as problem:  # type: ignore[misc]
                 raise InvalidRequest(f"The body is not {encoding}: {problem}") from None
-            packed = unpacker.unconsumed_tail
-            if not piece and not packed and not unpacker.eof:
+            tail = unpacker.unconsumed_tail
+            if not piece and not tail and place == len(packed) and not unpacker.eof:
                 raise InvalidRequest(f"The body is not {encoding}: it ends too early.")
             size += len(piece)
             _check(size, limit)
             share.take(len(piece))
             pieces.append(piece)
-        packed = unpacker.unused_data.lstrip(b"\0")
-        if packed and encoding != "gzip":
+        place = _padding_end(packed, place - len(unpacker.unused_data))
+        if place < len(packed) and encoding != "gzip":
             raise InvalidRequest(f"The body is not {encoding}: more follows its end.")
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -149,6 +162,12 @@ def frame(message: bytes) -> str:
     if message[:2] == b"\x1f\x8b":
         return "gzip"
     return "deflate" if len(message) > 1 and _deflate_frame(message) == _ZLIB else ""
+
+
+def _padding_end(packed: bytes, place: int) -> int:
+    """Behind the zeros that may follow a frame."""
+    match = _ZEROS.match(packed, place)
+    return match.end() if match else place
 
 
 def _deflate_frame(packed: bytes) -> int:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.core.errors import InvalidRequest, TooLarge, Unavailable
+from apps.ingestion import bodies
 from apps.ingestion.bodies import Budget, read, unpack
 
 
@@ -81,3 +82,17 @@ async def test_what_is_only_announced_takes_nothing_from_others():
         other.take(90)
         reading.cancel()
         await asyncio.wait([reading])
+
+
+def test_members_cost_what_they_hold(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bodies, "_FED", 7)  # members that begin and end anywhere in what is handed over
+    packed = b"".join(gzip.compress(bytes([65 + n % 26]) * n) + b"\0" * (n % 3) for n in range(300))
+    with Budget(10**6).share() as share:
+        whole = unpack(packed, "gzip", limit=10**6, share=share)
+    assert whole == b"".join(bytes([65 + n % 26]) * n for n in range(300))
+
+
+def test_members_are_bounded():
+    packed = gzip.compress(b"") * (bodies.MAX_MEMBERS + 1)
+    with Budget(10**6).share() as share, pytest.raises(InvalidRequest, match="members"):
+        unpack(packed, "gzip", limit=10**6, share=share)
