@@ -26,10 +26,17 @@ def writing(keys: Collection[tuple[str, str]]) -> Iterator[None]:
         # In order, so that two writers cannot wait for each other in a circle.
         buckets = sorted({_bucket(*key) for key in keys})
         close_old_connections()
-        _call("pg_advisory_lock", buckets)
+        try:
+            _call("pg_advisory_lock", buckets)
+        except Unavailable:
+            connection.close()  # the session may hold some of them
+            raise
+        # Whoever asks the database meanwhile must not find the connection too old and close it: the locks go.
+        expires, connection.close_at = connection.close_at, None
         try:
             yield
         finally:
+            connection.close_at = expires
             _call("pg_advisory_unlock", buckets)
 
 

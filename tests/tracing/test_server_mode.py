@@ -154,3 +154,32 @@ def test_writing_processes_take_turns(server: Gate, url: str, postgres_url: str,
     assert tuple(server.query(sql, {"p": project}, purpose="test")[0]) == (21, 21)
     grown = repository.get_observation(project, "t", "grown")
     assert grown is not None and len(grown.metadata) == 18  # no process overwrote another's part
+
+
+LOCKED = """
+import django; django.setup()
+from django.db import connection
+from apps.tracing.locks import writing
+connection.settings_dict["CONN_MAX_AGE"] = 0  # as if it had just become too old
+def held():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        return cursor.fetchone()[0]
+with writing([("p", "t"), ("p", "u")]):
+    assert held() == 2
+    connection.close_if_unusable_or_obsolete()  # as the price tables do when they look for changes
+    assert held() == 2
+assert held() == 0
+connection.close_if_unusable_or_obsolete()
+assert connection.connection is None
+"""
+
+
+def test_an_old_connection_keeps_its_locks_to_the_end(postgres_url: str) -> None:
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "litefuse_web.settings",
+        "DATABASE_URL": postgres_url,
+    }
+    assert (
+        subprocess.run([sys.executable, "-c", LOCKED], cwd=ROOT, env=environment, check=False).returncode == 0
+    )
