@@ -91,7 +91,7 @@ def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
         return without_credentials(value)
     if is_credential(key):
         return REMOVED
-    return [without_credentials(item) if isinstance(item, dict) else item for item in value]
+    return [_safe("", item) if isinstance(item, list | dict) else item for item in value]
 
 
 def join(first: str, second: str) -> str:

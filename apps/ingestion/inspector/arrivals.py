@@ -7,6 +7,7 @@ came with. Costs some 60 µs for a request of 256 spans: bodies are kept by refe
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from apps.organizations.authentication import Access
 from apps.tracing.records import MERGED, REPEATED
 
 logger = logging.getLogger(__name__)
+
+_SHORT = re.compile(r"[0-9]{1,3}")  # a version of the protocol, which not every way in checks
 
 
 class Traced(Protocol):
@@ -159,7 +162,7 @@ def _entry(arrival: Arrival, share: Share) -> Entry:
         encoding=header("content-encoding"),
         agent=header("user-agent"),
         sdk=f"{name} {version}".strip(),
-        sdk_headers=(name.lower(), version, int(ingestion) if ingestion.isdecimal() else 0),
+        sdk_headers=(name.lower(), version, int(ingestion) if _SHORT.fullmatch(ingestion) else 0),
         packed=arrival.packed,
         unpacked=arrival.unpacked or arrival.packed,
         received=accepted + len(share.reasons),

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from apps.core.errors import InvalidRequest
 from apps.ingestion import bodies, otlp
 from apps.ingestion.bodies import Budget
 from apps.ingestion.inspector.entries import Entry
@@ -32,7 +33,13 @@ mask: Mask = _unmasked  # masking rules take this place: everything shown goes t
 
 def of(entry: Entry, body: bytes) -> bytes:
     """JSON of the body. Raises InvalidRequest when it cannot be read, TooLarge over MAX_UNPACKED."""
-    text = _unpacked(entry, body)
+    try:
+        return _shown(entry, _unpacked(entry, body))
+    except (RecursionError, orjson.JSONEncodeError):  # such a body is remembered, but none of it was stored
+        raise InvalidRequest("The body is nested too deep to be shown.") from None
+
+
+def _shown(entry: Entry, text: bytes) -> bytes:
     shown: Any
     if entry.way in OTLP:
         decode = otlp.decode_json if "json" in entry.content_type else otlp.decode_protobuf

@@ -167,6 +167,8 @@ class Shared:
                 if not self._stopping.is_set():
                     logger.warning("the wire inspector cannot tell other processes: %s", error)
                 self._stopping.wait(_PAUSE)
+            except Exception:  # an entry that nobody foresaw must not end this for all that follow
+                logger.exception("the wire inspector could not tell other processes of a request")
 
     def _send(self, entries: list[Entry]) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
@@ -199,6 +201,8 @@ class Shared:
                 if not self._stopping.is_set():
                     logger.warning("the wire inspector does not hear other processes: %s", error)
                 self._stopping.wait(_PAUSE)
+            except Exception:  # what is to be forgotten must be heard after any question
+                logger.exception("the wire inspector could not answer another process")
 
     def _answer(self, asked: dict[str, Any]) -> None:
         if "forget" in asked:

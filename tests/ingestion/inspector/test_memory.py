@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.core.clock import now_micros
+from apps.core.errors import InvalidRequest
 from apps.ingestion.inspector import entries, memory
 from apps.ingestion.inspector.entries import Entry
 from apps.ingestion.inspector.memory import Memory
@@ -97,3 +98,19 @@ def test_an_entry_survives_the_way_to_another_process(entry: MakeEntry):
     assert Entry.load(made.dump()) == made
     assert Entry.load(made.dump().replace('"way"', '"later":1,"way"', 1)) == made
     assert made.time <= now_micros()
+
+
+@pytest.mark.parametrize("depth", [260, 1000])
+def test_what_is_nested_too_deep_is_not_shown(entry: MakeEntry, depth: int):
+    log = Memory()
+    made = entry(way="batch", has_body=True)
+    log.add(made, b'{"batch":' + b"[" * depth + b"]" * depth + b"}")
+    with pytest.raises(InvalidRequest, match="too deep"):
+        log.readable("p", made.id)
+
+
+def test_secrets_in_lists_of_lists_are_not_shown(entry: MakeEntry):
+    log = Memory()
+    made = entry(way="batch", has_body=True)
+    log.add(made, b'{"batch":[[[{"password":"hush-hush","a":[[{"api_key":"hush-hush"}]]}]]]}')
+    assert b"hush-hush" not in log.readable("p", made.id)

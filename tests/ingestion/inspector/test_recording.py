@@ -155,3 +155,15 @@ async def test_pages_are_told_by_id_alone(sender: Sender):
     message = await asyncio.wait_for(layer.receive(channel), 5)
     [entry] = entries(sender)
     assert message["traces"] == [{"id": entry.id}]
+
+
+async def test_an_odd_version_of_the_protocol_can_be_told_to_other_processes(sender: Sender):
+    headers = {
+        "authorization": sender.authorization,
+        "x-langfuse-ingestion-version": "9" * 40,
+    }
+    answer = await sender.http.post("/api/public/ingestion", content=b'{"batch":[]}', headers=headers)
+    assert answer.status_code == 207
+    [entry] = entries(sender)
+    assert entry.sdk_headers == ("", "", 0)
+    assert Entry.load(entry.dump()) == entry
