@@ -20,8 +20,10 @@ from google.protobuf.message import DecodeError
 from apps.core.clock import clamp_micros
 from apps.core.errors import InvalidRequest, TooLarge
 from apps.ingestion import otlp_messages as messages
+from apps.tracing.json_text import TooDeep, dumps
 
 MAX_ITEMS = 1_000_000  # attributes, events and list elements in one request, all together
+MAX_NODES = 4 * MAX_ITEMS  # objects and arrays of one JSON body
 COUNTED_FIRST = 1024 * 1024  # bytes of a message from which its attributes are counted before it is parsed
 MAX_DEPTH = 64  # of lists and maps in one attribute
 MAX_KNOWN_NAMES, MAX_KNOWN_NAME = 4096, 200  # attribute names kept as text, and their bytes
@@ -262,8 +264,6 @@ def _finite(number: float) -> float | str:
 
 
 def _json_request(body: bytes) -> dict[str, Any]:
-    if body.count(b"{") + body.count(b"[") > 4 * MAX_ITEMS:  # before they become objects in memory
-        raise TooLarge(_TOO_MANY_ITEMS)
     request = load_json(body)
     if not isinstance(request, dict):
         raise InvalidRequest("The body must be a JSON object, such as {'resourceSpans': […]}.")
@@ -272,7 +272,10 @@ def _json_request(body: bytes) -> dict[str, Any]:
 
 def load_json(body: bytes) -> Any:
     """Parse a body. Broken UTF-8, lone surrogates, bare NaN and numbers too large for a double are mended
-    (numbers become text), not refused: they are in one value of many."""
+    (numbers become text), not refused: they are in one value of many. Raises InvalidRequest, or TooLarge
+    above MAX_NODES."""
+    if body.count(b"{") + body.count(b"[") > MAX_NODES:  # before they become objects in memory
+        raise TooLarge(f"More than {MAX_NODES} objects and arrays in one request. Send less at once.")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -315,7 +318,11 @@ def object_of(parent: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def json_text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else orjson.dumps(value).decode()
+    """Text as it is, None as nothing, anything else as JSON. Raises Unusable."""
+    try:
+        return value if isinstance(value, str) else "" if value is None else dumps(value)
+    except TooDeep:
+        raise Unusable("a text is nested too deep") from None
 
 
 def json_id(value: Any, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToDict
@@ -13,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from apps.core.clock import MAX_MICROS
 from apps.core.errors import InvalidRequest, TooLarge
 from apps.ingestion import otlp, otlp_values
+from apps.ingestion.batch.decode import read_batch
 from tests.support.otlp import START, any_value, request
 
 TRACE, SPAN = bytes(range(16)), bytes(range(8))
@@ -214,10 +216,47 @@ def test_tiny_parts_of_a_span_are_counted(span, counted_first, monkeypatch):
 
 
 def test_a_json_body_of_nothing_but_brackets_is_not_even_parsed(monkeypatch):
-    monkeypatch.setattr(otlp_values, "MAX_ITEMS", 100)
-    monkeypatch.setattr(otlp_values, "load_json", None)
+    monkeypatch.setattr(otlp_values, "MAX_NODES", 400)
+    monkeypatch.setattr(otlp_values, "orjson", None)
     with pytest.raises(TooLarge):
         otlp.decode_json(b'{"resourceSpans":[' + b"{}," * 500 + b"{}]}", NOW)
+    with pytest.raises(TooLarge):
+        read_batch(b'{"batch":[' + b"{}," * 500 + b"{}]}")
+
+
+@pytest.mark.parametrize("place", ["name", "statusMessage", "key"])
+def test_a_text_nested_too_deep_costs_its_span_alone(place):
+    deep: Any = []
+    for _ in range(980):
+        deep = [deep]
+    bad: dict[str, Any] = {"traceId": "t", "spanId": "bad"}
+    bad |= {
+        "name": {"name": deep},
+        "statusMessage": {"status": {"message": deep}},
+        "key": {"attributes": [{"key": deep, "value": {"stringValue": "v"}}]},
+    }[place]
+    body = _deep_json(
+        {"resourceSpans": [{"scopeSpans": [{"spans": [bad, {"traceId": "t", "spanId": "s"}]}]}]}
+    )
+    decoded = otlp.decode_json(body, NOW)
+    assert "s" in [span.id for span in decoded.spans]
+    assert len(decoded.spans) + len(decoded.refused) == 2
+
+
+def _deep_json(value: Any) -> bytes:
+    """JSON text of what is nested deeper than any writer goes."""
+    if isinstance(value, dict):
+        return (
+            b"{" + b",".join(json.dumps(k).encode() + b":" + _deep_json(v) for k, v in value.items()) + b"}"
+        )
+    if isinstance(value, list):
+        depth = 0
+        while isinstance(value, list) and len(value) == 1:
+            value, depth = value[0], depth + 1
+        inner = b",".join(map(_deep_json, value)) if isinstance(value, list) else _deep_json(value)
+        inner = b"[" + inner + b"]" if isinstance(value, list) else inner
+        return b"[" * depth + inner + b"]" * depth
+    return json.dumps(value).encode()
 
 
 def test_nesting_is_bounded():
