@@ -156,3 +156,15 @@ def test_halves_of_characters_stay_escapes() -> None:
 def test_any_text(text: str) -> None:
     taken(text)
     taken(f"{text};base64,{text}")
+
+
+@pytest.mark.parametrize("written", ["b''", "b'',1,1", "b'a' b'b'", "b'a'+b'b'", "b'a", "b'a'b'"])
+def test_only_one_literal_is_read_as_bytes(written: str) -> None:
+    text = json.dumps({"type": "base64", "media_type": "image/png", "data": written})
+    assert taken(text) == (text, [])
+
+
+@pytest.mark.parametrize("content", [b"it's", b'"', b"\\", bytes(range(256)), b"'\"" * 50_000])
+def test_any_bytes_can_be_written_as_a_literal(content: bytes) -> None:
+    text = json.dumps({"type": "base64", "media_type": "image/png", "data": repr(content)})
+    assert [file.content for file in taken(text)[1]] == [content]

@@ -20,6 +20,7 @@ from apps.tracing.media import types
 
 _MARKS = (";base64,", '"data', '"content', '"image')  # without any of them there is nothing to find
 _DATA_URI = re.compile(r"data:([\w.+-]+/[\w.+-]+)(?:;[\w.+=-]+){0,5};base64,([A-Za-z0-9+/=_-]+)")
+_LITERAL = re.compile(r"""b(?:'(?:[^'\\\n]++|\\.)*+'|"(?:[^"\\\n]++|\\.)*+")""")
 _NESTED = 4  # levels of JSON inside strings of JSON
 _MIME_KEYS = ("media_type", "mime_type", "mimeType", "mediaType")
 # `type` of a block, and the keys that may hold its bytes.
@@ -137,7 +138,7 @@ def _bytes(text: str) -> bytes:
 
 def _literal(text: str) -> bytes:
     """Of Python's way to write bytes, b'…'; empty when it is none."""
-    if not text.startswith(("b'", 'b"')):
+    if not _LITERAL.fullmatch(text):  # else any expression, which takes far more memory than its text
         return b""
     try:
         value = ast.literal_eval(text)
