@@ -27,6 +27,16 @@ class Known:
     def add(self, stored: Stored) -> None:
         """Take in a row that is not in yet."""
         self.fold.add(stored)
+        self._place(stored)
+
+    def exchange(self, older: Stored, newer: Stored) -> bool:
+        """Put a row in the place of its older version; False if that takes all rows (see Fold.exchange)."""
+        if not self.fold.exchange(older, newer):
+            return False
+        self._place(newer)
+        return True
+
+    def _place(self, stored: Stored) -> None:
         place = self.place
         if not place.first_hour <= stored.hour <= place.last_hour:
             place.first_hour = min(place.first_hour, stored.hour)

@@ -37,21 +37,19 @@ def _defaults() -> dict[str, Any]:
 
 
 _DEFAULTS = _defaults()
+_PLACES = {name: (name.startswith(_FACT), name.removeprefix(_FACT)) for name in _DEFAULTS}
 
 
 def get(observation: Observation, name: str) -> Any:
     """A field by its name in `said`."""
-    if name.startswith(_FACT):
-        return getattr(observation.trace, name[len(_FACT) :])
-    return getattr(observation, name)
+    in_trace, field = _PLACES[name]
+    return getattr(observation.trace if in_trace else observation, field)
 
 
 def put(observation: Observation, name: str, value: Any) -> None:
     """Set a field by its name in `said`."""
-    if name.startswith(_FACT):
-        setattr(observation.trace, name[len(_FACT) :], value)
-    else:
-        setattr(observation, name, value)
+    in_trace, field = _PLACES[name]
+    setattr(observation.trace if in_trace else observation, field, value)
 
 
 def default(name: str) -> Any:

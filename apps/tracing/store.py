@@ -26,6 +26,7 @@ SELECT {tables.STORED_SELECT} FROM observations
 WHERE {_KEYED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}
 ORDER BY event_ts
 """
+_ROWS_BY_ID = _ROWS.replace("ORDER BY", "AND id IN {ids:Array(String)}\nORDER BY")
 _SUMMARIES = f"""
 SELECT {tables.SUMMARY_SELECT}, {", ".join(tables.BESIDE_SUMMARY)}
 FROM traces WHERE project_id IN {{projects:Array(String)}} AND id IN {{traces:Array(String)}}
@@ -67,15 +68,20 @@ def summaries(gate: Gate, keys: Collection[Key]) -> dict[Key, SummaryRow]:
     return found
 
 
-def rows(gate: Gate, traces: Mapping[Key, Place]) -> dict[Key, list[Stored]]:
-    """Every row of those traces without content, older versions first."""
+def rows(
+    gate: Gate, traces: Mapping[Key, Place], ids: Collection[str] | None = None
+) -> dict[Key, list[Stored]]:
+    """Rows of those traces without content, older versions first: all of them, or those of some ids."""
     found: dict[Key, list[Stored]] = defaultdict(list)
     for chunk in chunks(traces):
         bounds = {
             "first": min(traces[key].first_hour for key in chunk),
             "last": max(traces[key].last_hour for key in chunk),
         }
-        for values in gate.query(_ROWS, _named(chunk) | bounds, purpose="writer: rows", seconds=60):
+        sql, parameters = _ROWS, _named(chunk) | bounds
+        if ids is not None:
+            sql, parameters = _ROWS_BY_ID, parameters | {"ids": sorted(ids)}
+        for values in gate.query(sql, parameters, purpose="writer: rows", seconds=60):
             stored = tables.stored_from(values)
             key = stored.observation.project_id, stored.observation.trace_id
             if key in traces:

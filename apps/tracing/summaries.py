@@ -8,7 +8,7 @@ rows are equal, which is what makes repair exact.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from apps.tracing.previews import one_line, preview
 from apps.tracing.records import Level, TraceSummary
@@ -55,6 +55,30 @@ def _first(current: tuple[_Order, T] | None, order: _Order, value: T) -> tuple[_
 
 def _first_content(current: Content | None, other: Content) -> Content:
     return other if current is None or other.order < current.order else current
+
+
+class _TakenBack(Exception):
+    """Who spoke first speaks later now, or no more; somebody else may be the first."""
+
+
+def _first_after(current: Any, old: Any, new: Any) -> Any:
+    """Who speaks once `new` is in the place of `old`, where `current` spoke. Each may be None."""
+    if old is not None and _order_of(old) == _order_of(current):
+        if new is None or _order_of(new) > _order_of(old):
+            raise _TakenBack
+        return new
+    return new if current is None or (new is not None and _order_of(new) < _order_of(current)) else current
+
+
+def _order_of(said: Any) -> Any:
+    return said.order if isinstance(said, Content) else said[0]
+
+
+_SUMS = ("input_tokens", "output_tokens", "total_tokens")
+_SPEAKERS = (
+    "root", "name", "environment", "trace_name", "user_id", "session_id", "release", "version", "public",
+    "status", "input", "output",
+)  # fmt: skip
 
 
 class Fold:
@@ -179,6 +203,54 @@ class Fold:
         if stored.trace_output != NOT_GIVEN:
             given = Content((0, *order), stored.trace_output == OWN_TEXT, o.id, said.output)
             self.output = _first_content(self.output, given)
+
+    def exchange(self, older: Stored, newer: Stored) -> bool:
+        """Put a row in the place of its older version, which is in, without looking at the other rows.
+
+        False when that cannot be done exactly, because the older one said something the newer takes back;
+        then this fold is spoilt, and must be made anew from the rows.
+        """
+        old, new = Fold(), Fold()
+        old.add(older)
+        new.add(newer)
+        if not (old.tags <= new.tags and old.services <= new.services and old.hosts <= new.hosts):
+            return False
+        if not old.models.keys() <= new.models.keys() or (old.cost is not None and new.cost is None):
+            return False
+        self.tags |= new.tags
+        self.services |= new.services
+        self.hosts |= new.hosts
+        for model, tokens in new.models.items():
+            self.models[model] = self.models.get(model, 0) + tokens - old.models.get(model, 0)
+        if new.cost is not None:
+            self.cost = (self.cost or 0) + new.cost - (old.cost or 0)
+        for level in self.counts:
+            self.counts[level] += new.counts[level] - old.counts[level]
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + getattr(new, name) - getattr(old, name))
+        if older.observation.id:
+            if old.start == self.start < new.start or old.end == self.end > new.end:
+                return False
+            self.start, self.end = min(self.start, new.start), max(self.end, new.end)
+        else:
+            self.own_time = new.own_time
+        if old.received_at == self.received_at > new.received_at:
+            return False
+        self.received_at = max(self.received_at, new.received_at)
+        return self._exchange_speakers(old, new)
+
+    def _exchange_speakers(self, old: Fold, new: Fold) -> bool:
+        """The same for what the first in some order speaks for."""
+        try:
+            for name in _SPEAKERS:
+                said = _first_after(getattr(self, name), getattr(old, name), getattr(new, name))
+                setattr(self, name, said)
+            for key in old.metadata | new.metadata:
+                said = _first_after(self.metadata.get(key), old.metadata.get(key), new.metadata.get(key))
+                self.metadata[key] = said
+        except _TakenBack:
+            return False
+        return True
 
     def unread(self) -> set[str]:
         """Observations whose content must be read before the summary can be made."""

@@ -240,14 +240,15 @@ class Writer:
         if combine is not _merged:
             fresh = []
         older = self._replace(traces, changed, combine) if changed else []
+        for stored in fresh:
+            traces[_named(stored)[0]].add(stored)
         written = fresh + changed
         version = _next_version(state, traces)
         touched: dict[Key, Known] = {}
         for stored in written:
-            key = stored.observation.project_id, stored.observation.trace_id
-            touched[key] = known_trace = traces[key]
-            stored.event_ts = known_trace.place.v = version
-            known_trace.add(stored)
+            key, _ = _named(stored)
+            touched[key] = traces[key]
+            stored.event_ts = traces[key].place.v = version
         rows = [known.row(key) for key, known in touched.items()]
         if written:
             self._store(written, rows, older)
@@ -282,29 +283,46 @@ class Writer:
         return traces
 
     def _replace(self, traces: dict[Key, Known], changed: list[Stored], combine: Combine) -> list[Stored]:
-        """Combine each changed arrival with its stored row, in place; the rows that are replaced.
-
-        Their traces are folded anew from the rows that stay.
-        """
-        keys = {(stored.observation.project_id, stored.observation.trace_id) for stored in changed}
-        rows = store.rows(self._gate(), {key: traces[key].place for key in keys if traces[key].place.v})
-        by_id = {key: {row.observation.id: row for row in newest(rows.get(key, ()))} for key in keys}
-        older: list[Stored] = []
-        merging: list[tuple[int, Stored]] = []  # place among the changed, stored row
+        """Combine each changed arrival with its stored row, in place, and know the outcome in its trace; the
+        rows that are replaced."""
+        rows = self._stored_rows(traces, changed)
+        contents = store.contents(self._gate(), list(rows.values()))
+        spoilt: set[Key] = set()
         for place, stored in enumerate(changed):
-            o = stored.observation
-            row = by_id[o.project_id, o.trace_id].pop(o.id, None)
-            if row is not None:
-                older.append(row)
-                merging.append((place, row))
-        contents = store.contents(self._gate(), older)
-        for place, row in merging:
+            key, id = _named(stored)
+            row = rows.get((key, id))
+            if row is None:
+                spoilt.add(key)
+                continue
             content = contents.get(store.version_of(row))
-            older_row = tables.fill(row, content) if content else row
-            changed[place] = combine(older_row, changed[place])
-        staying = {key: (traces[key].place, list(by_id[key].values())) for key in keys}
-        traces |= fold(self._gate(), staying)
-        return older
+            changed[place] = combine(tables.fill(row, content) if content else row, stored)
+            if key not in spoilt and not traces[key].exchange(row, changed[place]):
+                spoilt.add(key)
+        if spoilt:
+            self._fold_anew(traces, spoilt, changed)
+        return list(rows.values())
+
+    def _stored_rows(self, traces: dict[Key, Known], changed: list[Stored]) -> dict[tuple[Key, str], Stored]:
+        wanted = {_named(stored) for stored in changed}
+        found: dict[tuple[Key, str], Stored] = {}
+        places = {key: traces[key].place for key, _ in wanted}
+        for ids in store.chunks({id for _, id in wanted}):
+            for key, rows in store.rows(self._gate(), places, ids).items():
+                found |= {(key, row.observation.id): row for row in newest(rows)}
+        return {name: row for name, row in found.items() if name in wanted}
+
+    def _fold_anew(self, traces: dict[Key, Known], keys: set[Key], changed: list[Stored]) -> None:
+        """Fold these traces from all of their rows, with the changed ones in place of the stored."""
+        replacing = [stored for stored in changed if _named(stored)[0] in keys]
+        names = {_named(stored) for stored in replacing}
+        rows = store.rows(self._gate(), {key: traces[key].place for key in keys})
+        staying = {
+            key: [row for row in newest(rows.get(key, ())) if (key, row.observation.id) not in names]
+            for key in keys
+        }
+        traces |= fold(self._gate(), {key: (traces[key].place, staying[key]) for key in keys})
+        for stored in replacing:
+            traces[_named(stored)[0]].add(stored)
 
     def _store(self, written: list[Stored], rows: list[tables.SummaryRow], older: list[Stored]) -> None:
         opened = self._gate()
@@ -346,6 +364,11 @@ def forget() -> None:
     """Forget everything, as a new process would: the next commit mends and looks up again."""
     with _turn:
         _states.clear()
+
+
+def _named(stored: Stored) -> tuple[Key, str]:
+    o = stored.observation
+    return (o.project_id, o.trace_id), o.id
 
 
 def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:

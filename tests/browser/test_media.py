@@ -74,16 +74,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
-def send(client: httpx.Client, trace: int, references: list[str]) -> None:
+def send(client: httpx.Client, trace: int, references: list[str], span: bytes = b"12345678") -> None:
     attributes = {
         "langfuse.observation.input": json.dumps([{"role": "user", "content": references}]),
         "langfuse.observation.output": "\n".join(references),
         "langfuse.observation.metadata.files": json.dumps(references),
     }
-    span = {"trace_id": trace.to_bytes(16, "big"), "span_id": b"12345678", "name": "files"}
+    sent = {"trace_id": trace.to_bytes(16, "big"), "span_id": span, "name": "files"}
     answer = client.post(
         "/api/public/otel/v1/traces",
-        content=otlp.request(span | {"attributes": attributes}),
+        content=otlp.request(sent | {"attributes": attributes}),
         headers={"content-type": "application/x-protobuf"},
     )
     assert answer.status_code == 200, answer.text
@@ -116,12 +116,27 @@ def test_pictures_and_sounds(server: ServerProcess, visitor: Visitor, scheme: An
         expect(page.locator(".medium-box.is-here").first).to_contain_text("text/html")
         expect(page.locator(".panel-body")).to_contain_text("Not in this project")
         visitor.picture(page, f"media-{tab}-{scheme}")
-    player = page.locator(".medium audio").first
-    player.evaluate("audio => new Promise(done => { audio.onseeked = done; audio.currentTime = 1.5; })")
-    expect(player).to_have_js_property("currentTime", 1.5)
     with page.expect_download() as started:
         page.locator(".medium-box.is-here a[download]").first.click()
     assert started.value.suggested_filename == f"{media.media_id(HTML)}.html"
+
+
+def test_a_player_goes_anywhere_and_stays_there(server: ServerProcess, visitor: Visitor) -> None:
+    """What arrives meanwhile must not take a player away from who listens."""
+    sound = media.wav(4.0)
+    with httpx.Client(base_url=server.url, auth=CREDENTIALS) as client:
+        media.upload(client, sound, "audio/wav")
+        send(client, 4, [media.reference(sound, "audio/wav")])
+        page = visitor.open(f"{server.url}/auth/sign-in")
+        sign_in(page, server.url)
+        page.goto(trace_url(server, 4))
+        player = page.locator(".medium audio").first
+        expect(player).to_have_js_property("duration", 4)
+        player.evaluate("audio => new Promise(done => { audio.onseeked = done; audio.currentTime = 2.5; })")
+        expect(player).to_have_js_property("currentTime", 2.5)
+        send(client, 4, [media.reference(sound, "audio/wav"), "more"], span=b"another1")
+        expect(page.locator(".t-row")).to_have_count(2)
+        expect(player).to_have_js_property("currentTime", 2.5)
 
 
 def test_a_picture_that_comes_later(server: ServerProcess, visitor: Visitor) -> None:

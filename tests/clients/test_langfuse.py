@@ -23,8 +23,9 @@ pytestmark = pytest.mark.clients
 
 GENERATIONS = ["langfuse-5.0.4", "langfuse-4.18", "langfuse-3.15"]
 QUESTION = "Is it raining in 北京?"
-MESSAGES = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": QUESTION}]
-ASKED = count_tokens("Answer briefly.") + count_tokens(QUESTION)
+SYSTEM = "As you know: answer briefly."  # counted as cached tokens
+MESSAGES = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+CACHED, ASKED = count_tokens(SYSTEM), count_tokens(QUESTION)
 ANSWER = answer("gpt-4o", QUESTION)
 
 
@@ -99,18 +100,19 @@ def check_plain(generation: dict[str, Any]) -> None:
     assert generation["metadata"]["step"] == "plain"
     assert generation["input"] == MESSAGES
     assert generation["output"] == {"role": "assistant", "content": ANSWER}
-    spent, made = ASKED, count_tokens(ANSWER)
+    made = count_tokens(ANSWER)
     usage = generation["usageDetails"]
-    assert (usage["input"], usage["output"], usage["total"]) == (spent, made, spent + made)
-    assert generation["calculatedTotalCost"] == gpt_4o_cost(spent, made)
+    assert (usage["input"], usage["input_cached_tokens"], usage["output"]) == (ASKED, CACHED, made)
+    assert usage["total"] == ASKED + CACHED + made
+    assert generation["calculatedTotalCost"] == gpt_4o_cost(ASKED, made, CACHED)
     assert generation["level"] == "DEFAULT"
     assert in_order(generation, "startTime", "endTime")
 
 
 def check_streamed(counted: dict[str, Any], uncounted: dict[str, Any]) -> None:
     assert (counted["model"], counted["output"]) == ("gpt-4o", ANSWER)
-    assert counted["usageDetails"]["total"] == ASKED + count_tokens(ANSWER)
-    assert counted["calculatedTotalCost"] == gpt_4o_cost(ASKED, count_tokens(ANSWER))
+    assert counted["usageDetails"]["total"] == CACHED + ASKED + count_tokens(ANSWER)
+    assert counted["calculatedTotalCost"] == gpt_4o_cost(ASKED, count_tokens(ANSWER), CACHED)
     assert uncounted["model"] == "kimi-k2-250711"
     assert uncounted["output"] == answer("kimi-k2-250711", QUESTION)
     for generation in (counted, uncounted):

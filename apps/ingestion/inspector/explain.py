@@ -151,8 +151,9 @@ def _ask_all(span: Span) -> _Asked:
     seen: dict[Place, None] = {}
     watched = _watch(span, seen)
     asked = _Asked()
+    concerned = registry.for_span(span)
     for rule in registry.NAMED:
-        if rule.scope not in ("", span.scope.name):
+        if rule.rule not in getattr(concerned, rule.field):
             continue
         seen.clear()
         answer = rule.rule(watched)

@@ -48,7 +48,7 @@ def look(project_id: str, id: str) -> Look | None:
         return None
     found = Look(entry)
     try:
-        found.body = log.readable(project_id, id)
+        found.body = log.readable(project_id, id) if entry.has_body else b""
         if not found.body and _can_be_rebuilt(entry):
             found.body, found.is_rebuilt = _rebuilt(entry), True
         if found.body and entry.way in readable.OTLP:

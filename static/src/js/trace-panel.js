@@ -17,6 +17,12 @@ export class Panel {
     box.addEventListener("click", (event) => this.clicked(event));
   }
 
+  /** Whether somebody is at it: types, listens or watches. Writing it anew would take that away. */
+  get busy() {
+    const players = [...this.box.querySelectorAll("audio, video")];
+    return this.box.contains(document.activeElement) || players.some((player) => player.currentTime > 0);
+  }
+
   get tab() {
     return this.box.querySelector(".panel")?.dataset.tab ?? "preview";
   }

@@ -264,7 +264,7 @@ class Arrivals {
     const judged = root.dataset.scored !== fresh.scored;
     root.dataset.scored = fresh.scored;
     const waiting = panel.box.querySelector("[data-waiting]"); // for a file that may have come
-    if ((judged || waiting || before !== shown()) && !panel.box.contains(document.activeElement)) this.page.load(true);
+    if ((judged || waiting || before !== shown()) && !panel.busy) this.page.load(true);
   }
 }
 

@@ -27,7 +27,10 @@ WEATHER = {
 
 
 def messages(question):
-    return [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": question}]
+    return [
+        {"role": "system", "content": "As you know: answer briefly."},
+        {"role": "user", "content": question},
+    ]
 
 
 def read(stream):
