@@ -49,6 +49,9 @@ class Remap(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     since = models.BigIntegerField(help_text="First moment of arrival, in microseconds since the epoch.")
     until = models.BigIntegerField(help_text="First moment of arrival that is not included.")
+    service = models.CharField(
+        max_length=1000, blank=True, help_text="service.name it is about; empty for all."
+    )
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     asked_by = models.CharField(max_length=320, help_text="Who asked, as the audit log names them.")
     total = models.PositiveBigIntegerField(default=0, help_text="Observations in range when it was asked.")

@@ -31,7 +31,9 @@ logger = logging.getLogger(__name__)
 
 CHECK_SECONDS = 1.0  # how long a change may stay unnoticed by a process
 MAX_REMEMBERED = 20_000  # names whose answer a snapshot remembers, found or not
-RESOLVE_SECONDS = 0.25  # longest a project's own patterns may run for one new name
+# CPU that a project's own patterns may take for one new name. Not time of the clock: a busy machine would
+# decide what a model costs.
+RESOLVE_SECONDS = 0.25
 
 RESELLER = "openrouter"  # lists nearly every maker's models as `maker/model`, mostly at the maker's rates
 
@@ -85,7 +87,7 @@ class _Index:
         if self._trusted:
             return found + [definition for definition, pattern in self.patterns if pattern.search(name)]
         for definition, pattern in self.patterns:
-            left = deadline - time.monotonic()
+            left = deadline - time.thread_time()
             if left <= 0:
                 logger.warning("Match patterns ran out of time for one name; the remaining were skipped")
                 break
@@ -170,7 +172,7 @@ class Catalogue:
         index = self._own_index.get(project_id)
         if index is None:
             return None
-        deadline = time.monotonic() + RESOLVE_SECONDS
+        deadline = time.thread_time() + RESOLVE_SECONDS
         for form in forms:
             found = index.find(form.name, deadline)
             if found:
@@ -188,7 +190,7 @@ class Catalogue:
         if stage == "exact":
             tries += [(form, self._managed_index.find) for form in forms if "/" in form.name]
         for form, find in tries:
-            found = find(form.name, time.monotonic() + RESOLVE_SECONDS)
+            found = find(form.name, time.thread_time() + RESOLVE_SECONDS)
             if found:
                 best = min(definition.rank for definition in found)
                 periods = [definition for definition in found if definition.rank == best]

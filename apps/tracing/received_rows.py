@@ -18,6 +18,7 @@ WHERE project_id = {{project:String}} AND id != ''
 AND received_at >= fromUnixTimestamp64Micro({{since:Int64}}, 'UTC')
 AND received_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
 AND (empty({{traces:Array(String)}}) OR trace_id IN {{traces:Array(String)}})
+AND ({{service:String}} = '' OR service_name = {{service:String}})
 AND (hour, trace_id, id) > ({{hour:UInt32}}, {{trace:String}}, {{id:String}})
 ORDER BY hour, trace_id, id, event_ts DESC LIMIT 1 BY trace_id, id LIMIT {{limit:UInt32}}
 """
@@ -29,17 +30,19 @@ def received_between(
     until: int,
     *,
     traces: Sequence[str] = (),
+    service: str = "",
     after: Cursor = START,
     limit: int = 500,
 ) -> list[Stored]:
     """Observations of a project received from `since` up to `until` (microseconds), each in its current
-    version, in the order of the table, at most `limit` behind `after`; with `traces`, of those alone. Raises
-    Unavailable."""
+    version, in the order of the table, at most `limit` behind `after`; with `traces` or `service`
+    (service.name) of those alone. Raises Unavailable."""
     parameters: dict[str, Any] = {
         "project": project_id,
         "since": since,
         "until": until,
         "traces": list(traces),
+        "service": service,
         "limit": limit,
         "hour": after[0],
         "trace": after[1],
@@ -58,13 +61,14 @@ def cursor_of(row: Stored) -> Cursor:
     return row.hour, row.observation.trace_id, row.observation.id
 
 
-def count_received(project_id: str, since: int, until: int) -> int:
+def count_received(project_id: str, since: int, until: int, *, service: str = "") -> int:
     """How many observations that are. Raises Unavailable."""
     rows = gate().query(
         "SELECT uniqExact(trace_id, id) FROM observations WHERE project_id = {project:String} AND id != ''"
         " AND received_at >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
-        " AND received_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')",
-        {"project": project_id, "since": since, "until": until},
+        " AND received_at < fromUnixTimestamp64Micro({until:Int64}, 'UTC')"
+        " AND ({service:String} = '' OR service_name = {service:String})",
+        {"project": project_id, "since": since, "until": until, "service": service},
         purpose="rows by time received",
         seconds=60,
     )

@@ -91,14 +91,15 @@ class _Change:
     after: dict[str, Any]
 
 
-def preview(project_id: str, since: int, until: int) -> Preview:
-    """What would change. Changes nothing. Raises InvalidRequest for an odd range, Unavailable."""
+def preview(project_id: str, since: int, until: int, service: str = "") -> Preview:
+    """What would change, of one service (service.name) or all; changes nothing. Raises InvalidRequest for an
+    odd range, Unavailable."""
     _check(since, until)
-    total = count_received(project_id, since, until)
+    total = count_received(project_id, since, until, service=service)
     outcome = Outcome()
     after: Cursor = START
     while outcome.read < PREVIEWED:
-        rows = received_between(project_id, since, until, after=after, limit=STEP)
+        rows = received_between(project_id, since, until, service=service, after=after, limit=STEP)
         _changes(rows, outcome)
         if len(rows) < STEP:
             break
@@ -106,21 +107,32 @@ def preview(project_id: str, since: int, until: int) -> Preview:
     return Preview(since, until, total, outcome)
 
 
-def start(*, actor: Actor, project: Project, since: int, until: int) -> Remap:
+def start(*, actor: Actor, project: Project, since: int, until: int, service: str = "") -> Remap:
     """Begin a run in the background. Raises InvalidRequest, Unavailable, Conflict while one is going on."""
     _check(since, until)
-    total = count_received(project.id, since, until)
+    total = count_received(project.id, since, until, service=service)
     try:
         with transaction.atomic():
             run = Remap.objects.create(
-                project=project, since=since, until=until, total=total, asked_by=actor.label
+                project=project,
+                since=since,
+                until=until,
+                service=service,
+                total=total,
+                asked_by=actor.label,
             )
             record(
                 actor,
                 "remap",
                 "project",
                 project.id,
-                after={"run": run.id, "since": since, "until": until, "observations": total},
+                after={
+                    "run": run.id,
+                    "since": since,
+                    "until": until,
+                    "service": service,
+                    "observations": total,
+                },
                 organization_id=project.organization_id,
                 project_id=project.id,
             )
@@ -192,7 +204,9 @@ def run(id: str) -> bool:
 def _step(job: Remap, writer: Writer) -> bool:
     """Do some more; False at the end."""
     after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
-    rows = received_between(job.project_id, job.since, job.until, after=after, limit=STEP)
+    rows = received_between(
+        job.project_id, job.since, job.until, service=job.service, after=after, limit=STEP
+    )
     outcome = Outcome()
     changes = _changes(rows, outcome)
     if not Remap.objects.unfinished().filter(id=job.id).exists():  # canceled meanwhile

@@ -20,6 +20,7 @@ from apps.organizations.rest import KeyView, project_id
 
 HOUR = 3_600_000_000
 MAX_RUNS = 50
+MAX_NAME = 1000  # characters of a service's name
 
 
 class Remaps(KeyView):
@@ -33,15 +34,20 @@ class Remaps(KeyView):
         return Response({"data": [_shape(run) for run in runs[:MAX_RUNS]]})
 
     def post(self, request: Request) -> Response:
-        """`since` and `until` are ISO times of arrival (default: the last hour)."""
+        """`since` and `until` are ISO times of arrival (default: the last hour), `service` a service.name."""
         sent = request.data if isinstance(request.data, dict) else {}
         until = _time(sent, "until", now_micros())
         since = _time(sent, "since", until - HOUR)
+        service = sent.get("service") or ""
+        if not isinstance(service, str) or len(service) > MAX_NAME:
+            raise InvalidRequest("service must be the service.name of spans.")
         if sent.get("apply") is True:
             project = Project.objects.get(id=project_id(request))
-            run = remap.start(actor=_actor(request), project=project, since=since, until=until)
+            run = remap.start(
+                actor=_actor(request), project=project, since=since, until=until, service=service
+            )
             return Response(_shape(run), status=202)
-        seen = remap.preview(project_id(request), since, until)
+        seen = remap.preview(project_id(request), since, until, service)
         return Response(
             {
                 "since": iso_millis(since),
@@ -98,6 +104,7 @@ def _shape(run: Remap) -> dict[str, Any]:
         "state": run.state,
         "since": iso_millis(run.since),
         "until": iso_millis(run.until),
+        "service": run.service or None,
         "askedBy": run.asked_by,
         "total": run.total,
         "read": run.read,

@@ -28,6 +28,7 @@ RANGES: dict[str, tuple[Any, int]] = {
     "30d": (gettext_lazy("Last 30 days"), 30 * 1440 * _MINUTE),
 }
 MAX_RUNS = 10
+MAX_NAME = 1000  # characters of a service's name
 
 
 @require_safe
@@ -39,12 +40,13 @@ def remap_page(request: ProjectRequest, project_id: str) -> HttpResponse:
     if request.GET.get("part") == "runs":
         return render(request, "ingestion/_remap_runs.html", context)
     wanted = request.GET.get("last", "")
-    context |= {"ranges": RANGES, "wanted": wanted if wanted in RANGES else "1h"}
+    service = request.GET.get("service", "").strip()[:MAX_NAME]
+    context |= {"ranges": RANGES, "wanted": wanted if wanted in RANGES else "1h", "service": service}
     status = 200
     if wanted in RANGES:
         until = now_micros()
         try:
-            seen = remap.preview(project_id, until - RANGES[wanted][1], until)
+            seen = remap.preview(project_id, until - RANGES[wanted][1], until, service)
             context |= {
                 "seen": seen,
                 "skipped": _skipped(seen.outcome.skipped),
@@ -61,7 +63,13 @@ def start_remap(request: ProjectRequest, project_id: str) -> HttpResponse:
     """Begin the run that was shown."""
     since, until = (_micros(request.POST.get(name, "")) for name in ("since", "until"))
     try:
-        remap.start(actor=actor(request), project=request.project, since=since, until=until)
+        remap.start(
+            actor=actor(request),
+            project=request.project,
+            since=since,
+            until=until,
+            service=request.POST.get("service", "")[:MAX_NAME],
+        )
         messages.success(request, _("The mapping is being re-run. You can leave this page."))
     except ApiError as error:
         messages.error(request, error.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -149,6 +150,21 @@ def test_only_what_was_asked_for(project: Project, writer: Writer):
     writer.commit([as_before(old), as_before(foreign)])
     assert remap.preview(project.id, *last_hour()).total == 0
     assert remap.preview(other.id, *last_hour()).total == 1
+
+
+def test_of_one_service(project: Project, writer: Writer):
+    first, second = mapped(project, {"attributes": ATTRIBUTES}, {"attributes": ATTRIBUTES})
+    parts = json.loads(first.attributes) | {"resource": {"service.name": "web"}}
+    web = replace(as_before(first), service_name="web", attributes=json.dumps(parts))
+    writer.commit([web, as_before(second)])
+    since, until = last_hour()
+    seen = remap.preview(project.id, since, until, "web")
+    assert (seen.total, seen.outcome.changed) == (1, 1)
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until, service="web")
+    remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.total, run.read, run.changed) == (1, 1, 1)
+    assert only(project, first.trace_id).model and not only(project, second.trace_id).model
 
 
 def test_one_at_a_time_and_canceled(project: Project, writer: Writer):

@@ -29,9 +29,10 @@ class Command(BaseCommand):
         """Options."""
         parser.add_argument("project", help="id of the project")
         parser.add_argument("--last", default="1h", help="how far back: 30m, 1h, 7d (default: 1h)")
+        parser.add_argument("--service", default="", help="only of this service.name")
         parser.add_argument("--apply", action="store_true", help="change what would change")
 
-    def handle(self, *, project: str, last: str, apply: bool, **options: Any) -> None:
+    def handle(self, *, project: str, last: str, service: str, apply: bool, **options: Any) -> None:
         """Show, then apply when asked to."""
         found = Project.objects.filter(id=project).first()
         if found is None:
@@ -39,10 +40,10 @@ class Command(BaseCommand):
         until = now_micros()
         since = until - _micros(last)
         try:
-            seen = remap.preview(found.id, since, until)
+            seen = remap.preview(found.id, since, until, service)
             self._show(seen)
             if apply:
-                run = remap.start(actor=SYSTEM, project=found, since=since, until=until)
+                run = remap.start(actor=SYSTEM, project=found, since=since, until=until, service=service)
                 remap.run(run.id)
                 run.refresh_from_db()
                 self._tell(run)
