@@ -40,6 +40,8 @@ def _from_shape(
     details: Mapping[object, object], input_key: str, output_key: str, input_details: str, output_details: str
 ) -> dict[str, int] | None:
     """The usage when `details` has exactly this shape, else None."""
+    if input_key not in details:  # nearly all
+        return None
     required = {input_key, output_key, "total_tokens"}
     if not required <= details.keys() or not details.keys() <= required | {input_details, output_details}:
         return None

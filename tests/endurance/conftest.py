@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,28 +17,32 @@ afterwards fails the run. Every ordinary run of the suite does the same for minu
 """
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is asked for, and what came out."""
+    """How much is asked for, and where to write what came out."""
 
     kills: int
     soak_seconds: int
     fuzz_runs: int
-    notes: dict[str, str] = field(default_factory=dict)
+    report: Path | None
 
     def note(self, name: str, outcome: str) -> None:
-        """Remember one line for the report."""
-        self.notes[name] = outcome
+        """Add one line to the report. At once: what is known already outlives a run that is cut."""
+        if self.report is not None:
+            with self.report.open("a") as file:
+                file.write(f"| {name} | {outcome} |\n")
 
 
 @pytest.fixture(scope="session")
-def effort(request: pytest.FixtureRequest) -> Iterator[Effort]:
-    """From the command line; written to --endurance-report at the end, when that is given."""
+def effort(request: pytest.FixtureRequest) -> Effort:
+    """From the command line. `bin/test --endurance` begins the report."""
     option = request.config.getoption
-    effort = Effort(option("--kills"), option("--soak-seconds"), option("--fuzz-runs"))
-    yield effort
-    if path := option("--endurance-report"):
-        lines = [f"| {name} | {outcome} |" for name, outcome in sorted(effort.notes.items())]
-        Path(path).write_text(
-            "\n".join([HEAD, describe(), "", "| what | outcome |", "|---|---|", *lines, ""])
-        )
+    report = option("--endurance-report")
+    return Effort(
+        option("--kills"), option("--soak-seconds"), option("--fuzz-runs"), Path(report) if report else None
+    )
+
+
+def begin(report: Path) -> None:
+    """A report without outcomes."""
+    report.write_text(f"{HEAD}\n{describe()}\n\n| what | outcome |\n|---|---|\n")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pytest_django import Settings
 
+from apps.tracing.media import address
 from litefuse_web.checks import (
+    check_bucket,
     check_default_project,
     check_ports,
     check_proxies,
@@ -19,6 +21,14 @@ from litefuse_web.checks import (
 @pytest.fixture(autouse=True)
 def _embedded(settings: Settings) -> None:
     settings.DATABASE_URL = settings.CLICKHOUSE_URL = settings.REDIS_URL = ""
+
+
+def test_a_bucket_needs_its_package(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_bucket() == []
+    settings.MEDIA_BUCKET = address.parse("s3://bucket")
+    assert check_bucket() == []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert ["requirements/s3.txt" in (problem.hint or "") for problem in check_bucket()] == [True]
 
 
 def test_nothing_set_is_fine() -> None:

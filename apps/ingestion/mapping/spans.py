@@ -267,6 +267,8 @@ def _others(attributes: Attributes, held: dict[str, str], place: str) -> Attribu
     """The attributes that are not stored as input or output."""
     if not held:
         return attributes
+    if not place:
+        return {key: value for key, value in attributes.items() if key not in held}
     return {key: value for key, value in attributes.items() if place + key not in held}
 
 
