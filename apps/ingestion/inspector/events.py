@@ -7,12 +7,13 @@ from typing import Any
 
 from apps.ingestion.batch import decode, scores
 from apps.ingestion.batch.fields import Fields, Invalid
-from apps.ingestion.inspector.explain import Explanation, Place, Reading, changed_facts, facts
+from apps.ingestion.inspector.explain import Explanation, Place, Reading, affordable, changed_facts, facts
 from apps.ingestion.mapping.shapes import Context
 from apps.tracing.received import REMOVED
 from apps.tracing.records import Observation, Score
 
 Record = Observation | Score
+MAX_KNOWN = 32  # fields that a body of any kind may have; what has more is padded with others
 
 
 def items(way: str, sent: Any) -> list[Any]:
@@ -64,7 +65,11 @@ def _explain(
     again = read(fields)  # what differs now is made up anew each time, such as an id that was not sent
     changing = set() if again is None else set(changed_facts(outcome, dict(facts(again))))
     readings = []
-    for key, value in fields.items():
+    tried = max(MAX_KNOWN, affordable(fields.values()))
+    for count, (key, value) in enumerate(fields.items()):
+        if count >= tried:
+            readings.append(_unread(key, value))
+            continue
         try:
             without = read({other: item for other, item in fields.items() if other != key})
         except Invalid:  # it cannot be left out
@@ -72,9 +77,7 @@ def _explain(
             continue
         changed = () if without is None else changed_facts(outcome, dict(facts(without)))
         became = tuple(fact for fact in changed if fact not in changing)
-        if value == REMOVED:
-            readings.append(Reading(Place("body", 0, key), value, "", (), "removed"))
-        elif became:
+        if became and value != REMOVED:
             readings.append(Reading(Place("body", 0, key), value, rule, became, "used"))
         else:
             readings.append(_unread(key, value))
@@ -83,4 +86,4 @@ def _explain(
 
 def _unread(key: str, value: Any) -> Reading:
     """A field that says nothing: not known, or what would be assumed without it."""
-    return Reading(Place("body", 0, key), value, "", (), "default")
+    return Reading(Place("body", 0, key), value, "", (), "removed" if value == REMOVED else "default")

@@ -6,7 +6,7 @@ What an attribute became is seen by mapping the span once more without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,13 +15,14 @@ from apps.ingestion.mapping import generic, langfuse, registry
 from apps.ingestion.mapping.shapes import Context
 from apps.ingestion.mapping.spans import map_spans
 from apps.ingestion.mapping.trace import MAX_NAME
-from apps.ingestion.mapping.values import json_object
+from apps.ingestion.mapping.values import dump, json_object
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
 from apps.tracing.received import REMOVED, is_credential
 from apps.tracing.records import Observation, ObservationType, Score
 
 MAX_TRIED = 400  # attributes of a span that are taken away one by one; 30 µs each
 MAX_WORK = 64 * 1024 * 1024  # characters mapped for that, all in all: fewer are taken away from large spans
+WORK_EACH = 500  # characters that can be read in the time an attribute takes besides its text
 
 # What the outcome is compared by: the rest follows from these, or repeats what was received.
 _NOT_COMPARED = {
@@ -118,7 +119,7 @@ def explain(span: Span, context: Context) -> Explanation:
     )
     nothing = dict(facts(map_spans([bare], context)[0]))
     readings = []
-    tried = min(MAX_TRIED, MAX_WORK // max(_size(span), 1))
+    tried = affordable(value for _, value in _attributes(span))
     for count, (place, value) in enumerate(_attributes(span)):
         changed = tuple(map(_field, asked.took.get(place, ())))[:1]  # as good as it gets without trying
         if count < tried:
@@ -195,8 +196,10 @@ def _attributes(span: Span) -> Iterator[tuple[Place, Any]]:
         yield Place("scope", 0, key), value
 
 
-def _size(span: Span) -> int:
-    return sum(len(value) if isinstance(value, str) else 100 for _, value in _attributes(span))
+def affordable(values: Iterable[Any]) -> int:
+    """How many of these may be taken away one by one, with all the others read again each time."""
+    size = sum(WORK_EACH + len(value if isinstance(value, str) else dump(value)) for value in values)
+    return min(MAX_TRIED, MAX_WORK // max(size, 1))
 
 
 def _without(span: Span, place: Place) -> Span:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.ingestion import otlp
+from apps.ingestion.batch.fields import Fields
 from apps.ingestion.inspector import readable
 from apps.ingestion.inspector.events import explain_event, explain_score, items
 from apps.ingestion.inspector.explain import Explanation, explain
@@ -179,3 +180,24 @@ def test_a_score():
     assert found["comment"] == ("used", "score", ("comment",))
     assert items("scores", sent) == [sent] == items("scores", [sent])
     assert items("batch", {"batch": [1, 2]}) == [1, 2] and items("batch", []) == []
+
+
+@pytest.mark.parametrize("kind", ["score", "event"])
+def test_a_padded_body_is_read_a_bounded_number_of_times(kind: str, monkeypatch: pytest.MonkeyPatch):
+    reads = 0
+
+    def counted(values: Any, *path: str | int) -> Fields:
+        nonlocal reads
+        reads += values is not None and "k0" in values
+        return Fields(values, *path)
+
+    monkeypatch.setattr("apps.ingestion.inspector.events.Fields", counted)
+    monkeypatch.setattr("apps.ingestion.batch.events.Fields", counted)
+    padding = {f"k{number}": "x" for number in range(5000)}
+    if kind == "score":
+        explanation = explain_score({"name": "n", "value": 1, "traceId": "t"} | padding, CONTEXT)
+    else:
+        explanation = explain_event(event("span-create", {"id": "s", "name": "n"} | padding), CONTEXT)
+    assert len(explanation.readings) > 5000
+    assert fates(explanation)["name"][0] == "used"
+    assert 0 < reads < 100
