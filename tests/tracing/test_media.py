@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -25,11 +27,12 @@ from apps.core.errors import InvalidBody, NotFound, Unavailable
 from apps.organizations.models import Project, Role
 from apps.tracing import previews
 from apps.tracing.listing import trace_url
-from apps.tracing.media import api, ranges, references, services, storage, types
+from apps.tracing.media import api, ranges, references, services, storage, tokens, types
+from apps.tracing.media import asgi as media_asgi
 from apps.tracing.media.models import Media, MediaLink, MediaRemoval
 from apps.tracing.media.services import Announcement
-from apps.tracing.media.storage import LocalStorage
-from apps.tracing.media.tokens import Upload
+from apps.tracing.media.storage import PREFIX, LocalStorage
+from apps.tracing.media.tokens import Download, Upload
 from apps.tracing.tasks import sweep_media
 from apps.tracing.writer import Writer
 from tests import factories
@@ -379,3 +382,29 @@ def test_failed_uploads_say_why(project: Project, reader: Client) -> None:
     writer.commit([root(project.id, "run", input=media.reference(b"late"))])
     writer.close()
     assert "The upload failed: too &lt;large&gt;" in page(reader, project)
+
+
+async def test_a_reader_that_takes_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_asgi, "PIECE_SECONDS", 0.01)
+    (tmp_path / "file").write_bytes(bytes(10))
+    told: list[str] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        told.append(message["type"])
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    files = media_asgi.MediaFiles(LocalStorage(tmp_path))
+    scope = {"method": "GET", "headers": []}
+    token = tokens.sign(Download("file", "image/png", "file.png"), int(time.time()) + 60)
+    try:
+        await files(scope, _nothing, send, f"{PREFIX}{token}")
+    finally:
+        files.close()
+    assert told == ["http.response.start", "http.response.body"]
+
+
+async def _nothing() -> dict[str, Any]:
+    return {"type": "http.disconnect"}

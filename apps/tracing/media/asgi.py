@@ -153,7 +153,11 @@ class MediaFiles:
             if not piece:
                 raise _Disconnected  # shorter than it was
             left -= len(piece)
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            try:
+                async with asyncio.timeout(PIECE_SECONDS):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except TimeoutError:
+                raise _Disconnected from None
         await send({"type": "http.response.body", "body": b""})
 
 
