@@ -25,7 +25,7 @@ from itertools import repeat
 from typing import Literal
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from apps.core.clock import now_micros
 from apps.core.errors import ApiError, InvalidRequest, Unavailable
@@ -52,7 +52,7 @@ Arrivals = tuple[int, ...]  # hashes of what a row was made of
 Combine = Callable[[Stored, Stored], Stored]  # stored row and arrival to the row that takes its place
 
 # What is no fault of the records: the store, the database, the machine.
-_TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError, MemoryError)
+_TROUBLE = (ApiError, QueryFailed, DatabaseError, InterfaceError, OSError, MemoryError)
 
 
 class Unstorable(InvalidRequest):
