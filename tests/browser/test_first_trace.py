@@ -54,7 +54,10 @@ def test_from_sign_up_to_live_traces(make_server: Launcher, visitor: Visitor, mo
             visitor.picture(page, "first-trace")
         check_detail(visitor, f"{traces}/{trace_id}", client)
 
-    expect(listing.locator("tr[data-id]")).to_have_count(len(CLIENTS))
+    expect(listing.locator("tr[data-id]")).to_have_count(
+        2 * len(CLIENTS)
+    )  # each sends one with a picture too
+    expect(listing.locator("tr[data-id]", has_text="assistant")).to_have_count(len(CLIENTS))
     visitor.picture(listing, "trace-list")
     assert page.evaluate("window.notReloaded") and listing.evaluate("window.notReloaded")
 
