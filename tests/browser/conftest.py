@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support import needs
+
+PATIENCE = 20_000  # milliseconds; a busy machine is not a failure
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +38,7 @@ class Visitor:
         self.context = context
         self.pictures = pictures
         self.complaints: list[str] = []
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         context.on("page", self._listen)
         context.on("console", lambda message: self._note(message.type, message.text, message.page))
         context.on("weberror", lambda error: self._note("error", str(error.error), error.page))
