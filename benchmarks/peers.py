@@ -108,12 +108,12 @@ def visible(database: Path) -> int:
 
 def measure(peer: Peer, spans: int, data: Path) -> Result:
     """Install and start it, load it, wait until all is visible."""
-    from tests.support.clients import client_python
+    from tests.support.clients import client_folder
     from tests.support.ports import free_port
 
     port = free_port()
     names = {
-        "bin": str(client_python(peer.environment).parent),
+        "bin": str(client_folder(peer.environment) / "bin"),
         "port": str(port),
         "port2": str(free_port()),
         "data": str(data),
