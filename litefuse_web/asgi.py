@@ -15,6 +15,7 @@ pages = get_asgi_application()  # first: it loads the apps that the imports belo
 
 from django.conf import settings  # noqa: E402
 
+from apps.core.segments import keep_slashes  # noqa: E402
 from apps.ingestion.asgi import Ingestion  # noqa: E402
 from apps.ingestion.intake import Intake  # noqa: E402
 from apps.live.routing import sockets  # noqa: E402
@@ -33,6 +34,15 @@ def _with_dashes(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, by
     return [
         (name.replace(b"_", b"-") if name.startswith(_SPELLED) else name, value) for name, value in headers
     ]
+
+
+def _for_pages(scope: dict[str, Any], path: str) -> dict[str, Any]:
+    """A request as Django should see it."""
+    changed: dict[str, Any] = {"headers": _with_dashes(scope["headers"])}
+    raw_path: bytes = scope.get("raw_path") or b""
+    if path.startswith("/api/public/") and b"%2f" in raw_path.lower():
+        changed["path"] = keep_slashes(raw_path)
+    return scope | changed
 
 
 def _is_telemetry_port(scope: dict[str, Any]) -> bool:
@@ -76,7 +86,7 @@ class Application:
         if scope["type"] == "http" and path.startswith(PREFIX):
             return await self.media(scope, receive, send, path)
         if scope["type"] == "http":
-            return await pages(scope | {"headers": _with_dashes(scope["headers"])}, receive, send)
+            return await pages(_for_pages(scope, path), receive, send)
         return await sockets(scope, receive, send)
 
     def open_store(self) -> None:

@@ -122,7 +122,11 @@ INSTALLED_APPS = [
     "apps.organizations",
     "apps.pricing",
     "apps.live",
+    "apps.prompts",
     "apps.tracing",
+    "apps.evaluation",
+    "apps.datasets",
+    "apps.metrics",
     "apps.ingestion",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -135,6 +139,7 @@ INSTALLED_APPS = [
     "channels",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
     "csp",
 ]
 

@@ -1,6 +1,7 @@
 """App config."""
 
 from django.apps import AppConfig
+from django.urls import register_converter
 
 
 class CoreConfig(AppConfig):
@@ -10,5 +11,8 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks and the path converter."""
         from apps.core import assets  # noqa: F401
+        from apps.core.segments import NameConverter
+
+        register_converter(NameConverter, "name")

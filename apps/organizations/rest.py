@@ -13,8 +13,10 @@ from apps.organizations.models import Project
 
 
 class KeyView(PublicView):
-    """Base of endpoints for API keys; `scope` names the operation a key must be allowed."""
+    """Base of endpoints for API keys; `scope` names the operation a key must be allowed (`scopes`: by
+    method), `resource` what it counts against where rates are limited."""
 
+    resource = "public-api"
     authentication_classes = [KeyAuthentication]
     permission_classes = [KeyPermission]
 

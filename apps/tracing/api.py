@@ -8,12 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.errors import ApiError, NotFound
-from apps.organizations.rest import KeyView, project_id
+from apps.organizations.rest import project_id
 from apps.pricing import catalogue
-from apps.tracing import receipts, repository, scores, shapes
+from apps.tracing import repository, scores, shapes
 from apps.tracing.records import ObservationRow, TraceSummary
+from apps.tracing.rest import TelemetryView
 
-RECEIPT_HEADER = "x-litefuse-min-receipt"
 GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
 MAX_OBSERVATIONS = 20_000  # of a trace in one answer
 
@@ -25,21 +25,13 @@ class AnswerTooLarge(ApiError):
     error = "PayloadTooLargeError"
 
 
-def await_receipt(request: Request) -> None:
-    """Honour `minReceipt` (query) or the header: what was written by then is read."""
-    receipt = request.query_params.get("minReceipt") or request.headers.get(RECEIPT_HEADER)
-    if receipt:
-        receipts.verify(project_id(request), receipt)
-
-
-class TraceDetail(KeyView):
+class TraceDetail(TelemetryView):
     """GET /api/public/traces/{traceId}."""
 
     scope = "read"
 
     def get(self, request: Request, trace_id: str) -> Response:
         """A trace with its observations; `fields` chooses groups (unknown ones are ignored)."""
-        await_receipt(request)
         project = project_id(request)
         summary = repository.get_trace(project, trace_id)
         if summary is None:

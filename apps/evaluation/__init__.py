@@ -1,0 +1,1 @@
+"""Judging by people and programs: comments on what was recorded."""

@@ -1,0 +1,1 @@
+"""Questions about many traces at once: the metrics query language and its endpoints."""

@@ -1,0 +1,1 @@
+"""Prompts: versions, labels, composition. Knows nothing of traces."""
