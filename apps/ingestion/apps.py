@@ -8,3 +8,10 @@ class IngestionConfig(AppConfig):
 
     name = "apps.ingestion"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have the wire inspector forget what is erased."""
+        from apps.ingestion.inspector import recording
+        from apps.tracing import erasure
+
+        erasure.register(recording.forget)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from apps.core.errors import InvalidBody, NotFound, Unavailable
 from apps.organizations.models import Project, Role
-from apps.tracing import previews
+from apps.tracing import erasure, previews
 from apps.tracing.listing import trace_url
 from apps.tracing.media import api, ranges, references, services, storage, tokens, types
 from apps.tracing.media import asgi as media_asgi
@@ -187,9 +187,9 @@ def test_erasing_traces_spares_what_others_use(project: Project, folder: Path) -
 def test_a_dataset_item_keeps_a_file(project: Project, folder: Path) -> None:
     bring(project, PNG, trace_id="t")
     services.create(project.id, announced(PNG, trace_id="", dataset_id="d", dataset_item_id="i"), "")
-    services.erase(project.id, ["t"])
+    erasure.erase_copies(project.id, frozenset({"t"}))
     assert kept(folder) == {PNG}
-    services.erase(project.id, None)
+    erasure.erase_copies(project.id, None)
     assert kept(folder) == set()
 
 

@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from apps.ingestion.inspector import recording
 from apps.ingestion.inspector.entries import MAX_BODY, Entry
 from apps.organizations.models import KeyScope
+from apps.tracing import erasure
 from tests import factories
 from tests.ingestion.inspector.conftest import packed
 from tests.support.otlp import request
@@ -46,6 +47,16 @@ async def test_a_request_is_remembered(sender: Sender):
     shown = orjson.loads(recording.log().readable(sender.project.id, entry.id))
     [group] = shown["resourceSpans"]
     assert [len(scope["spans"]) for scope in group["scopeSpans"]] == [2]
+
+
+async def test_erasing_traces_reaches_what_is_remembered(sender: Sender):
+    await sender.export(request({"trace_id": TRACE}))
+    [entry] = entries(sender)
+    await sync_to_async(erasure.erase_copies)(sender.project.id, frozenset({TRACE.hex()}))
+    assert recording.log().readable(sender.project.id, entry.id) == b""
+    assert entries(sender)[0].forgotten
+    await sync_to_async(erasure.erase_copies)(sender.project.id, None)
+    assert entries(sender) == []
 
 
 async def test_what_was_known_is_told_apart(sender: Sender):

@@ -1,0 +1,31 @@
+"""Copies of a trace's content outside the telemetry store: whoever deletes traces erases these with them.
+
+Rooms above this one keep copies too. They register what forgets theirs when the program starts, so that
+deletion calls one function and knows none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apps.tracing.media import services as media
+
+# project, traces (None: all of the project). Safe to repeat; raises Unavailable when a copy may be left.
+Forget = Callable[[str, frozenset[str] | None], None]
+
+_forget: list[Forget] = [media.erase]
+
+
+def register(forget: Forget) -> None:
+    """Have copies forgotten from now on; for `AppConfig.ready`. Twice is as good as once."""
+    if forget not in _forget:
+        _forget.append(forget)
+
+
+def erase_copies(project_id: str, trace_ids: frozenset[str] | None) -> None:
+    """Erase every copy of some traces, or of a whole project (None).
+
+    Raises what the first one raises that cannot: repeat it later, until it returns.
+    """
+    for forget in _forget:
+        forget(project_id, trace_ids)
