@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -12,6 +13,9 @@ from tests.support import needs
 from tests.support.postgres import find_programs, temporary_postgres
 from tests.support.redis import find_program, temporary_redis
 from tests.support.server import ServerProcess
+
+if TYPE_CHECKING:  # importing models needs the settings, which are not there yet
+    from tests.support.api import Keys
 
 # No deadline: a busy machine is not a failure.
 hypothesis.settings.register_profile("litefuse", deadline=None)
@@ -61,6 +65,26 @@ def make_server(tmp_path: Path) -> Iterator[Launcher]:
 def server(make_server: Launcher) -> ServerProcess:
     """A fresh server that answers."""
     return make_server().start()
+
+
+@pytest.fixture
+def ours(db: None) -> Keys:
+    """A project with keys of every scope; see tests/support/api.py."""
+    return _project_with_keys()
+
+
+@pytest.fixture
+def theirs(db: None) -> Keys:
+    """Another, of another organization."""
+    return _project_with_keys()
+
+
+def _project_with_keys() -> Keys:
+    from apps.organizations import authentication
+    from tests.support.api import project_with_keys
+
+    authentication.forget_answers()
+    return project_with_keys()
 
 
 @pytest.fixture(scope="session")
