@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,12 @@ class Fields:
         if not isinstance(body, dict):
             raise InvalidBody([Issue("invalid_type", (), f"Expected object, received {_kind(body)}")])
         self._body = body
+        self._path: tuple[str | int, ...] = ()
         self._issues: list[Issue] = []
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a field was sent, be it as null."""
+        return name in self._body
 
     def check(self) -> None:
         """Raises InvalidBody when anything was wrong."""
@@ -28,7 +34,13 @@ class Fields:
 
     def refuse(self, name: str, message: str, code: str = "custom") -> None:
         """Note a problem with a field."""
-        self._issues.append(Issue(code, (name,), message))
+        self._issues.append(Issue(code, (*self._path, name), message))
+
+    def only(self, *names: str) -> None:
+        """Refuse every field of another name."""
+        for name in sorted(set(self._body) - set(names)):
+            known = ", ".join(names)
+            self.refuse(name[:100], f"There is no such field; there are {known}", "unrecognized_keys")
 
     def text(self, name: str, *, limit: int, required: bool = True) -> str:
         """A text of 1 to `limit` characters; "" for null or nothing where that may be."""
@@ -82,6 +94,49 @@ class Fields:
         else:
             return value
         return None
+
+    def number(self, name: str, *, required: bool = False) -> float | None:
+        """A finite number."""
+        value = self._given(name, required)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(name, f"Expected number, received {_kind(value)}", "invalid_type")
+        elif not abs(value) < 1e300 or math.isnan(value):
+            self.refuse(name, "Number must be finite", "not_finite")
+        else:
+            return float(value)
+        return None
+
+    def boolean(self, name: str, *, required: bool = False) -> bool | None:
+        """True or false."""
+        value = self._given(name, required)
+        if value is not None and not isinstance(value, bool):
+            self.refuse(name, f"Expected boolean, received {_kind(value)}", "invalid_type")
+            return None
+        return value
+
+    def objects(self, name: str, *, most: int) -> list[Fields] | None:
+        """A list of objects, each to be read like this one; None for null or nothing."""
+        value = self._given(name, False)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            self.refuse(name, f"Expected array, received {_kind(value)}", "invalid_type")
+            return None
+        if len(value) > most:
+            self.refuse(name, f"Array must contain at most {most} element(s)", "too_big")
+            return None
+        found = []
+        for place, item in enumerate(value):
+            path = (*self._path, name, place)
+            if isinstance(item, dict):
+                fields = Fields(item)
+                fields._path, fields._issues = path, self._issues
+                found.append(fields)
+            else:
+                self._issues.append(Issue("invalid_type", path, f"Expected object, received {_kind(item)}"))
+        return found
 
     def moment(self, name: str) -> datetime | None:
         """An ISO 8601 date-time with an offset."""
