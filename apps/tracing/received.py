@@ -75,7 +75,7 @@ def is_credential(key: str) -> bool:
 
 
 def without_credentials(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes with secret texts, lists and objects replaced, at every depth; numbers are no secrets."""
+    """The attributes without secret texts, lists and objects, at every depth; numbers are no secrets."""
     safe = dict(attributes)
     for key, value in attributes.items():
         if isinstance(value, str):  # nearly all
