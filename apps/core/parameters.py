@@ -57,6 +57,12 @@ class Parameters:
         """Note a problem with a parameter."""
         self._issues.append(Issue(code, (name,), message))
 
+    def only(self, *names: str) -> None:
+        """Refuse every parameter of another name; `minReceipt` is everywhere."""
+        for name in sorted(set(self._query) - {*names, "minReceipt"}):
+            known = ", ".join(sorted(names))
+            self.refuse(name[:100], f"There is no such parameter; there are {known}", "unrecognized_keys")
+
     def page(self, *, limit: int = 50, first: int = 1) -> Page:
         """`page` and `limit`; `first` is the least number a page may have."""
         number = self.integer("page", least=first, most=1_000_000, default=max(first, 1))

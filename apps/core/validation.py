@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from apps.core.errors import InvalidBody, Issue
 
+MAX_LEVELS = 200  # of JSON inside JSON
 _REQUIRED = "Required"
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as orjson writes it, after whole pairs of backslashes
 
 
 class Fields:
@@ -19,7 +26,12 @@ class Fields:
         if not isinstance(body, dict):
             raise InvalidBody([Issue("invalid_type", (), f"Expected object, received {_kind(body)}")])
         self._body = body
+        self._path: tuple[str | int, ...] = ()
         self._issues: list[Issue] = []
+
+    def __contains__(self, name: str) -> bool:
+        """Whether a field was sent, be it as null."""
+        return name in self._body
 
     def check(self) -> None:
         """Raises InvalidBody when anything was wrong."""
@@ -28,7 +40,13 @@ class Fields:
 
     def refuse(self, name: str, message: str, code: str = "custom") -> None:
         """Note a problem with a field."""
-        self._issues.append(Issue(code, (name,), message))
+        self._issues.append(Issue(code, (*self._path, name), message))
+
+    def only(self, *names: str) -> None:
+        """Refuse every field of another name."""
+        for name in sorted(set(self._body) - set(names)):
+            known = ", ".join(names)
+            self.refuse(name[:100], f"There is no such field; there are {known}", "unrecognized_keys")
 
     def text(self, name: str, *, limit: int, required: bool = True) -> str:
         """A text of 1 to `limit` characters; "" for null or nothing where that may be."""
@@ -83,6 +101,49 @@ class Fields:
             return value
         return None
 
+    def number(self, name: str, *, required: bool = False) -> float | None:
+        """A finite number."""
+        value = self._given(name, required)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            self.refuse(name, f"Expected number, received {_kind(value)}", "invalid_type")
+        elif not abs(value) < 1e300 or math.isnan(value):
+            self.refuse(name, "Number must be finite", "not_finite")
+        else:
+            return float(value)
+        return None
+
+    def boolean(self, name: str, *, required: bool = False) -> bool | None:
+        """True or false."""
+        value = self._given(name, required)
+        if value is not None and not isinstance(value, bool):
+            self.refuse(name, f"Expected boolean, received {_kind(value)}", "invalid_type")
+            return None
+        return value
+
+    def objects(self, name: str, *, most: int) -> list[Fields] | None:
+        """A list of objects, each to be read like this one; None for null or nothing."""
+        value = self._given(name, False)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            self.refuse(name, f"Expected array, received {_kind(value)}", "invalid_type")
+            return None
+        if len(value) > most:
+            self.refuse(name, f"Array must contain at most {most} element(s)", "too_big")
+            return None
+        found = []
+        for place, item in enumerate(value):
+            path = (*self._path, name, place)
+            if isinstance(item, dict):
+                fields = Fields(item)
+                fields._path, fields._issues = path, self._issues
+                found.append(fields)
+            else:
+                self._issues.append(Issue("invalid_type", path, f"Expected object, received {_kind(item)}"))
+        return found
+
     def moment(self, name: str) -> datetime | None:
         """An ISO 8601 date-time with an offset."""
         value = self._given(name, True)
@@ -97,11 +158,51 @@ class Fields:
         self.refuse(name, "Expected a date-time with an offset, as 2026-11-21T08:00:00Z", "invalid_string")
         return None
 
+    def json(self, name: str, *, limit: int) -> Any:
+        """Any JSON of at most `limit` bytes that every store and every answer can hold; None for nothing."""
+        value = self._body.get(name)
+        problem = json_problem(value, limit)
+        if problem:
+            self.refuse(name, problem, "custom")
+            return None
+        return value
+
     def _given(self, name: str, required: bool) -> Any:
         value = self._body.get(name)
         if value is None and required:
             self.refuse(name, _REQUIRED, "invalid_type")
         return value
+
+
+def json_problem(value: Any, limit: int) -> str:
+    """Why parsed JSON cannot be stored and answered again, or ""."""
+    try:
+        # The standard writer refuses what is no number in JSON; the other what answers cannot hold: halves
+        # of characters, integers over 64 bits, too many levels.
+        json.dumps(value, allow_nan=False)
+        written = orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"This JSON cannot be stored: {error}"
+    if len(written) > limit:
+        return f"JSON must be at most {limit} bytes"
+    if _NUL.search(written):
+        return "JSON holds a character that cannot be stored"
+    # An answer nests it some levels deeper; its writer ends at 254.
+    return "JSON is nested too deep" if _too_deep(value) else ""
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_LEVELS):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _is_unicode(text: str) -> bool:
