@@ -121,6 +121,7 @@ def write(store: Gate, scores: Sequence[Score], writer: str, version: int) -> li
             if _subject(before) != _subject(merged):
                 moved.append(rows[-1])
     store.insert("scores", _block(rows, writer), purpose="writer: scores")
+    store.sync()
     for score, hour, v in moved:
         _forget_before(store, score, hour, v)
     return [score for score, _, _ in rows]
