@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from apps.core.errors import ApiError, Forbidden, Unauthorized, Unavailable
+from apps.core.errors import ApiError, Forbidden, RateLimited, Unauthorized, Unavailable
 from apps.ingestion import credentials, pipeline
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Share
@@ -22,6 +22,7 @@ from apps.ingestion.inspector import arrivals
 from apps.ingestion.inspector.entries import MAX_BODY
 from apps.ingestion.pipeline import TRACES, Prepared, Received, Signal
 from apps.ingestion.tenants import Tenants
+from apps.organizations import limits
 from apps.organizations.authentication import (
     NOBODY,
     Access,
@@ -82,7 +83,13 @@ class Intake:
         else:
             return NOBODY
         access.require("ingest")
+        await self.count(access, "ingestion")
         return access
+
+    async def count(self, access: Access, resource: str) -> None:
+        """Count a request against the organization's limits. Raises RateLimited."""
+        if limits.are_counted(access, resource):
+            await self._run(self._asking, functools.partial(limits.count, access, resource))
 
     async def _opened(self, authorization: str) -> Access:
         access = authenticate_cached(authorization)
@@ -127,7 +134,8 @@ class Intake:
         try:
             access = await self._opened(f"{credentials.BEARER}{key}")
             access.require("ingest")
-        except (Unauthorized, Forbidden) as refusal:
+            await self.count(access, "ingestion")
+        except (Unauthorized, Forbidden, RateLimited) as refusal:
             return refusal
         return access
 
