@@ -103,7 +103,8 @@ class _Answer:
     refusal: str
 
 
-_answers: dict[bytes, _Answer] = {}
+_answers: dict[bytes, _Answer] = {}  # what opened something
+_refusals: dict[bytes, _Answer] = {}  # apart: anybody can fill these, and they must not push those out
 
 
 def hash_secret(secret: str) -> str:
@@ -128,16 +129,22 @@ def default_access(project_id: str) -> Access:
     """What LITEFUSE_OTLP_DEFAULT_PROJECT opens to a sender on this machine. Raises Unauthorized when there is
     no such project, Unavailable when the database cannot say. As `authenticate`, it may take a while."""
     place = b"default:" + project_id.encode()  # no digest is as this
-    answer = _answers.get(place)
+    answer = _known(place)
     if answer is not None and answer.until >= time.monotonic():
         return _opened(answer)
     return _remember(place, _answer(lambda: _by_default(project_id)))
 
 
+def _known(place: bytes) -> _Answer | None:
+    return _answers.get(place) or _refusals.get(place)
+
+
 def _remember(place: bytes, answer: _Answer) -> Access:
-    if len(_answers) >= CACHE_ENTRIES:
-        _answers.clear()
-    _answers[place] = answer
+    answers, others = (_refusals, _answers) if answer.access is None else (_answers, _refusals)
+    others.pop(place, None)
+    if len(answers) >= CACHE_ENTRIES:
+        answers.clear()
+    answers[place] = answer
     return _opened(answer)
 
 
@@ -147,15 +154,21 @@ def authenticate_cached(authorization: str | None) -> Access | None:
         raise Unauthorized(NO_CREDENTIALS)
     if len(authorization) > MAX_HEADER:
         raise Unauthorized("The Authorization header is too long to be one of ours.")
-    answer = _answers.get(_digest(authorization))
+    answer = _known(_digest(authorization))
     if answer is None or answer.until < time.monotonic():
         return None
     return _opened(answer)
 
 
+def was_opened(authorization: str) -> bool:
+    """Whether the header opened something when it was looked up last, as far as is remembered."""
+    return _digest(authorization) in _answers
+
+
 def forget_answers() -> None:
     """Drop what is remembered here; called when a key is made or revoked in this process."""
     _answers.clear()
+    _refusals.clear()
 
 
 def _digest(text: str) -> bytes:
