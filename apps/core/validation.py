@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
@@ -102,7 +101,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(name, f"Expected number, received {_kind(value)}", "invalid_type")
-        elif not abs(value) < 1e300 or math.isnan(value):
+        elif not abs(value) < 1e300:
             self.refuse(name, "Number must be finite", "not_finite")
         else:
             return float(value)
