@@ -144,6 +144,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.middleware.ApiRequests",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.StaticFiles",
     "csp.middleware.CSPMiddleware",

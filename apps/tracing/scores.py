@@ -126,6 +126,7 @@ def write(store: Gate, scores: Sequence[Score], writer: str, version: int) -> li
             if _subject(before) != _subject(merged):
                 moved.append(rows[-1])
     store.insert("scores", _block(rows, writer), purpose="writer: scores")
+    store.sync()
     for score, hour, v in moved:
         _forget_before(store, score, hour, v)
     return [score for score, _, _ in rows]
@@ -230,6 +231,7 @@ def delete(project_id: str, score_id: str) -> bool:
                 {"project": project_id, "hours": [hour for (hour,) in hours], "id": score_id},
                 purpose="score delete",
             )
+            gate().sync()
     return bool(hours)
 
 
