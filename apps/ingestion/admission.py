@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 from apps.core.errors import TooBusy, Unavailable
+from apps.organizations import limits
 from apps.organizations.authentication import Access, authenticate, authenticate_cached, was_opened
+
+T = TypeVar("T")
 
 MAX_ASKED = 64  # different headers that were never good and wait for the database, at once
 MAX_WAITING = 256  # requests without a key that wait to be looked at
@@ -42,6 +46,11 @@ class Doorkeeper:
         """Ask something else of the database about who sends."""
         return await _start(self._known, step)
 
+    async def count(self, access: Access, resource: str) -> None:
+        """Count a request against the limits of its organization. Raises RateLimited."""
+        if limits.are_counted(access, resource):
+            await _start(self._known, partial(limits.count, access, resource))
+
     def close(self) -> None:
         """Let the threads go; who asks later is told to come back."""
         self._known.shutdown()
@@ -67,7 +76,7 @@ class Doorkeeper:
             asking.exception()  # seen, though everybody who asked may have left
 
 
-def _start(threads: ThreadPoolExecutor, step: Callable[[], Access]) -> asyncio.Future[Access]:
+def _start(threads: ThreadPoolExecutor, step: Callable[[], T]) -> asyncio.Future[T]:
     try:
         return asyncio.get_running_loop().run_in_executor(threads, step)
     except RuntimeError:  # the threads were let go

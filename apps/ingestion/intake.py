@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from apps.core.errors import ApiError, Forbidden, TooLarge, Unauthorized, Unavailable
+from apps.core.errors import ApiError, Forbidden, RateLimited, TooLarge, Unauthorized, Unavailable
 from apps.ingestion import credentials, pipeline
 from apps.ingestion.admission import Doorkeeper, Turns
 from apps.ingestion.announce import announce
@@ -76,7 +76,12 @@ class Intake:
         else:
             return NOBODY
         access.require("ingest")
+        await self.count(access, "ingestion")
         return access
+
+    async def count(self, access: Access, resource: str) -> None:
+        """Count a request against the limits of its organization. Raises RateLimited."""
+        await self._door.count(access, resource)
 
     def share(self, access: Access) -> AbstractContextManager[Share]:
         """A part of the budget, for the bytes of one request."""
@@ -129,7 +134,8 @@ class Intake:
         try:
             access = await self._door.open(f"{credentials.BEARER}{key}")
             access.require("ingest")
-        except (Unauthorized, Forbidden) as refusal:
+            await self.count(access, "ingestion")
+        except (Unauthorized, Forbidden, RateLimited) as refusal:
             return refusal
         return access
 

@@ -42,15 +42,18 @@ _EXPIRED = "This API key has expired. Create another in the settings."
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a request's credentials open. `kind` is `public` when only the public half was shown, `default`
-    for a sender on this machine who showed none, `nobody` when nothing opened anything."""
+    for a sender on this machine who showed none, `nobody` when nothing opened anything, `admin` for the
+    instance's own key."""
 
     key_id: str
     public_key: str
-    kind: Literal["project", "organization", "public", "default", "nobody"]
+    kind: Literal["project", "organization", "admin", "public", "default", "nobody"]
     scope: str  # models.KeyScope of the key
     organization_id: str
     project_id: str | None  # None for an organization key
     suspended: str = ""  # why telemetry is refused; empty while it is taken
+    plan: str = ""  # of the organization, and limits of its own: resource, count, seconds (limits)
+    rates: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def is_shown(self) -> bool:
@@ -199,8 +202,10 @@ def _answer(ask: Callable[[], tuple[Access, datetime | None]]) -> _Answer:
 def _by_header(authorization: str) -> tuple[Access, datetime | None]:
     key, kind = _find(authorization)
     _record_use(key)
-    suspended = key.project.suspension if key.project else key.organization.ingestion_suspended
-    access = Access(key.id, key.public_key, kind, key.scope, key.organization_id, key.project_id, suspended)
+    owner = key.organization
+    suspended = key.project.suspension if key.project else owner.ingestion_suspended
+    limits = owner.plan, owner.rates()
+    access = Access(key.id, key.public_key, kind, key.scope, owner.id, key.project_id, suspended, *limits)
     return access, key.expires_at
 
 
@@ -208,8 +213,11 @@ def _by_default(project_id: str) -> tuple[Access, None]:
     project = Project.objects.select_related("organization").filter(id=project_id).first()
     if project is None:
         raise Unauthorized("LITEFUSE_OTLP_DEFAULT_PROJECT names a project that does not exist.")
-    owner, suspended = project.organization_id, project.suspension
-    return Access("", "", "default", KeyScope.INGEST, owner, project.id, suspended), None
+    owner, suspended = project.organization, project.suspension
+    access = Access(
+        "", "", "default", KeyScope.INGEST, owner.id, project.id, suspended, owner.plan, owner.rates()
+    )  # fmt: skip
+    return access, None
 
 
 def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization", "public"]]:
@@ -287,6 +295,8 @@ def _alive(key: ApiKey) -> ApiKey:
     """The key, unless revoked or expired."""
     if key.revoked_at is not None:
         raise Unauthorized("This API key was revoked. Create another in the settings.")
+    if key.project is not None and key.project.deleted_at is not None:
+        raise Unauthorized("The project of this API key was deleted.")
     if key.has_expired():
         raise Unauthorized(_EXPIRED)
     return key
