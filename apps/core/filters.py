@@ -217,7 +217,7 @@ def _condition(item: Any, columns: Columns, path: Path) -> Condition:
         message = f"Expected one of {', '.join(operators)} for type {kind}"
         raise _refused("invalid_value", (*path, "operator"), message)
     key = item.get("key", "")
-    if kind in _KEYED and not _is_text(key):
+    if kind in _KEYED and not (key and _is_text(key)):
         raise _refused("invalid_type", (*path, "key"), f"Type {kind} needs a key, a text")
     if kind == "positionInTrace" and key not in POSITIONS:
         raise _refused("invalid_value", (*path, "key"), f"Expected one of {', '.join(POSITIONS)}")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.metrics.api import Metrics, MetricsV2
+
+urlpatterns = [
+    path("metrics", Metrics.as_view()),
+    path("v2/metrics", MetricsV2.as_view()),
+]

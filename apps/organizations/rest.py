@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rest_framework.request import Request
@@ -10,17 +12,24 @@ from rest_framework.response import Response
 from apps.audit.services import Actor
 from apps.core.clients import client_ip
 from apps.core.rest import PublicView
+from apps.organizations import limits
 from apps.organizations.drf import KeyAuthentication, KeyPermission
 from apps.organizations.models import Project
 
 
 class KeyView(PublicView):
     """Base of endpoints for API keys; `scope` names the operation a key must be allowed (`scopes`: by
-    method), `resource` what it counts against where rates are limited."""
+    method), `resource` (`resources`: by method) what it counts against where rates are limited."""
 
     resource = "public-api"
+    resources: Mapping[str, str] = MappingProxyType({})
     authentication_classes = [KeyAuthentication]
     permission_classes = [KeyPermission]
+
+    def check_throttles(self, request: Request) -> None:
+        """After credentials and before anything is read, as clients expect."""
+        resource = self.resources.get(request.method or "", self.resource)
+        limits.count(request.auth, resource)  # type: ignore[arg-type]
 
 
 def project_id(request: Request) -> str:
@@ -44,6 +53,7 @@ class Projects(KeyView):
     """GET /api/public/projects: the one project a key belongs to. Clients check their credentials here."""
 
     scope = "identify"
+    resource = limits.UNLIMITED
 
     def get(self, request: Request) -> Response:
         """A list with one element."""
