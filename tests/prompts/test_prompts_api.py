@@ -17,9 +17,7 @@ KEYS = {
 }  # fmt: skip
 
 
-def create(
-    keys: Keys, name: str = "greeting", prompt: Any = "Hello {{who}}", **fields: Any
-) -> dict[str, Any]:
+def create(keys: Keys, name: str = "greeting", prompt: Any = "Hello", **fields: Any) -> dict[str, Any]:
     answer = keys.full.post("v2/prompts", {"name": name, "prompt": prompt, **fields})
     assert answer.status_code == 201, answer.content
     return answer.json()
@@ -47,7 +45,7 @@ def test_a_version_is_made_and_read(ours: Keys):
         "name": "greeting",
         "version": 1,
         "type": "text",
-        "prompt": "Hello {{who}}",
+        "prompt": "Hello",
         "config": {"model": "m", "n": [1, None]},
         "labels": ["latest", "production", "staging"],
         "tags": ["b", "a"],
@@ -169,7 +167,6 @@ for _ in range(230):
         ({"prompt": 5}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({"prompt": "\0"}, "prompt"),
-        ({"prompt": "x" * 1_000_001}, "prompt"),
         ({"type": "image"}, "type"),
         ({"type": 5}, "type"),
         ({"labels": "production"}, "labels"),
@@ -318,15 +315,9 @@ def test_nesting_has_an_end(ours: Keys):
 
 def test_growth_has_an_end(ours: Keys):
     create(ours, "p1", "")
-    for level in range(2, 5):
-        answer = ours.full.post(
-            "v2/prompts",
-            {
-                "name": f"p{level}",
-                "prompt": "".join(ref(f"p{level - 1}", version=1) + str(n) for n in range(9_000)),
-            },
-        )
-    check_bad(answer, "4000000 characters")
+    create(ours, "p2", "".join(f"{ref('p1', version=1)}{number}" for number in range(9_000)))
+    third = "".join(f"{ref('p2', version=1)}{number}" for number in range(9_000))
+    check_bad(ours.full.post("v2/prompts", {"name": "p3", "prompt": third}), "4000000 characters")
     many = "".join(ref("p1", label=f"l{n}") for n in range(201))
     check_bad(ours.full.post("v2/prompts", {"name": "many", "prompt": many}), "prompt")
 
@@ -506,7 +497,7 @@ def test_paging_to_the_end_while_prompts_are_written(ours: Keys):
     seen = []
     for item in ours.read.pages("v2/prompts", limit="7"):
         if len(seen) % 5 == 0:
-            create(ours, f"p{len(seen):02}")
+            create(ours, f"p{len(seen) % 25:02}")
             create(ours, f"q{len(seen):02}")
         seen.append(item["name"])
     assert seen[:25] == [f"p{number:02}" for number in range(25)]
