@@ -84,11 +84,13 @@ def score(
 
 
 def _rules(body: Fields, configs: Configs) -> Rules | None:
-    """The config that a score names. What it cannot be used for is told later, with the fields."""
+    """The config that a score names; whether it may is told later, with the other fields."""
     id = body.id("configId")
-    if id is not None and id not in configs:
+    if id is None or body.values.get("dataType") == ScoreType.CORRECTION:
+        return None
+    if id not in configs:
         raise Missing((*body.path, "configId"), f"there is no score config {id[:100]} in this project.")
-    return None if id is None else configs[id]
+    return configs[id]
 
 
 def _keep_to(rules: Rules, body: Fields, made: Score) -> float:
