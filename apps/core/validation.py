@@ -32,6 +32,10 @@ class Fields:
         """Whether a field was sent, be it as null."""
         return name in self._body
 
+    def is_given(self, name: str) -> bool:
+        """Whether a field was sent with something in it."""
+        return self._body.get(name) is not None
+
     def check(self) -> None:
         """Raises InvalidBody when anything was wrong."""
         if self._issues:
