@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -32,6 +31,10 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         """Whether a field was sent, be it as null."""
         return name in self._body
+
+    def is_given(self, name: str) -> bool:
+        """Whether a field was sent with something in it."""
+        return self._body.get(name) is not None
 
     def check(self) -> None:
         """Raises InvalidBody when anything was wrong."""
@@ -108,7 +111,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(name, f"Expected number, received {_kind(value)}", "invalid_type")
-        elif not abs(value) < 1e300 or math.isnan(value):
+        elif not abs(value) < 1e300:
             self.refuse(name, "Number must be finite", "not_finite")
         else:
             return float(value)
