@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
@@ -32,6 +31,10 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         """Whether a field was sent, be it as null."""
         return name in self._body
+
+    def is_given(self, name: str) -> bool:
+        """Whether a field was sent with something in it."""
+        return self._body.get(name) is not None
 
     def check(self) -> None:
         """Raises InvalidBody when anything was wrong."""
@@ -74,9 +77,9 @@ class Fields:
             return ""
         return value[:limit].replace("\0", "").encode(errors="replace").decode()
 
-    def choice(self, name: str, choices: Collection[str]) -> str:
-        """One of some words."""
-        value = self._given(name, True)
+    def choice(self, name: str, choices: Collection[str], *, required: bool = True) -> str:
+        """One of some words; "" for null or nothing where that may be."""
+        value = self._given(name, required)
         if value is not None and (not isinstance(value, str) or value not in choices):
             shown = value[:100] if isinstance(value, str) else _kind(value)
             self.refuse(
@@ -108,7 +111,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(name, f"Expected number, received {_kind(value)}", "invalid_type")
-        elif not abs(value) < 1e300 or math.isnan(value):
+        elif not abs(value) < 1e300:
             self.refuse(name, "Number must be finite", "not_finite")
         else:
             return float(value)
@@ -144,9 +147,9 @@ class Fields:
                 self._issues.append(Issue("invalid_type", path, f"Expected object, received {_kind(item)}"))
         return found
 
-    def moment(self, name: str) -> datetime | None:
+    def moment(self, name: str, *, required: bool = True) -> datetime | None:
         """An ISO 8601 date-time with an offset."""
-        value = self._given(name, True)
+        value = self._given(name, required)
         if value is None:
             return None
         try:

@@ -6,9 +6,15 @@ from django.urls import path
 
 from apps.tracing.api import TraceDetail
 from apps.tracing.media.api import MediaCollection, MediaDetail
+from apps.tracing.score_api import ScoreDetail, ScoreDetailV2, Scores, ScoresV2, ScoresV3
 
 urlpatterns = [
     path("traces/<name:trace_id>", TraceDetail.as_view()),
+    path("scores", Scores.as_view()),
+    path("scores/<name:score_id>", ScoreDetail.as_view()),
+    path("v2/scores", ScoresV2.as_view()),
+    path("v2/scores/<name:score_id>", ScoreDetailV2.as_view()),
+    path("v3/scores", ScoresV3.as_view()),
     path("media", MediaCollection.as_view()),
     path("media/<str:media_id>", MediaDetail.as_view()),
 ]
