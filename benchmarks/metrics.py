@@ -3,8 +3,8 @@
     python -m benchmarks.metrics [--observations 5000000] [--data DIR]
 
 Fills a store (short rows, evenly over thirty days), then asks each question of the metrics API's query
-language, one and eight at once, with a range that begins and ends within a day, as a client's does. With --data
-the store is kept and used again.
+language, one and eight at once, with a range that begins and ends within a day, as a client's does. With
+--data the store is kept and used again.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from apps.core.filters import Kind
 from apps.core.ids import new_id
-from apps.metrics import answers, catalogue, query
+from apps.metrics import answers, by_day, catalogue, query
 from apps.metrics.query import AGGREGATIONS, MAX_ROWS, Dialect
+from apps.telemetry.gate import gate
 from tests.metrics import plain
 from tests.metrics.rows import DAY, HOUR, MONDAY, at
 
@@ -194,3 +195,28 @@ def test_the_projection_says_what_the_rows_say(stored: tuple[str, plain.Rows]):
             ),
         )  # fmt: skip
         compare(*stored, question, 1)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reads_it"),
+    [
+        ({}, True),
+        ({"toTimestamp": at(MONDAY + 10 * DAY + HOUR)}, True),
+        ({"dimensions": [{"field": "providedModelName"}]}, True),
+        ({"dimensions": [{"field": "environment"}]}, False),
+        ({"timeDimension": {"granularity": "hour"}}, False),
+        ({"toTimestamp": at(MONDAY - HOUR)}, False),
+    ],
+)
+def test_days_by_model_are_read_from_the_projection(
+    stored: tuple[str, plain.Rows], parts: Item, reads_it: bool
+):
+    latency = {"measure": "latency", "aggregation": "p95"}
+    cost = {"measure": "totalCost", "aggregation": "sum"}
+    question = {"metrics": [latency, cost], "timeDimension": {"granularity": "day"}, **parts}
+    understood = query.parse(orjson.dumps(whole(view="observations", **question)).decode(), V1)
+    statement = by_day.compile(understood, stored[0])
+    assert (statement is not None) == reads_it
+    if statement is not None:
+        plan = gate().query(f"EXPLAIN {statement.sql}", statement.parameters, purpose="test")
+        assert any("by_day" in line for (line,) in plan)
