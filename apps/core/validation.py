@@ -143,9 +143,9 @@ class Fields:
                 self._issues.append(Issue("invalid_type", path, f"Expected object, received {_kind(item)}"))
         return found
 
-    def moment(self, name: str) -> datetime | None:
+    def moment(self, name: str, *, required: bool = True) -> datetime | None:
         """An ISO 8601 date-time with an offset."""
-        value = self._given(name, True)
+        value = self._given(name, required)
         if value is None:
             return None
         try:
