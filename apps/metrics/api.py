@@ -1,4 +1,4 @@
-"""The endpoints: `GET metrics` and `GET v2/metrics`."""
+"""The endpoints: questions in the query language, and the daily metrics from before there was one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.errors import InvalidBody, Issue
-from apps.metrics import catalogue, query
+from apps.core.parameters import Parameters
+from apps.metrics import catalogue, daily, query
 from apps.metrics.answers import answer
 from apps.metrics.query import Dialect
 from apps.organizations.rest import project_id
@@ -44,3 +45,25 @@ class MetricsV2(_Metrics):
     def get(self, request: Request) -> Response:
         """Rows of the answer."""
         return self._answer(request)
+
+
+class DailyMetrics(TelemetryView):
+    """GET /api/public/metrics/daily."""
+
+    scope = "read"
+    resource = "public-api-daily-metrics-legacy"
+
+    def get(self, request: Request) -> Response:
+        """A page of days."""
+        given = Parameters(request.query_params)
+        page = given.page()
+        wanted = daily.Wanted(
+            trace_name=given.text("traceName"),
+            user_id=given.text("userId"),
+            tags=given.many("tags", split=True),
+            environments=given.many("environment", split=True),
+            first=given.moment("fromTimestamp"),
+            before=given.moment("toTimestamp"),
+        )
+        given.check()
+        return Response(daily.days(project_id(request), wanted, page))

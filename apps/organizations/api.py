@@ -8,9 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.audit.services import Actor
 from apps.core import errors
-from apps.core.clients import client_ip
 from apps.core.errors import NotFound
 from apps.core.ids import is_tenant_id
 from apps.core.openapi import documented
@@ -26,16 +24,11 @@ from apps.organizations.models import (
     ProjectMembership,
     Role,
 )
-from apps.organizations.rest import KeyView, project_id
+from apps.organizations.rest import KeyView, actor_of, project_id
 
 MAX_NAME = 1000  # characters; what a name may be is the services' to say
 MAX_METADATA = 100_000  # bytes
 TAG, KEYS, MEMBERS = "Projects", "API keys", "Memberships"
-
-
-def actor_of(request: Request) -> Actor:
-    """Who makes the change, for the audit log."""
-    return request.auth.actor(client_ip(request))  # type: ignore[union-attr]
 
 
 def metadata_of(fields: Fields) -> dict[str, Any] | None:

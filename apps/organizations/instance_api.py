@@ -16,9 +16,10 @@ from apps.core.openapi import documented
 from apps.core.rest import PublicView
 from apps.core.validation import Fields
 from apps.organizations import administration, api_schema, services
-from apps.organizations.api import MAX_NAME, actor_of, create_key, key_list, metadata_of, revoke_key
+from apps.organizations.api import MAX_NAME, create_key, key_list, metadata_of, revoke_key
 from apps.organizations.drf import AdminAuthentication, KeyPermission
 from apps.organizations.models import ApiKey, Organization
+from apps.organizations.rest import actor_of
 
 TAG = "Instance"
 

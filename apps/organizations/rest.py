@@ -7,9 +7,12 @@ from types import MappingProxyType
 
 from rest_framework.request import Request
 
+from apps.audit.services import Actor
+from apps.core.clients import client_ip
 from apps.core.rest import PublicView
 from apps.organizations import limits
 from apps.organizations.drf import KeyAuthentication, KeyPermission
+from apps.organizations.models import Project
 
 
 class KeyView(PublicView):
@@ -31,3 +34,14 @@ def project_id(request: Request) -> str:
     """The project that the request's key speaks for; KeyPermission has refused keys without one."""
     identifier: str = request.auth.project_id  # type: ignore[union-attr]
     return identifier
+
+
+def project_of(request: Request) -> Project:
+    """The same with its facts, for what changes something."""
+    return Project.objects.get(id=project_id(request))
+
+
+def actor_of(request: Request) -> Actor:
+    """The key, as the audit log names who changed something."""
+    actor: Actor = request.auth.actor(client_ip(request), request.headers.get("X-Request-Id", "")[:64])  # type: ignore[union-attr]
+    return actor

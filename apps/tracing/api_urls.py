@@ -7,9 +7,12 @@ from django.urls import path
 from apps.tracing.api import TraceDetail
 from apps.tracing.media.api import MediaCollection, MediaDetail
 from apps.tracing.score_api import ScoreDetail, ScoreDetailV2, Scores, ScoresV2, ScoresV3
+from apps.tracing.score_configs.api import ScoreConfigDetail, ScoreConfigs
 
 urlpatterns = [
     path("traces/<name:trace_id>", TraceDetail.as_view()),
+    path("score-configs", ScoreConfigs.as_view()),
+    path("score-configs/<str:config_id>", ScoreConfigDetail.as_view()),
     path("scores", Scores.as_view()),
     path("scores/<name:score_id>", ScoreDetail.as_view()),
     path("v2/scores", ScoresV2.as_view()),
