@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from apps.core.filters import Conditions
+
 PREVIEW_LENGTH = 300  # characters of input and output kept in the summary, for lists
 RUNNING_FOR = 10 * 60 * 1_000_000  # a trace without root counts as running while younger than this
 
@@ -278,6 +280,7 @@ class TraceFilter:
     hosts: tuple[str, ...] = ()  # any of them
     search: str = ""  # part of id, name, user or session, ignoring case
     ids: tuple[str, ...] = ()
+    conditions: Conditions = ()  # on columns.TRACE_COLUMNS, in which the others are said too
 
 
 @dataclass(frozen=True, slots=True)

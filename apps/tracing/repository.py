@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 import orjson
 
-from apps.core.clock import MAX_MICROS, clamp_micros, now_micros
+from apps.core.clock import MAX_MICROS, now_micros
 from apps.core.errors import InvalidRequest
 from apps.telemetry.gate import gate
 from apps.tracing import tables
+from apps.tracing.columns import conditions_of, where_traces
 from apps.tracing.records import FacetValue, ObservationRow, TraceFilter, TracePage, TraceSummary
 from apps.tracing.stored import MICROS_PER_HOUR
 
@@ -416,52 +417,7 @@ def _texts(project_id: str, trace_id: str, *ids: str) -> Sequence[Any]:
 
 def _conditions(project_id: str, filter: TraceFilter) -> Condition:
     """SQL after WHERE and its parameters; the project always first."""
-    parts = ["project_id = {project:String}", "records > 0"]
-    parameters: dict[str, Any] = {"project": project_id}
-
-    def add(sql: str, name: str, value: Any) -> None:
-        parts.append(sql)
-        parameters[name] = value
-
-    if filter.from_time is not None:
-        add(
-            "timestamp >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')",
-            "from",
-            clamp_micros(filter.from_time),
-        )
-    if filter.to_time is not None:
-        add("timestamp < fromUnixTimestamp64Micro({to:Int64}, 'UTC')", "to", clamp_micros(filter.to_time))
-    if filter.environments:
-        add("environment IN {environments:Array(String)}", "environments", list(filter.environments))
-    if filter.names:
-        add("name IN {names:Array(String)}", "names", list(filter.names))
-    if filter.user_id:
-        add("user_id = {user:String}", "user", filter.user_id)
-    if filter.session_id:
-        add("session_id = {session:String}", "session", filter.session_id)
-    if filter.tags:
-        add("hasAll(tags, {tags:Array(String)})", "tags", list(filter.tags))
-    if filter.services:
-        add("hasAny(services, {services:Array(String)})", "services", list(filter.services))
-    if filter.hosts:
-        add("hasAny(hosts, {hosts:Array(String)})", "hosts", list(filter.hosts))
-    if filter.ids:
-        add("id IN {ids:Array(String)}", "ids", list(filter.ids))
-    if filter.levels:
-        parts.append(_level_condition(filter.levels))
-    if filter.search:
-        columns = ("id", "name", "user_id", "session_id")
-        matches = " OR ".join(
-            f"positionCaseInsensitiveUTF8({name}, {{search:String}}) > 0" for name in columns
-        )
-        add(f"({matches})", "search", filter.search)
-    return " AND ".join(parts), parameters
-
-
-def _level_condition(levels: tuple[str, ...]) -> str:
-    if unknown := sorted(set(levels) - set(_LEVELS)):
-        raise InvalidRequest(f"Unknown level {unknown[0]!r}; levels are {', '.join(_LEVELS)}.")
-    return "(" + " OR ".join(f"{level.lower()}_count > 0" for level in levels) + ")"
+    return where_traces(project_id, conditions_of(filter))
 
 
 def _without(filter: TraceFilter, field: FacetField) -> TraceFilter:
