@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.tracing.api import TraceDetail
+from apps.tracing.api import TraceDetail, Traces
 from apps.tracing.media.api import MediaCollection, MediaDetail
+from apps.tracing.observations_api import ObservationDetail, Observations, ObservationsV2
+from apps.tracing.sessions_api import SessionDetail, Sessions
 
 urlpatterns = [
+    path("traces", Traces.as_view()),
     path("traces/<name:trace_id>", TraceDetail.as_view()),
+    path("observations", Observations.as_view()),
+    path("observations/<name:observation_id>", ObservationDetail.as_view()),
+    path("v2/observations", ObservationsV2.as_view()),
+    path("sessions", Sessions.as_view()),
+    path("sessions/<name:session_id>", SessionDetail.as_view()),
     path("media", MediaCollection.as_view()),
     path("media/<str:media_id>", MediaDetail.as_view()),
 ]

@@ -1,7 +1,7 @@
 """What traces and observations can be filtered by, and how each is said in the store's SQL.
 
-One table of columns each (public API reference, filter parameter) for the API, the pages and live lists. A query
-that uses these expressions binds its project as `project`.
+One table of columns each (public API reference, filter parameter) for the API, the pages and live lists. A
+query that uses these expressions binds its project as `project`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from apps.core import filter_sql
 from apps.core.clock import clamp_micros
 from apps.core.errors import InvalidRequest
 from apps.core.filter_sql import Binder, Expression, NeverNull, compile_one
-from apps.core.filters import Column, Columns, Condition, Conditions, Kind, all_of, any_of, before, equals, since
+from apps.core.filters import (
+    Column,
+    Columns,
+    Condition,
+    Conditions,
+    Kind,
+    all_of,
+    any_of,
+    before,
+    equals,
+    since,
+)
 from apps.tracing.records import Level, TraceFilter
 
 TEXT, NUMBER, TIME, BOOLEAN, LIST = Kind.TEXT, Kind.NUMBER, Kind.TIME, Kind.BOOLEAN, Kind.LIST
@@ -120,7 +131,7 @@ OBSERVATION_V2_COLUMNS = Columns(
 )
 
 
-# --- scores ---------------------------------------------------------------------------------------------------
+# --- scores ---------------------------------------------------------------------------------------------
 
 _SCORE_TYPES = {
     Kind.NUMBERS: "'NUMERIC', 'BOOLEAN'",
@@ -158,16 +169,14 @@ def _says(condition: Condition, scored: str, binder: Binder) -> str:
     return f" AND value = {int(bool(condition.value))}"
 
 
-def _scores(prefix: str, subject: str, scored: str, only: str) -> dict[str, Expression]:
-    return {
-        f"{prefix}{column.name}": _scored(subject, scored, only) for column in _SCORES
-    }
+def score_columns(prefix: str, subject: str, scored: str, only: str) -> dict[str, Expression]:
+    return {f"{prefix}{column.name}": _scored(subject, scored, only) for column in _SCORES}
 
 
-# --- traces ---------------------------------------------------------------------------------------------------
+# --- traces ---------------------------------------------------------------------------------------------
 
 
-def _side(side: str) -> tuple[str, str]:
+def cost_side(side: str) -> tuple[str, str]:
     """SQL of an observation: whether it has a cost of the kinds that contain `side`, and their sum."""
     return (
         f"arrayExists(kind -> position(kind, '{side}') > 0, mapKeys(cost))",
@@ -178,10 +187,8 @@ def _side(side: str) -> tuple[str, str]:
 
 def _trace_cost(side: str) -> Expression:
     """The summary holds total cost only: sides are summed over the observations."""
-    has, amount = _side(side)
-    source = (
-        f"SELECT trace_id FROM observations WHERE project_id = {{project:String}} AND id != '' AND {has}"
-    )
+    has, amount = cost_side(side)
+    source = f"SELECT trace_id FROM observations WHERE project_id = {{project:String}} AND id != '' AND {has}"
 
     def write(condition: Condition, binder: Binder) -> str:
         if condition.type == "null":
@@ -243,7 +250,7 @@ TRACE_SQL: Mapping[str, Expression] = {
     "outputCost": _trace_cost("output"),
     "totalCost": "total_cost",
     **{f"{level.lower()}Count": NeverNull(f"{level.lower()}_count") for level in Level},
-    **_scores("", "id", "trace_id", "trace_id != ''"),
+    **score_columns("", "id", "trace_id", "trace_id != ''"),
     "levels": _levels,
     "services": NeverNull("services"),
     "hosts": NeverNull("hosts"),

@@ -292,6 +292,16 @@ class TracePage:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """Traces that belong together."""
+
+    project_id: str
+    id: str
+    created_at: int  # timestamp of its earliest trace
+    environment: str  # of that trace
+
+
+@dataclass(frozen=True, slots=True)
 class FacetValue:
     """A value a filter could take and how many traces have it."""
 
