@@ -22,6 +22,7 @@ from apps.live.routing import sockets  # noqa: E402
 from apps.tracing.media.asgi import MediaFiles  # noqa: E402
 from apps.tracing.media.storage import PREFIX, local_storage  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
+from litefuse_web.body_limit import bounded  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
@@ -86,7 +87,7 @@ class Application:
         if scope["type"] == "http" and path.startswith(PREFIX):
             return await self.media(scope, receive, send, path)
         if scope["type"] == "http":
-            return await pages(_for_pages(scope, path), receive, send)
+            return await bounded(pages, _for_pages(scope, path), receive, send)
         return await sockets(scope, receive, send)
 
     def open_store(self) -> None:

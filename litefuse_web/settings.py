@@ -87,12 +87,27 @@ if REDIS_URL:
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 
-if REDIS_URL:  # rate limits of sign-in must count over all processes
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+if REDIS_URL:  # rate limits must count over all processes, and must not wait for a Redis that is not there
+    _redis = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    _hasty = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}
+    CACHES = {"default": _redis, "limits": _redis | {"KEY_PREFIX": "limits", "OPTIONS": _hasty}}
+else:
+    _memory = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    CACHES = {
+        "default": _memory,
+        "limits": _memory | {"LOCATION": "limits", "OPTIONS": {"MAX_ENTRIES": 100_000}},
+    }
 
 # --- what a request may bring -------------------------------------------------------------------------------
 MAX_BODY_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_BODY_MB", 32, validate=validate.Range(1, 1024))
 MAX_HELD_BYTES = 1024 * 1024 * env.int("LITEFUSE_MAX_HELD_MB", 256, validate=validate.Range(1))
+
+# Plan whose limits hold for organizations that have no plan of their own; unset, nobody is limited.
+RATE_LIMIT_PLAN = env.str(
+    "LITEFUSE_RATE_LIMIT_PLAN",
+    "",
+    validate=validate.OneOf(["", "hobby", "core", "pro", "team", "enterprise"]),
+)
 
 # Headers that may carry an API key instead of `Authorization`, for collectors that keep that one for a proxy.
 KEY_HEADERS = [
@@ -144,6 +159,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "apps.core.middleware.ApiRequests",
     "django.middleware.security.SecurityMiddleware",
     "apps.core.middleware.StaticFiles",
     "csp.middleware.CSPMiddleware",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
+from apps.core.rest import UnknownEndpoint
 from apps.organizations.access import public
 from apps.organizations.views import home
 
@@ -17,4 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.ingestion.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),
     path("api/public/", include("litefuse_web.api_urls")),
+    path("api/<path:rest>", UnknownEndpoint.as_view()),
 ]

@@ -5,8 +5,9 @@ Shapes and names are those clients of the public API expect (public API referenc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class ApiError(Exception):
@@ -25,6 +26,10 @@ class ApiError(Exception):
     def body(self) -> dict[str, object]:
         """JSON body of the answer."""
         return {"message": self.message, "error": self.error}
+
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 class InvalidRequest(ApiError):
@@ -69,6 +74,10 @@ class Unauthorized(ApiError):
     def body(self) -> dict[str, object]:
         """Authentication failures carry no error name on standard routes."""
         return {"message": self.message}
+
+    def headers(self) -> dict[str, str]:
+        """With the challenge."""
+        return super().headers() | {"WWW-Authenticate": 'Basic realm="api"'}
 
 
 class Forbidden(ApiError):
@@ -121,8 +130,56 @@ class TooBusy(ApiError):
     error = "TooManyRequestsError"
 
 
+class RateLimited(ApiError):
+    """429: more requests in a window of time than the organization's plan holds. One shape on all routes."""
+
+    status = 429
+
+    def __init__(self, message: str, *, limit: int, seconds: int, reset: datetime) -> None:
+        """`seconds` until `reset`, when the window ends."""
+        super().__init__(message, retry_after=seconds)
+        self.limit = limit
+        self.reset = reset
+
+    def body(self) -> dict[str, object]:
+        """With what a client needs to wait by itself."""
+        reset = self.reset.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        details = {
+            "retryAfterSeconds": self.retry_after, "limit": self.limit, "remaining": 0, "resetAt": reset,
+        }  # fmt: skip
+        return {"message": self.message, "code": "rate_limited", "details": details}
+
+    def headers(self) -> dict[str, str]:
+        """The same as headers."""
+        return super().headers() | {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": self.reset.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+        }
+
+
 class Unavailable(ApiError):
     """503: a store that should be there is not; nothing was written."""
 
     status = 503
     error = "ServiceUnavailableError"
+
+
+Shape = Callable[[ApiError], dict[str, object]]  # the body of an error, for a family of routes
+
+
+def standard(error: ApiError) -> dict[str, object]:
+    """On most routes."""
+    return error.body()
+
+
+def named(error: ApiError) -> dict[str, object]:
+    """On prompts: credentials that fail are told with the error's name too."""
+    if error.status in (401, 403):
+        return {"error": error.error, "message": error.message}
+    return error.body()
+
+
+def bare(error: ApiError) -> dict[str, object]:
+    """On routes of organizations: a single text."""
+    return {"error": error.message} if error.status in (401, 403, 404, 405) else error.body()

@@ -35,6 +35,8 @@ def compile_one(condition: Condition, path: str) -> Q:
         if condition.column.kind is Kind.TEXT:
             nothing |= Q(**{path: ""})
         return nothing if condition.operator == "is null" else ~nothing
+    if condition.operator == "is not empty":
+        return ~Q(**{path: ""}) & Q(**{f"{path}__isnull": False})
     value: object = condition.value
     if condition.type == "datetime":
         assert isinstance(condition.value, int)

@@ -1,7 +1,7 @@
 """Conditions of the filter language as SQL for the telemetry store; every value is bound.
 
 Comparisons are exact in case. What is not given (null, or an empty text) passes `none of`, `does not
-contain` and `<>`, and nothing else but `is null`.
+contain`, `is not set` and `<>`, and nothing else but `is null`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _MAY_FAIL = ("numberObject",)  # what is held may not be of the type that is ask
 
 
 def _passes_null(condition: Condition) -> bool:
-    return condition.operator in ("none of", "does not contain", "<>")
+    return condition.operator in ("none of", "does not contain", "is not set", "<>")
 
 
 def _null(condition: Condition, expression: str) -> str:
@@ -105,7 +105,9 @@ def _comparison(condition: Condition, expression: str, binder: Binder) -> str:
 
 
 def text(expression: str, operator: str, value: str, binder: Binder) -> str:
-    """A comparison of texts."""
+    """A comparison of texts. What is empty is not set."""
+    if operator in ("is not empty", "is set", "is not set"):
+        return f"{'empty' if operator == 'is not set' else 'notEmpty'}({expression})"
     bound = binder.bind(value)
     match operator:
         case "=":

@@ -41,6 +41,7 @@ class Kind(StrEnum):
 
 
 _TEXT_OPERATORS = ("=", "contains", "does not contain", "starts with", "ends with")
+_PRESENCE = ("is not empty", "is set", "is not set")  # ask nothing about the value
 _NUMBER_OPERATORS = ("=", ">", "<", ">=", "<=")
 _OPTIONS = ("any of", "none of")
 POSITIONS = ("root", "first", "last", "nthFromStart", "nthFromEnd")
@@ -48,12 +49,12 @@ POSITIONS = ("root", "first", "last", "nthFromStart", "nthFromEnd")
 # type of a condition -> its operators
 OPERATORS: Mapping[str, tuple[str, ...]] = {
     "datetime": (">", "<", ">=", "<="),
-    "string": _TEXT_OPERATORS,
+    "string": (*_TEXT_OPERATORS, "is not empty"),
     "number": _NUMBER_OPERATORS,
     "stringOptions": _OPTIONS,
     "categoryOptions": _OPTIONS,
     "arrayOptions": (*_OPTIONS, "all of"),
-    "stringObject": _TEXT_OPERATORS,
+    "stringObject": (*_TEXT_OPERATORS, "is set", "is not set"),
     "numberObject": _NUMBER_OPERATORS,
     "booleanObject": ("=", "<>"),
     "boolean": ("=", "<>"),
@@ -216,7 +217,7 @@ def _condition(item: Any, columns: Columns, path: Path) -> Condition:
         message = f"Expected one of {', '.join(operators)} for type {kind}"
         raise _refused("invalid_value", (*path, "operator"), message)
     key = item.get("key")
-    if kind in _KEYED and not _is_text(key):
+    if kind in _KEYED and not (key and _is_text(key)):
         raise _refused("invalid_type", (*path, "key"), f"Type {kind} needs a key, a text")
     if kind == "positionInTrace" and key not in POSITIONS:
         raise _refused("invalid_value", (*path, "key"), f"Expected one of {', '.join(POSITIONS)}")
@@ -234,7 +235,7 @@ def _column(word: Any, columns: Columns, path: Path) -> Column:
 
 
 def _value(kind: str, operator: str, value: Any, path: Path, key: str) -> Value:
-    if kind == "null":
+    if kind == "null" or operator in _PRESENCE:
         return ""
     if kind == "datetime":
         moment = micros(value) if isinstance(value, str) else None

@@ -7,12 +7,37 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
+from django.template.response import SimpleTemplateResponse
+from django.urls import resolve
+from django.utils import timezone, translation
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.core.errors import ApiError
+
+API = "/api/"
+
+
+class ApiRequests:
+    """First of all: requests of the API go straight to their views, past everything that only pages need
+    (sessions, languages, forms). Their credentials, errors and headers are the views' own (`rest`)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.pages = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith(API):
+            return self.pages(request)
+        request.get_host()  # raises for one that ALLOWED_HOSTS does not name
+        match = request.resolver_match = resolve(request.path_info)
+        with translation.override(settings.LANGUAGE_CODE):
+            response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+            if isinstance(response, SimpleTemplateResponse):
+                response.render()
+        response.setdefault("Content-Length", str(len(response.content)))
+        return response
 
 
 class StaticFiles(WhiteNoiseMiddleware):

@@ -11,28 +11,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
-from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.utils.cache import patch_vary_headers
 from rest_framework import exceptions
-from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.core import errors
 from apps.core.errors import (
     ApiError,
     Forbidden,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    TooLarge,
+    Unauthorized,
     Unavailable,
 )
+from apps.core.json_body import MAX_BODY, JsonBody
 
 logger = logging.getLogger(__name__)
+
+# What programs in browsers may see of an answer's headers.
+EXPOSED = "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, x-litefuse-receipt"
 
 
 class JsonRenderer(BaseRenderer):
@@ -72,11 +76,17 @@ class AnyContentNegotiation:
 
 
 class PublicView(APIView):
-    """An endpoint of the public API; without credentials unless a subclass asks for them."""
+    """An endpoint of the public API; without credentials unless a subclass asks for them.
+
+    `shape`: the body of its errors (core.errors); `max_body`: bytes of a request, as sent and unpacked.
+    """
 
     scope: str
+    shape: errors.Shape = staticmethod(errors.standard)
+    max_body = MAX_BODY
+    admitted = False  # past method, credentials and limits: what is refused now is the handler's own
     renderer_classes = [JsonRenderer]
-    parser_classes = [JSONParser]
+    parser_classes = [JsonBody]
     content_negotiation_class = AnyContentNegotiation  # type: ignore[assignment]
     authentication_classes: Any = []
     permission_classes: Any = []
@@ -90,6 +100,13 @@ class PublicView(APIView):
             )
         if request.method != "OPTIONS":
             super().initial(request, *args, **kwargs)
+        self.admitted = True
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """A body sent in chunks has no length until here, and the framework ignores bodies without one."""
+        if "Transfer-Encoding" in request.headers:
+            request.META["CONTENT_LENGTH"] = str(len(request.body))
+        return super().initialize_request(request, *args, **kwargs)
 
     def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """A browser's preflight."""
@@ -100,6 +117,7 @@ class PublicView(APIView):
                 "Access-Control-Allow-Methods": ", ".join(self.allowed_methods),
                 "Access-Control-Allow-Headers": wanted,
                 "Access-Control-Max-Age": "86400",
+                "Allow": ", ".join(self.allowed_methods),
             },
         )
 
@@ -110,9 +128,11 @@ class PublicView(APIView):
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Any origin may call, without the browser's credentials."""
         response = super().finalize_response(request, response, *args, **kwargs)
+        response["X-Content-Type-Options"] = "nosniff"
         origin = request.headers.get("Origin")
         if origin is not None:
             response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Expose-Headers"] = EXPOSED
             patch_vary_headers(response, ["Origin"])
         return response
 
@@ -123,13 +143,13 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response:
     if known is None:
         logger.error("api request failed", exc_info=error)
         known = ApiError("Internal Server Error")
-    response = Response(known.body(), status=known.status)
-    if known.retry_after is not None:
-        response["Retry-After"] = str(known.retry_after)
-    if known.status == 401:
-        response["WWW-Authenticate"] = 'Basic realm="api"'
+    view: PublicView = context["view"]
+    body = view.shape(known)
+    if view.admitted and isinstance(known, Unauthorized | Forbidden):
+        body = {"message": known.message, "error": known.error}
+    response = Response(body, status=known.status, headers=known.headers())
     if known.status == 405:
-        response["Allow"] = ", ".join(context["view"].allowed_methods)
+        response["Allow"] = ", ".join(view.allowed_methods)
     return response
 
 
@@ -149,8 +169,6 @@ def _as_api_error(error: Exception) -> ApiError | None:
         case OperationalError():
             logger.error("the database does not answer", exc_info=error)
             return Unavailable("The database does not answer. Try again.", retry_after=5)
-        case RequestDataTooBig():
-            return TooLarge("The body is too large for this endpoint.")
     return None
 
 
@@ -160,5 +178,7 @@ class UnknownEndpoint(PublicView):
     scope = "public"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """No method is right here."""
+        """No method is right here; a browser that asks first is told so by the request that follows."""
+        if request.method == "OPTIONS":
+            return
         raise NotFound(f"There is no endpoint {request.path}.")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import json
+import re
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from apps.core.errors import InvalidBody, Issue
 
+MAX_LEVELS = 200  # of JSON inside JSON
 _REQUIRED = "Required"
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # as orjson writes it, after whole pairs of backslashes
 
 
 class Fields:
@@ -26,6 +31,10 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         """Whether a field was sent, be it as null."""
         return name in self._body
+
+    def is_given(self, name: str) -> bool:
+        """Whether a field was sent with something in it."""
+        return self._body.get(name) is not None
 
     def check(self) -> None:
         """Raises InvalidBody when anything was wrong."""
@@ -102,7 +111,7 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float):
             self.refuse(name, f"Expected number, received {_kind(value)}", "invalid_type")
-        elif not abs(value) < 1e300 or math.isnan(value):
+        elif not abs(value) < 1e300:
             self.refuse(name, "Number must be finite", "not_finite")
         else:
             return float(value)
@@ -152,11 +161,51 @@ class Fields:
         self.refuse(name, "Expected a date-time with an offset, as 2026-11-21T08:00:00Z", "invalid_string")
         return None
 
+    def json(self, name: str, *, limit: int) -> Any:
+        """Any JSON of at most `limit` bytes that every store and every answer can hold; None for nothing."""
+        value = self._body.get(name)
+        problem = json_problem(value, limit)
+        if problem:
+            self.refuse(name, problem, "custom")
+            return None
+        return value
+
     def _given(self, name: str, required: bool) -> Any:
         value = self._body.get(name)
         if value is None and required:
             self.refuse(name, _REQUIRED, "invalid_type")
         return value
+
+
+def json_problem(value: Any, limit: int) -> str:
+    """Why parsed JSON cannot be stored and answered again, or ""."""
+    try:
+        # The standard writer refuses what is no number in JSON; the other what answers cannot hold: halves
+        # of characters, integers over 64 bits, too many levels.
+        json.dumps(value, allow_nan=False)
+        written = orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"This JSON cannot be stored: {error}"
+    if len(written) > limit:
+        return f"JSON must be at most {limit} bytes"
+    if _NUL.search(written):
+        return "JSON holds a character that cannot be stored"
+    # An answer nests it some levels deeper; its writer ends at 254.
+    return "JSON is nested too deep" if _too_deep(value) else ""
+
+
+def _too_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_LEVELS):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _is_unicode(text: str) -> bool:

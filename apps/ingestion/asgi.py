@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import OperationalError
 
-from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, Unauthorized, Unavailable
+from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, RateLimited, Unavailable
 from apps.ingestion import bodies
 from apps.ingestion.batch import requests
 from apps.ingestion.bodies import Disconnected, Share
@@ -56,6 +56,7 @@ class Route:
     shape: Callable[[ApiError], dict[str, Any]]  # body of a refusal
     patch: Answer | None = None  # what answers a PATCH
     shared: bool = False  # other methods of the path are Django's
+    resource: str = "ingestion"  # what it counts against where rates are limited
     by_resource: bool = False  # the body may say whose it is, when the headers do not
 
     def of(self, method: str) -> Answer:
@@ -94,7 +95,7 @@ class Ingestion:
 
         def route(kind: str, patch: Answer | None = None, *, shared: bool = False) -> Route:
             create = self._json(requests.single(f"{kind}-create"))
-            return Route(create, "ingest", _standard_shape, patch, shared)
+            return Route(create, "ingest", _standard_shape, patch, shared, "legacy-ingestion")
 
         return {
             "/api/public/traces": route("trace", shared=True),
@@ -130,6 +131,7 @@ class Ingestion:
             else:
                 access = await self._intake.authenticate(headers)
                 project_id = access.require(route.scope)
+                await self._intake.count(access, route.resource)
             body, extra, status = await answer(headers, receive, access, project_id)
         except Disconnected:
             return None
@@ -292,16 +294,13 @@ def _standard_shape(error: ApiError) -> dict[str, Any]:
 
 def _refusal(error: ApiError, route: Route) -> tuple[int, dict[str, Any], list[tuple[bytes, bytes]]]:
     """Status, body, headers."""
-    extra: list[tuple[bytes, bytes]] = []
-    if error.retry_after is not None:
-        extra.append((b"retry-after", str(error.retry_after).encode()))
-    if isinstance(error, Unauthorized):
-        extra.append((b"www-authenticate", b'Basic realm="api"'))
+    extra = [(name.lower().encode(), value.encode()) for name, value in error.headers().items()]
     if isinstance(error, MethodNotAllowed):
         extra.append((b"allow", b"POST, OPTIONS" if route.patch is None else b"POST, PATCH, OPTIONS"))
     if error.status == 413:
         extra.append((b"connection", b"close"))  # what is still being sent is not read
-    return error.status, route.shape(error), extra
+    body = error.body() if isinstance(error, RateLimited) else route.shape(error)
+    return error.status, body, extra
 
 
 def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:

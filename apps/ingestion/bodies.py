@@ -115,6 +115,7 @@ def unpack(packed: bytes, encoding: str, *, limit: int, share: Share) -> bytes:
     Stops at `limit`, whatever is packed. Raises InvalidRequest, TooLarge or Unavailable.
     """
     if not encoding:
+        _check(len(packed), limit)
         return packed
     pieces: list[bytes] = []
     size = place = members = 0

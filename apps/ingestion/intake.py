@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from apps.core.errors import ApiError, Forbidden, Unauthorized, Unavailable
+from apps.core.errors import ApiError, Forbidden, RateLimited, TooLarge, Unauthorized, Unavailable
 from apps.ingestion import credentials, pipeline
+from apps.ingestion.admission import Doorkeeper, Turns
 from apps.ingestion.announce import announce
 from apps.ingestion.bodies import Budget, Share
 from apps.ingestion.commit_group import Commit, CommitGroup
@@ -22,16 +23,10 @@ from apps.ingestion.inspector import arrivals
 from apps.ingestion.inspector.entries import MAX_BODY
 from apps.ingestion.pipeline import TRACES, Prepared, Received, Signal
 from apps.ingestion.tenants import Tenants
-from apps.organizations.authentication import (
-    NOBODY,
-    Access,
-    authenticate,
-    authenticate_cached,
-    default_access,
-)
+from apps.organizations.authentication import NOBODY, Access, default_access
 
 BODY_SECONDS = 60  # a body that takes longer is refused
-STRANGERS_PART = 4  # of the budget: one in so many bytes
+STRANGERS_PART = 4  # of the budget, and of what one body may have: one in so many bytes
 MAX_REASONS = 5  # of refused spans, told to the sender
 RECEIPT_HEADER = "x-litefuse-receipt"
 
@@ -59,14 +54,15 @@ class Intake:
         self.group = CommitGroup(commit, announce)
         # One decoding thread: more only fight for the interpreter (measured).
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
-        self._asking = ThreadPoolExecutor(2, thread_name_prefix="authenticate")
+        self._door = Doorkeeper()
+        self._turns = Turns()
 
     async def authenticate(self, headers: Mapping[str, str]) -> Access:
         """What a request's headers (names in lower case, with dashes) open. Raises Unauthorized."""
         authorization = credentials.shown(headers)
         if not authorization:
             raise credentials.missing()
-        access = await self._opened(authorization)
+        access = await self._door.open(authorization)
         arrivals.current().opened(access)
         return access
 
@@ -76,19 +72,16 @@ class Intake:
         if credentials.shown(headers):
             access = await self.authenticate(headers)
         elif settings.OTLP_DEFAULT_PROJECT and credentials.is_local(peer, headers):
-            access = await self._run(
-                self._asking, functools.partial(default_access, settings.OTLP_DEFAULT_PROJECT)
-            )
+            access = await self._door.run(functools.partial(default_access, settings.OTLP_DEFAULT_PROJECT))
         else:
             return NOBODY
         access.require("ingest")
+        await self.count(access, "ingestion")
         return access
 
-    async def _opened(self, authorization: str) -> Access:
-        access = authenticate_cached(authorization)
-        if access is None:
-            access = await self._run(self._asking, functools.partial(authenticate, authorization))
-        return access
+    async def count(self, access: Access, resource: str) -> None:
+        """Count a request against the limits of its organization. Raises RateLimited."""
+        await self._door.count(access, resource)
 
     def share(self, access: Access) -> AbstractContextManager[Share]:
         """A part of the budget, for the bytes of one request."""
@@ -116,18 +109,33 @@ class Intake:
         """Whose the resources of a request are; it comes back unpacked when that took a look at it."""
         if access.is_shown:
             return received, Tenants(access)
-        received = await self.decode(functools.partial(pipeline.unpack, received, share, self.max_body))
+        if access is NOBODY:
+            async with self._turns.turn():
+                return await self._find_strangers(received, share)
+        return await self._find_owners(received, access, share, self.max_body)
+
+    async def _find_strangers(self, received: Received, share: Share) -> tuple[Received, Tenants]:
+        try:
+            return await self._find_owners(received, NOBODY, share, self.max_body // STRANGERS_PART)
+        except TooLarge as error:
+            raise TooLarge(f"{error.message} With its key in a header it may be larger.") from None
+
+    async def _find_owners(
+        self, received: Received, access: Access, share: Share, limit: int
+    ) -> tuple[Received, Tenants]:
+        received = await self.decode(functools.partial(pipeline.unpack, received, share, limit))
         keys = await self.decode(functools.partial(pipeline.find_keys, received))
         owners = Tenants(access, {key: await self._by_token(key) for key in keys})
         owners.require_any()
         return received, owners
 
     async def _by_token(self, key: str) -> Access | ApiError:
-        """What a resource's key opens, or why it opens nothing. Raises Unavailable."""
+        """What a resource's key opens, or why it opens nothing. Raises Unavailable or TooBusy."""
         try:
-            access = await self._opened(f"{credentials.BEARER}{key}")
+            access = await self._door.open(f"{credentials.BEARER}{key}")
             access.require("ingest")
-        except (Unauthorized, Forbidden) as refusal:
+            await self.count(access, "ingestion")
+        except (Unauthorized, Forbidden, RateLimited) as refusal:
             return refusal
         return access
 
@@ -149,11 +157,8 @@ class Intake:
 
     async def decode(self, step: Callable[[], T]) -> T:
         """Run a step that works on a body in the decoding thread."""
-        return await self._run(self._decoding, step)
-
-    async def _run(self, threads: ThreadPoolExecutor, step: Callable[[], T]) -> T:
         try:
-            running = asyncio.get_running_loop().run_in_executor(threads, step)
+            running = asyncio.get_running_loop().run_in_executor(self._decoding, step)
         except RuntimeError:  # the threads were let go
             raise Unavailable("The server is stopping. Try again in a moment.", retry_after=2) from None
         return await running
@@ -185,7 +190,7 @@ class Intake:
 
     def _release_threads(self) -> None:
         self._decoding.shutdown()
-        self._asking.shutdown()
+        self._door.close()
 
 
 def _tell(arrival: arrivals.Arrival, owners: Tenants, prepared: Prepared) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.core.errors import ApiError, InvalidRequest, Suspended, Unauthorized
+from apps.core.errors import ApiError, InvalidRequest, RateLimited, Suspended, Unauthorized
 from apps.ingestion.credentials import missing
 from apps.ingestion.otlp import TOKEN, Resource
 from apps.organizations.authentication import PUBLIC_PREFIX, SECRET_PREFIX, Access
@@ -47,7 +47,7 @@ class Tenants:
         refusals = [found for found in self.by_token.values() if isinstance(found, ApiError)]
         if self.access.project_id or len(refusals) < len(self.by_token):
             return
-        if refusals and all(isinstance(refusal, Suspended) for refusal in refusals):
+        if refusals and all(isinstance(refusal, Suspended | RateLimited) for refusal in refusals):
             raise refusals[0]
         raise Unauthorized(refusals[0].message) if refusals else missing()
 

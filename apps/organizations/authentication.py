@@ -42,15 +42,18 @@ _EXPIRED = "This API key has expired. Create another in the settings."
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a request's credentials open. `kind` is `public` when only the public half was shown, `default`
-    for a sender on this machine who showed none, `nobody` when nothing opened anything."""
+    for a sender on this machine who showed none, `nobody` when nothing opened anything, `admin` for the
+    instance's own key."""
 
     key_id: str
     public_key: str
-    kind: Literal["project", "organization", "public", "default", "nobody"]
+    kind: Literal["project", "organization", "admin", "public", "default", "nobody"]
     scope: str  # models.KeyScope of the key
     organization_id: str
     project_id: str | None  # None for an organization key
     suspended: str = ""  # why telemetry is refused; empty while it is taken
+    plan: str = ""  # of the organization, and limits of its own: resource, count, seconds (limits)
+    rates: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def is_shown(self) -> bool:
@@ -100,7 +103,8 @@ class _Answer:
     refusal: str
 
 
-_answers: dict[bytes, _Answer] = {}
+_answers: dict[bytes, _Answer] = {}  # what opened something
+_refusals: dict[bytes, _Answer] = {}  # apart: anybody can fill these, and they must not push those out
 
 
 def hash_secret(secret: str) -> str:
@@ -125,16 +129,22 @@ def default_access(project_id: str) -> Access:
     """What LITEFUSE_OTLP_DEFAULT_PROJECT opens to a sender on this machine. Raises Unauthorized when there is
     no such project, Unavailable when the database cannot say. As `authenticate`, it may take a while."""
     place = b"default:" + project_id.encode()  # no digest is as this
-    answer = _answers.get(place)
+    answer = _known(place)
     if answer is not None and answer.until >= time.monotonic():
         return _opened(answer)
     return _remember(place, _answer(lambda: _by_default(project_id)))
 
 
+def _known(place: bytes) -> _Answer | None:
+    return _answers.get(place) or _refusals.get(place)
+
+
 def _remember(place: bytes, answer: _Answer) -> Access:
-    if len(_answers) >= CACHE_ENTRIES:
-        _answers.clear()
-    _answers[place] = answer
+    answers, others = (_refusals, _answers) if answer.access is None else (_answers, _refusals)
+    others.pop(place, None)
+    if len(answers) >= CACHE_ENTRIES:
+        answers.clear()
+    answers[place] = answer
     return _opened(answer)
 
 
@@ -144,15 +154,21 @@ def authenticate_cached(authorization: str | None) -> Access | None:
         raise Unauthorized(NO_CREDENTIALS)
     if len(authorization) > MAX_HEADER:
         raise Unauthorized("The Authorization header is too long to be one of ours.")
-    answer = _answers.get(_digest(authorization))
+    answer = _known(_digest(authorization))
     if answer is None or answer.until < time.monotonic():
         return None
     return _opened(answer)
 
 
+def was_opened(authorization: str) -> bool:
+    """Whether the header opened something when it was looked up last, as far as is remembered."""
+    return _digest(authorization) in _answers
+
+
 def forget_answers() -> None:
     """Drop what is remembered here; called when a key is made or revoked in this process."""
     _answers.clear()
+    _refusals.clear()
 
 
 def _digest(text: str) -> bytes:
@@ -186,8 +202,10 @@ def _answer(ask: Callable[[], tuple[Access, datetime | None]]) -> _Answer:
 def _by_header(authorization: str) -> tuple[Access, datetime | None]:
     key, kind = _find(authorization)
     _record_use(key)
-    suspended = key.project.suspension if key.project else key.organization.ingestion_suspended
-    access = Access(key.id, key.public_key, kind, key.scope, key.organization_id, key.project_id, suspended)
+    owner = key.organization
+    suspended = key.project.suspension if key.project else owner.ingestion_suspended
+    limits = owner.plan, owner.rates()
+    access = Access(key.id, key.public_key, kind, key.scope, owner.id, key.project_id, suspended, *limits)
     return access, key.expires_at
 
 
@@ -195,8 +213,11 @@ def _by_default(project_id: str) -> tuple[Access, None]:
     project = Project.objects.select_related("organization").filter(id=project_id).first()
     if project is None:
         raise Unauthorized("LITEFUSE_OTLP_DEFAULT_PROJECT names a project that does not exist.")
-    owner, suspended = project.organization_id, project.suspension
-    return Access("", "", "default", KeyScope.INGEST, owner, project.id, suspended), None
+    owner, suspended = project.organization, project.suspension
+    access = Access(
+        "", "", "default", KeyScope.INGEST, owner.id, project.id, suspended, owner.plan, owner.rates()
+    )  # fmt: skip
+    return access, None
 
 
 def _find(authorization: str) -> tuple[ApiKey, Literal["project", "organization", "public"]]:
@@ -274,6 +295,8 @@ def _alive(key: ApiKey) -> ApiKey:
     """The key, unless revoked or expired."""
     if key.revoked_at is not None:
         raise Unauthorized("This API key was revoked. Create another in the settings.")
+    if key.project is not None and key.project.deleted_at is not None:
+        raise Unauthorized("The project of this API key was deleted.")
     if key.has_expired():
         raise Unauthorized(_EXPIRED)
     return key

@@ -12,7 +12,12 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from apps.accounts.guards import INSTANCE_ADMIN
+from apps.organizations.admin_key import authenticate_admin, authenticate_admin_of_project
 from apps.organizations.authentication import Access, authenticate
+
+ADMIN_HEADER = "x-langfuse-admin-api-key"
+PROJECT_HEADER = "x-langfuse-project-id"
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -27,6 +32,31 @@ class KeyAuthentication(BaseAuthentication):
         return 'Basic realm="api"'
 
 
+class AdminOrKeyAuthentication(KeyAuthentication):
+    """A key, or the instance's own key for the project that a header names."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Access]:
+        """The header with the instance's key decides which it is."""
+        shown = request.headers.get(ADMIN_HEADER)
+        if shown is None:
+            return super().authenticate(request)
+        return AnonymousUser(), authenticate_admin_of_project(
+            request.headers.get("Authorization", ""), shown, request.headers.get(PROJECT_HEADER, "")
+        )
+
+
+class AdminAuthentication(BaseAuthentication):
+    """The instance's own key as Bearer."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Access]:
+        """`request.auth` is an Access of kind `admin`."""
+        return AnonymousUser(), authenticate_admin(request.headers.get("Authorization", ""))
+
+    def authenticate_header(self, request: Request) -> str:
+        """Makes refusals 401 with a challenge."""
+        return 'Bearer realm="api"'
+
+
 class KeyPermission(BasePermission):
     """Holds the key to the view's declared operation."""
 
@@ -36,6 +66,8 @@ class KeyPermission(BasePermission):
         access = request.auth
         if not isinstance(access, Access):
             return False
+        if operation == INSTANCE_ADMIN:
+            return access.kind == "admin"
         if operation.startswith("organization:"):
             access.require_organization(operation)
         else:

@@ -34,15 +34,37 @@ class Organization(models.Model):
         blank=True,
         help_text="Why telemetry is refused; empty while it is taken.",
     )
+    metadata = models.JSONField(default=dict, blank=True)
+    plan = models.CharField(max_length=20, blank=True, help_text="Empty for the instance's (limits.PLANS).")
+    rate_limits = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Limits of its own by resource: [count, seconds], or null for none.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    def rates(self) -> tuple[tuple[str, int, int], ...]:
+        """Its own limits: resource, count, seconds; no seconds, no limit."""
+        return tuple((name, *(limit or (0, 0))) for name, limit in sorted(self.rate_limits.items()))
 
     def __str__(self) -> str:
         return self.name
 
 
+class LivingProjects(models.Manager["Project"]):
+    """Those that were not deleted: for everybody but what erases the others they do not exist."""
+
+    def get_queryset(self) -> models.QuerySet[Project]:
+        """Without the deleted."""
+        return super().get_queryset().filter(deleted_at=None)
+
+
 class Project(models.Model):
     """Where traces live; every telemetry row carries its id."""
+
+    objects = LivingProjects()
+    everything = models.Manager["Project"]()
 
     id = models.CharField(primary_key=True, max_length=64, default=new_id)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="projects")
@@ -54,13 +76,18 @@ class Project(models.Model):
         blank=True,
         help_text="Why telemetry is refused; empty while it is taken.",
     )
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is nobody's to see, while what it holds is erased."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["organization", "name"], name="project_name_once_per_organization"
+                fields=["organization", "name"],
+                condition=models.Q(deleted_at=None),
+                name="project_name_once",
             )
         ]
 

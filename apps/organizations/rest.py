@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.audit.services import Actor
+from apps.core.clients import client_ip
 from apps.core.rest import PublicView
+from apps.organizations import limits
 from apps.organizations.drf import KeyAuthentication, KeyPermission
 from apps.organizations.models import Project
 
 
 class KeyView(PublicView):
     """Base of endpoints for API keys; `scope` names the operation a key must be allowed (`scopes`: by
-    method), `resource` what it counts against where rates are limited."""
+    method), `resource` (`resources`: by method) what it counts against where rates are limited."""
 
     resource = "public-api"
+    resources: Mapping[str, str] = MappingProxyType({})
     authentication_classes = [KeyAuthentication]
     permission_classes = [KeyPermission]
+
+    def check_throttles(self, request: Request) -> None:
+        """After credentials and before anything is read, as clients expect."""
+        resource = self.resources.get(request.method or "", self.resource)
+        limits.count(request.auth, resource)  # type: ignore[arg-type]
 
 
 def project_id(request: Request) -> str:
@@ -27,10 +38,22 @@ def project_id(request: Request) -> str:
     return identifier
 
 
+def project_of(request: Request) -> Project:
+    """The same with its facts, for what changes something."""
+    return Project.objects.get(id=project_id(request))
+
+
+def actor_of(request: Request) -> Actor:
+    """The key, as the audit log names who changed something."""
+    actor: Actor = request.auth.actor(client_ip(request), request.headers.get("X-Request-Id", "")[:64])  # type: ignore[union-attr]
+    return actor
+
+
 class Projects(KeyView):
     """GET /api/public/projects: the one project a key belongs to. Clients check their credentials here."""
 
     scope = "identify"
+    resource = limits.UNLIMITED
 
     def get(self, request: Request) -> Response:
         """A list with one element."""

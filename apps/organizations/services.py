@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,7 @@ from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.ids import is_tenant_id
+from apps.organizations import limits
 from apps.organizations.authentication import PUBLIC_PREFIX, SECRET_PREFIX, forget_answers, hash_secret
 from apps.organizations.models import (
     SUSPENSION_LENGTH,
@@ -101,6 +102,29 @@ def _set_suspension(actor: Actor, tenant: Organization | Project, reason: str) -
             after={"ingestionSuspended": reason},
         )
     forget_answers()
+
+
+def change_limits(
+    *, actor: Actor, organization: Organization, plan: str, own: Mapping[str, list[int] | None]
+) -> None:
+    """Set how often an organization may call the API: its plan (limits.PLANS, or empty for the instance's)
+    and limits of its own by resource, [count, seconds] or None for none."""
+    if plan and plan not in limits.PLANS:
+        raise InvalidRequest(f"There is no plan {plan}. Choose one of: {', '.join(limits.PLANS)}.")
+    for resource, limit in own.items():
+        if resource not in limits.RESOURCES:
+            raise InvalidRequest(f"There is no resource {resource}.")
+        if limit is not None and not all(0 < part < 10**9 for part in limit):
+            raise InvalidRequest("A limit is a count and seconds, both at least 1.")
+    before = {"plan": organization.plan, "rateLimits": organization.rate_limits}
+    after: dict[str, object] = {"plan": plan, "rateLimits": dict(own)}
+    if before == after:
+        return
+    with transaction.atomic():
+        organization.plan, organization.rate_limits = plan, dict(own)
+        organization.save(update_fields=["plan", "rate_limits", "updated_at"])
+        _record(actor, "updateLimits", organization, before=before, after=after)
+        transaction.on_commit(forget_answers)
 
 
 def add_member(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.prompts.api import PromptDetail, Prompts, PromptsV1, PromptVersionDetail
+
+urlpatterns = [
+    path("v2/prompts", Prompts.as_view()),
+    # Before the next, which takes bare slashes too.
+    path("v2/prompts/<name:name>/versions/<int:version>", PromptVersionDetail.as_view()),
+    path("v2/prompts/<name:name>", PromptDetail.as_view()),
+    path("prompts", PromptsV1.as_view()),
+]

@@ -7,6 +7,7 @@ from django.urls import path
 from apps.tracing.api import TraceDetail, Traces
 from apps.tracing.media.api import MediaCollection, MediaDetail
 from apps.tracing.observations_api import ObservationDetail, Observations, ObservationsV2
+from apps.tracing.score_api import ScoreDetail, ScoreDetailV2, Scores, ScoresV2, ScoresV3
 from apps.tracing.sessions_api import SessionDetail, Sessions
 
 urlpatterns = [
@@ -17,6 +18,11 @@ urlpatterns = [
     path("v2/observations", ObservationsV2.as_view()),
     path("sessions", Sessions.as_view()),
     path("sessions/<name:session_id>", SessionDetail.as_view()),
+    path("scores", Scores.as_view()),
+    path("scores/<name:score_id>", ScoreDetail.as_view()),
+    path("v2/scores", ScoresV2.as_view()),
+    path("v2/scores/<name:score_id>", ScoreDetailV2.as_view()),
+    path("v3/scores", ScoresV3.as_view()),
     path("media", MediaCollection.as_view()),
     path("media/<str:media_id>", MediaDetail.as_view()),
 ]

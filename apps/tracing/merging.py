@@ -11,7 +11,7 @@ _TEXTS = (
     "parent_id", "api_key_id", "source", "sdk_name", "sdk_version", "service_name", "host_name",
     "attributes",
 )  # fmt: skip
-_WHOLE_MAPS = ("usage", "provided_cost")
+_WHOLE_MAPS = ("usage", "provided_cost", "experiment")
 _FACTS = ("name", "user_id", "session_id", "release", "version", "input", "output")
 
 

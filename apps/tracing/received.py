@@ -75,7 +75,7 @@ def is_credential(key: str) -> bool:
 
 
 def without_credentials(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes with secret texts replaced, at every depth; numbers are no secrets."""
+    """The attributes without secret texts, lists and objects, at every depth; numbers are no secrets."""
     safe = dict(attributes)
     for key, value in attributes.items():
         if isinstance(value, str):  # nearly all
@@ -87,10 +87,10 @@ def without_credentials(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _safe(key: str, value: list[Any] | dict[str, Any]) -> Any:
-    if isinstance(value, dict):
-        return without_credentials(value)
     if is_credential(key):
         return REMOVED
+    if isinstance(value, dict):
+        return without_credentials(value)
     return [_safe("", item) if isinstance(item, list | dict) else item for item in value]
 
 

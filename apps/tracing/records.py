@@ -103,6 +103,9 @@ class Observation:
     is_app_root: bool = False  # langfuse.internal.is_app_root
     is_entry: bool = False  # gen_ai.is_entry
     is_infrastructure: bool = False  # HTTP, database, queue: kept, folded in the tree, no model work
+    # Experiment the span is part of: id, name, dataset_id, item_id, item_version (ISO 8601, milliseconds),
+    # root (observation that stands for the item); a key is there when something was said
+    experiment: dict[str, str] = field(default_factory=dict)
     # A piece of a span: it fills what the whole span leaves open, whichever of the two arrives first.
     is_partial: bool = False
     # Which event said which field, for senders that tell a span in events: field -> 2 * microseconds of the

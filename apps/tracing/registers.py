@@ -20,9 +20,10 @@ FIRST = ("start_time", "environment", "type")
 # The last to be said holds; maps are replaced whole.
 LAST = (
     "end_time", "completion_start_time", "parent_id", "name", "level", "status_message", "version",
-    "release", "input", "output", "model", "model_parameters", "usage", "provided_cost", "api_key_id",
-    "source", "sdk_name", "sdk_version", "service_name", "host_name", "trace.name", "trace.user_id",
-    "trace.session_id", "trace.public", "trace.release", "trace.version", "trace.input", "trace.output",
+    "release", "input", "output", "model", "model_parameters", "usage", "provided_cost", "experiment",
+    "api_key_id", "source", "sdk_name", "sdk_version", "service_name", "host_name", "trace.name",
+    "trace.user_id", "trace.session_id", "trace.public", "trace.release", "trace.version", "trace.input",
+    "trace.output",
 )  # fmt: skip
 _MARKS = ("is_app_root", "is_entry", "is_infrastructure")
 

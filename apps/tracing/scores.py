@@ -16,6 +16,7 @@ from typing import Any
 from apps.core.clock import clamp_micros
 from apps.telemetry.gate import Gate, gate
 from apps.telemetry.native import Block, block
+from apps.tracing.locks import writing
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.store import chunks
 from apps.tracing.stored import MICROS_PER_HOUR
@@ -94,7 +95,11 @@ _Row = tuple[Score, int, int]  # score, hour of its sort key, version
 
 def lock_keys(scores: Iterable[Score]) -> list[Key]:
     """What to lock (`locks.writing`) while these are written."""
-    return [(score.project_id, f"score {score.id}") for score in scores]
+    return [_lock(score.project_id, score.id) for score in scores]
+
+
+def _lock(project_id: str, score_id: str) -> Key:
+    return project_id, f"score {score_id}"
 
 
 def write(store: Gate, scores: Sequence[Score], writer: str, version: int) -> list[Score]:
@@ -121,6 +126,7 @@ def write(store: Gate, scores: Sequence[Score], writer: str, version: int) -> li
             if _subject(before) != _subject(merged):
                 moved.append(rows[-1])
     store.insert("scores", _block(rows, writer), purpose="writer: scores")
+    store.sync()
     for score, hour, v in moved:
         _forget_before(store, score, hour, v)
     return [score for score, _, _ in rows]
@@ -194,6 +200,39 @@ def scores_of_session(project_id: str, session_id: str, *, limit: int = MAX_OF_T
 def get_score(project_id: str, score_id: str) -> Score | None:
     """One score, or None: not there, or another project's."""
     return next(_read(project_id, "id = {subject:String}", score_id, 1), None)
+
+
+def by_keys(project_id: str, keys: Sequence[tuple[int, str]]) -> dict[str, Score]:
+    """Scores by id, of which hour (of their sort key) and id are known; those that are still there."""
+    if not keys:
+        return {}
+    hours, ids = zip(*keys, strict=True)
+    rows = gate().query(
+        f"SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}}"
+        " AND hour IN {hours:Array(UInt32)} AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
+        {"project": project_id, "hours": sorted(set(hours)), "ids": list(ids)},
+        purpose="score list",
+    )
+    return {score.id: score for score in map(_score, rows)}
+
+
+def delete(project_id: str, score_id: str) -> bool:
+    """Delete a score in all its versions; whether there was one. Gone on return."""
+    with writing([_lock(project_id, score_id)]):
+        hours = gate().query(
+            "SELECT DISTINCT hour FROM scores WHERE project_id = {project:String} AND id = {id:String}",
+            {"project": project_id, "id": score_id},
+            purpose="score delete",
+        )
+        if hours:
+            gate().execute(
+                "DELETE FROM scores WHERE project_id = {project:String} AND hour IN {hours:Array(UInt32)}"
+                " AND id = {id:String}",
+                {"project": project_id, "hours": [hour for (hour,) in hours], "id": score_id},
+                purpose="score delete",
+            )
+            gate().sync()
+    return bool(hours)
 
 
 def _read(project_id: str, condition: str, subject: str, limit: int) -> Iterator[Score]:

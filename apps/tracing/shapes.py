@@ -121,11 +121,11 @@ def scores_shown(rows: Iterable[Score]) -> list[dict[str, Any]]:
 
 
 def score(row: Score) -> dict[str, Any]:
-    """A score of a trace or an observation. Text has no number, a number no text."""
+    """A score in the first two versions. Text has no number, a number no text."""
     shape: dict[str, Any] = {
         "id": row.id,
         "projectId": row.project_id,
-        "traceId": row.trace_id,
+        "traceId": row.trace_id or None,
         "observationId": row.observation_id or None,
         "sessionId": row.session_id or None,
         "datasetRunId": row.dataset_run_id or None,

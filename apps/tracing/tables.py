@@ -59,6 +59,7 @@ _OBSERVATIONS: list[tuple[str, str, _Getter]] = [
     _o("is_app_root", "Bool"),
     _o("is_entry", "Bool"),
     _o("is_infrastructure", "Bool"),
+    _o("experiment", "Map(LowCardinality(String), String)"),
     _o("is_partial", "Bool"),
     _o("said", "Map(LowCardinality(String), UInt64)"),
     _o("metadata", "Map(String, String)"),

@@ -332,7 +332,9 @@ class Writer:
             block = tables.observations_block(written, self.id)
         finally:
             content.result()
+        opened.sync()  # no power cut may leave an observation without its content
         opened.insert("observations", block, purpose="writer: observations")
+        opened.sync()
         if older:
             versions = [store.version_of(row) for row in older]
             store.delete(opened, "observations", versions)

@@ -258,7 +258,7 @@ async def test_a_report_is_not_proof(sender: Sender):
     await announce(sender)
     assert (await send(sender, "PATCH", f"media/{ID}", REPORT)).status_code == 200
     assert (await sender.get(f"media/{ID}")).status_code == 404
-    failed = REPORT | {"uploadHttpStatus": 413, "uploadHttpError": "too large\0\ud800"[:10]}
+    failed = REPORT | {"uploadHttpStatus": 413, "uploadHttpError": "too large"}
     assert (await send(sender, "PATCH", f"media/{ID}", failed)).status_code == 200
     assert (await Media.objects.aget()).upload_status == 413
 

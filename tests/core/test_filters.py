@@ -47,6 +47,8 @@ def test_nothing_is_no_condition():
         one("datetime", "timestamp", "<", "2026-11-21T08:00:00+02:00"),
         one("arrayOptions", "traceTags", "all of", []),
         one("stringObject", "metadata", "contains", "x", key="k"),
+        one("stringObject", "metadata", "is not set", "", key="k"),
+        one("string", "name", "is not empty", ""),
         one("boolean", "public", "<>", True),
         one("null", "name", "is not null", ""),
     ],
@@ -112,8 +114,8 @@ conditions = st.one_of(
         st.lists(words, max_size=3).map(tuple),
     ),
     st.builds(
-        Condition, st.just(OBJECT), st.just("stringObject"), st.sampled_from(filters.OPERATORS["string"]),
-        words, words,
+        Condition, st.just(OBJECT), st.just("stringObject"),
+        st.sampled_from(filters.OPERATORS["stringObject"]), words, words,
     ),
     st.builds(Condition, st.just(BOOLEAN), st.just("boolean"), st.sampled_from(["=", "<>"]), st.booleans()),
     st.builds(
@@ -146,6 +148,9 @@ def passes(condition: Condition, row: dict[str, Any]) -> bool:
         "any of": lambda: held in value if isinstance(held, str) else bool(set(held) & set(value)),
         "none of": lambda: held not in value if isinstance(held, str) else not set(held) & set(value),
         "all of": lambda: set(value) <= set(held),
+        "is not empty": lambda: held != "",
+        "is set": lambda: held != "",
+        "is not set": lambda: held == "",
     }[operator]()
 
 
@@ -174,6 +179,7 @@ def test_the_store_answers_what_a_condition_means(row, asked):
         one("string", "name", "contains", "cm"),
         one("string", "name", "does not contain", "cm"),
         one("string", "name", "starts with", "A"),
+        one("string", "name", "is not empty", ""),
         one("stringOptions", "name", "none of", ["Acme"]),
         one("null", "name", "is null", ""),
         one("datetime", "timestamp", ">", "2020-01-01T00:00:00Z"),

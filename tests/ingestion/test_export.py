@@ -13,7 +13,7 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError
 
 from apps.core.errors import Unavailable
-from apps.ingestion import bodies, intake, otlp
+from apps.ingestion import admission, bodies, otlp
 from apps.ingestion.bodies import Budget
 from apps.live.publish import group_name
 from apps.organizations.models import KeyScope, Project
@@ -207,7 +207,7 @@ async def test_a_database_that_does_not_answer_is_503(sender: Sender, monkeypatc
     def fail(authorization: str) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(intake, "authenticate_cached", fail)
+    monkeypatch.setattr(admission, "authenticate_cached", fail)
     response = await sender.export(request({}))
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0

@@ -67,6 +67,20 @@ def test_migrations_are_applied_once() -> None:
             gate().execute(statement, purpose="test")  # each may be repeated
 
 
+def test_either_the_tables_sync_or_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def syncing_tables() -> set[str]:
+        sql = "SELECT name FROM system.tables WHERE engine_full LIKE '%fsync_after_insert = 1%'"
+        return {name for (name,) in gate().query(sql, purpose="test")}
+
+    assert syncing_tables() == set()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(gate(), "_syncs", False)  # as on a system without syncfs
+        gate().migrate()
+        assert {"observations", "observation_io", "traces", "scores"} <= syncing_tables()
+    gate().migrate()
+    assert syncing_tables() == set()
+
+
 def test_every_column_is_explained() -> None:
     sql = "SELECT table, name FROM system.columns WHERE database = {d:String} AND comment = ''"
     bare = gate().query(sql, {"d": gate().database}, purpose="test")

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from apps.core.errors import Unavailable
 from apps.telemetry.gate import gate
 from apps.tracing import repository
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts, TraceSummary
@@ -224,3 +225,32 @@ def test_odd_data_is_stored(writer: Writer, project: str) -> None:
     assert row is not None and len(row.input) == 1_000_000
     forget()
     assert writer.commit([root(project, "'\\\n\t\0", "it's", start_time=10**30, end_time=0)]).traces == []
+
+
+def test_each_insert_outlasts_a_power_cut_before_the_next_depends_on_it(
+    writer: Writer, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.start()  # which may mend what an earlier test broke
+    opened, steps = gate(), []
+    insert, sync = opened.insert, opened.sync
+    monkeypatch.setattr(
+        opened, "insert", lambda table, *a, **k: (insert(table, *a, **k), steps.append(table))
+    )
+    monkeypatch.setattr(opened, "sync", lambda: (sync(), steps.append("sync")))
+    writer.commit([root(project, "t")])
+    assert sorted(steps[:2]) == ["observation_io", "traces"]
+    assert steps[2:] == ["sync", "observations", "sync"]
+
+
+def test_what_the_disk_cannot_keep_is_not_acknowledged(
+    writer: Writer, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.start()
+    opened = gate()
+    with monkeypatch.context() as broken:
+        broken.setattr(opened, "_directory", 10_000)  # no file is open under this number
+        with pytest.raises(Unavailable):
+            writer.commit([root(project, "t")])
+    assert repository.get_trace(project, "t") is None
+    writer.commit([root(project, "t")])
+    assert repository.get_trace(project, "t") is not None

@@ -116,6 +116,7 @@ def _explanation(found: Look, number: int) -> dict[str, Any]:
             }
             for reading in explained.readings
         ],
+        "attributesLeftOut": explained.left_out,
         "decidedBy": explained.decided,
         "notes": [note._asdict() for note in explained.notes],
         "became": {name: value for name, value in facts(record) if value} if record else None,

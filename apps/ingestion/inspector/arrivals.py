@@ -178,4 +178,5 @@ def _entry(arrival: Arrival, share: Share) -> Entry:
         more_traces=share.more_traces,
         token=share.token,
         has_body=bool(arrival.body),
+        by_public=share.access.kind == "public",
     )

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 PER_KEY = 50  # requests
-REFUSED_PER_KEY = 10  # requests with a wrong secret: whoever knows a public key can send those
+PER_PUBLIC_KEY = 10  # requests of whoever knows its public half, with no secret or a wrong one, each apart
 SECONDS = 3600  # that a request is kept
 MAX_BODY = 256 * 1024  # bytes as sent; of larger requests only the figures are kept
 MAX_REASONS = 20
@@ -53,12 +53,23 @@ class Entry:
     more_traces: bool = False
     token: str = ""  # digest of the resource attribute that opened the project; empty: a header did
     has_body: bool = False
+    by_public: bool = False  # only the public half was shown
     forgotten: bool = False  # a trace of it was erased: its body and reasons are gone
 
     @property
     def milliseconds(self) -> float:
         """From the first byte to the answer."""
         return sum(took for _, took in self.steps)
+
+    @property
+    def lane(self) -> str:
+        """Of what its key sent it makes room only for others alike: `secret`, `public` or `wrong`."""
+        return "wrong" if self.status == 401 else "public" if self.by_public else "secret"
+
+    @property
+    def lane_limit(self) -> int:
+        """How many of its lane are kept of one key."""
+        return PER_KEY if self.lane == "secret" else PER_PUBLIC_KEY
 
     @property
     def is_trouble(self) -> bool:

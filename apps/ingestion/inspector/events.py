@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from apps.ingestion.batch import decode, scores
 from apps.ingestion.batch.fields import Fields, Invalid
-from apps.ingestion.inspector.explain import Explanation, Place, Reading, affordable, changed_facts, facts
+from apps.ingestion.inspector.explain import (
+    MAX_READINGS,
+    Explanation,
+    Place,
+    Reading,
+    affordable,
+    changed_facts,
+    facts,
+)
 from apps.ingestion.mapping.shapes import Context
 from apps.tracing.received import REMOVED
 from apps.tracing.records import Observation, Score
@@ -55,18 +64,19 @@ def explain_score(sent: Any, context: Context) -> Explanation:
 def _explain(
     name: str, rule: str, fields: dict[str, Any], read: Callable[[dict[str, Any]], Record | None]
 ) -> Explanation:
+    told = dict(islice(fields.items(), MAX_READINGS))
+    left_out = len(fields) - len(told)
     try:
         record = read(fields)
     except Invalid as problem:
-        return Explanation(
-            name, None, [_unread(key, value) for key, value in fields.items()], refusal=str(problem)
-        )
+        unread = [_unread(key, value) for key, value in told.items()]
+        return Explanation(name, None, unread, refusal=str(problem), left_out=left_out)
     outcome = {} if record is None else dict(facts(record))
     again = read(fields)  # what differs now is made up anew each time, such as an id that was not sent
     changing = set() if again is None else set(changed_facts(outcome, dict(facts(again))))
     readings = []
     tried = max(MAX_KNOWN, affordable(fields.values()))
-    for count, (key, value) in enumerate(fields.items()):
+    for count, (key, value) in enumerate(told.items()):
         if count >= tried:
             readings.append(_unread(key, value))
             continue
@@ -81,7 +91,7 @@ def _explain(
             readings.append(Reading(Place("body", 0, key), value, rule, became, "used"))
         else:
             readings.append(_unread(key, value))
-    return Explanation(name, record, readings)
+    return Explanation(name, record, readings, left_out=left_out)
 
 
 def _unread(key: str, value: Any) -> Reading:

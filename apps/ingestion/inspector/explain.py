@@ -6,6 +6,7 @@ What an attribute became is seen by mapping the span once more without it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from apps.tracing.records import Observation, ObservationType, Score
 
 MAX_TRIED = 400  # attributes of a span that are taken away one by one; 30 µs each
 MAX_WORK = 64 * 1024 * 1024  # characters mapped for that, all in all: fewer are taken away from large spans
+MAX_READINGS = 1_000  # attributes of a span, and of its resource and scope each, that are told of
 WORK_EACH = 500  # characters that can be read in the time an attribute takes besides its text
 
 # What the outcome is compared by: the rest follows from these, or repeats what was received.
@@ -80,6 +82,7 @@ class Explanation:
     notes: list[Note] = field(default_factory=list)
     refusal: str = ""
     scope: Scope | None = None  # of a span
+    left_out: int = 0  # attributes that are not among `readings`
 
 
 class _Watched(dict[str, Any]):
@@ -119,8 +122,10 @@ def explain(span: Span, context: Context) -> Explanation:
     )
     nothing = dict(facts(map_spans([bare], context)[0]))
     readings = []
-    tried = affordable(value for _, value in _attributes(span))
-    for count, (place, value) in enumerate(_attributes(span)):
+    sent = list(_attributes(span))
+    told = list(_first(sent))
+    tried = affordable(value for _, value in sent)
+    for count, (place, value) in enumerate(told):
         changed = tuple(map(_field, asked.took.get(place, ())))[:1]  # as good as it gets without trying
         if count < tried:
             changed = changed_facts(outcome, dict(facts(map_spans([_without(span, place)], context)[0])))
@@ -129,7 +134,15 @@ def explain(span: Span, context: Context) -> Explanation:
                 changed = tuple(f for f in changed_facts(nothing, alone) if alone.get(f) == outcome.get(f))
         readings.append(_reading(place, value, changed, asked))
     notes = _notes(span)
-    return Explanation(span.name, observation, readings, asked.decided, notes, scope=span.scope)
+    return Explanation(
+        span.name,
+        observation,
+        readings,
+        asked.decided,
+        notes,
+        scope=span.scope,
+        left_out=len(sent) - len(told),
+    )
 
 
 # --- who reads what --------------------------------------------------------------------------------------
@@ -196,6 +209,16 @@ def _attributes(span: Span) -> Iterator[tuple[Place, Any]]:
         yield Place("scope", 0, key), value
 
 
+def _first(sent: list[tuple[Place, Any]]) -> Iterator[tuple[Place, Any]]:
+    """The first of them, so many of the span and its events, of the resource and of the scope."""
+    counts: Counter[str] = Counter()
+    for place, value in sent:
+        table = "span" if place.kind == "event" else place.kind
+        counts[table] += 1
+        if counts[table] <= MAX_READINGS:
+            yield place, value
+
+
 def affordable(values: Iterable[Any]) -> int:
     """How many of these may be taken away one by one, with all the others read again each time."""
     size = sum(WORK_EACH + len(value if isinstance(value, str) else dump(value)) for value in values)
@@ -257,7 +280,7 @@ def changed_facts(one: dict[str, Any], other: dict[str, Any]) -> tuple[str, ...]
 
 
 def _reading(place: Place, value: Any, changed: tuple[str, ...], asked: _Asked) -> Reading:
-    if value == REMOVED or (isinstance(value, str) and is_credential(place.key)):
+    if value == REMOVED or (isinstance(value, str | list | dict) and is_credential(place.key)):
         return Reading(place, REMOVED, "", (), "removed")
     took = _closest(asked.took.get(place, []), changed)
     if changed and (took is not None or place not in asked.late):

@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, replace
 
 from apps.ingestion.inspector import readable
-from apps.ingestion.inspector.entries import MAX_BODY, PER_KEY, REFUSED_PER_KEY, SECONDS, Entry, Tally
+from apps.ingestion.inspector.entries import MAX_BODY, SECONDS, Entry, Tally
 
 MAX_ENTRIES = 5_000  # of all keys: about 1 kB each
 MAX_BYTES = 32 * 1024 * 1024  # of all bodies
@@ -35,7 +35,7 @@ class Memory:
         self.held = 0  # bytes of bodies
         self._max_entries, self._max_bytes = max_entries, max_bytes
         self._kept: OrderedDict[str, _Kept] = OrderedDict()  # by id, oldest first
-        self._of_key: dict[tuple[str, str, bool], deque[str]] = {}
+        self._of_key: dict[tuple[str, str, str], deque[str]] = {}
         self._with_body: deque[str] = deque()
         self._tallies: OrderedDict[Key, deque[tuple[int, Tally]]] = OrderedDict()
         self._unknown: Counter[str] = Counter()
@@ -53,10 +53,9 @@ class Memory:
         with self._lock:
             self._count(entry)
             self._kept[entry.id] = _Kept(entry, body if keeps else b"", now + SECONDS)
-            stranger = entry.status == 401
-            of_key = self._of_key.setdefault((entry.project_id, entry.key_id, stranger), deque())
+            of_key = self._of_key.setdefault((entry.project_id, entry.key_id, entry.lane), deque())
             of_key.append(entry.id)
-            if len(of_key) > (REFUSED_PER_KEY if stranger else PER_KEY):
+            if len(of_key) > entry.lane_limit:
                 self._drop(of_key[0])
             if keeps:
                 self.held += len(body)
@@ -152,7 +151,7 @@ class Memory:
     def _drop(self, id: str) -> None:
         kept = self._kept.pop(id)
         self._release(kept)
-        place = kept.entry.project_id, kept.entry.key_id, kept.entry.status == 401
+        place = kept.entry.project_id, kept.entry.key_id, kept.entry.lane
         self._of_key[place].remove(id)  # the first, nearly always
         if not self._of_key[place]:
             del self._of_key[place]

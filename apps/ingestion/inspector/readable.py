@@ -15,6 +15,7 @@ from apps.core.errors import InvalidRequest
 from apps.ingestion import bodies, otlp
 from apps.ingestion.bodies import Budget
 from apps.ingestion.inspector.entries import Entry
+from apps.ingestion.inspector.secrets import hide
 from apps.ingestion.otlp import Attributes, Span, SpanEvent
 from apps.tracing.received import without_credentials
 
@@ -62,7 +63,7 @@ def _unpacked(entry: Entry, body: bytes) -> bytes:
 
 def _masked(project_id: str, value: Any) -> Any:
     if isinstance(value, str):
-        return mask(project_id, value)
+        return mask(project_id, hide(value))
     if isinstance(value, list):
         return [_masked(project_id, item) for item in value]
     if isinstance(value, dict):

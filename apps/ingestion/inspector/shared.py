@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from apps.core.errors import ApiError, InvalidRequest, Unavailable
 from apps.core.ids import new_id
-from apps.ingestion.inspector.entries import PER_KEY, REFUSED_PER_KEY, SECONDS, Entry, Tally
+from apps.ingestion.inspector.entries import SECONDS, Entry, Tally
 from apps.ingestion.inspector.memory import Memory
 
 logger = logging.getLogger(__name__)
@@ -173,10 +173,9 @@ class Shared:
     def _send(self, entries: list[Entry]) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
             for entry in entries:
-                stranger = entry.status == 401
-                name = f"{_PREFIX}requests:{entry.project_id}:{entry.key_id}:{int(stranger)}"
+                name = f"{_PREFIX}requests:{entry.project_id}:{entry.key_id}:{entry.lane}"
                 pipe.lpush(name, entry.dump())
-                pipe.ltrim(name, 0, (REFUSED_PER_KEY if stranger else PER_KEY) - 1)
+                pipe.ltrim(name, 0, entry.lane_limit - 1)
                 counts = _count(entry.project_id, entry.key_id, entry.time // 60_000_000)
                 tally = Tally()
                 tally.add(entry)

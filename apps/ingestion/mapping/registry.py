@@ -22,6 +22,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from apps.ingestion.mapping import (
     adk,
     entry,
+    experiments,
     flue,
     gen_ai,
     gen_ai_events,
@@ -161,6 +162,7 @@ class Rules:
         Bound(litellm.SCOPE, litellm.is_plumbing),
         infrastructure.is_infrastructure,
     )
+    experiment: Table[dict[str, str]] = (experiments.experiment,)
     trace_name: Table[str] = (trace.name, Bound(litellm.SCOPE, litellm.trace_name))
     user_id: Table[str] = (trace.user_id, Bound(litellm.SCOPE, litellm.user_id))
     session_id: Table[str] = (trace.session_id, Bound(litellm.SCOPE, litellm.session_id))

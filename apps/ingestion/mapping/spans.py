@@ -147,6 +147,7 @@ def _map(span: Span, origin: _Origin, context: Context) -> Observation:
         output=content.output,
         is_root=not span.parent_id or bool(ask(rules.is_root, span)),
         is_app_root=bool(ask(rules.is_app_root, span)),
+        experiment=ask(rules.experiment, span) or {},
         trace=facts,
         received_at=context.received_at,
         api_key_id=context.api_key_id,

@@ -86,6 +86,13 @@ def test_large_spans_are_explained_with_less_effort(monkeypatch: pytest.MonkeyPa
     assert found["x"][0] == "metadata"
 
 
+def test_of_a_padded_span_only_so_much_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("apps.ingestion.inspector.explain.MAX_READINGS", 3)
+    explanation = explained({f"k{number}": number for number in range(10)})
+    assert [reading.place.kind for reading in explanation.readings].count("span") == 3
+    assert explanation.left_out == 7
+
+
 def test_two_that_say_the_same_are_both_told():
     found = fates(explained({"langfuse.user.id": "u", "user.id": "u"}))
     assert found["langfuse.user.id"] == ("used", "trace.user_id", ("trace.user_id",))
@@ -198,6 +205,6 @@ def test_a_padded_body_is_read_a_bounded_number_of_times(kind: str, monkeypatch:
         explanation = explain_score({"name": "n", "value": 1, "traceId": "t"} | padding, CONTEXT)
     else:
         explanation = explain_event(event("span-create", {"id": "s", "name": "n"} | padding), CONTEXT)
-    assert len(explanation.readings) > 5000
+    assert len(explanation.readings) + explanation.left_out > 5000
     assert fates(explanation)["name"][0] == "used"
     assert 0 < reads < 100

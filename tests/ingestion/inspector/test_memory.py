@@ -32,7 +32,18 @@ def test_wrong_secrets_do_not_push_out_what_is_right(entry: MakeEntry):
         log.add(entry(status=401))
     found = log.entries("p")
     assert sum(e.status == 200 for e in found) == 50
-    assert sum(e.status == 401 for e in found) == entries.REFUSED_PER_KEY
+    assert sum(e.status == 401 for e in found) == entries.PER_PUBLIC_KEY
+
+
+def test_who_knows_the_public_key_alone_pushes_out_nothing_else(entry: MakeEntry):
+    log = Memory()
+    for _ in range(50):
+        log.add(entry())
+    for _ in range(500):
+        log.add(entry(by_public=True, status=403))
+    found = log.entries("p")
+    assert sum(not e.by_public for e in found) == 50
+    assert sum(e.by_public for e in found) == entries.PER_PUBLIC_KEY
 
 
 def test_ten_thousand_requests_are_bounded(entry: MakeEntry):

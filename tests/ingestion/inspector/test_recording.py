@@ -124,6 +124,7 @@ async def test_no_secret_is_kept_or_shown(sender: Sender):
         "http.request.header.authorization": "hush-2",
         "nested": {"api_key": "hush-3", "deep": [{"password": "hush-4"}]},
     }
+    secrets |= {"headers": json.dumps({"authorization": "hush-6"}), "cookie": {"session": "hush-7"}}
     body = request({"attributes": secrets, "events": [("e", secrets)]}, resource=secrets, scope_version="1")
     await sender.export(body)
     await sender.export(
