@@ -222,7 +222,7 @@ def _condition(item: Any, columns: Columns, path: Path) -> Condition:
     if kind == "positionInTrace" and key not in POSITIONS:
         raise _refused("invalid_value", (*path, "key"), f"Expected one of {', '.join(POSITIONS)}")
     value = _value(kind, operator, item.get("value"), (*path, "value"), str(key))
-    return Condition(column, kind, operator, value, key if kind in _KEYED else "")
+    return Condition(column, kind, operator, value, str(key) if kind in _KEYED else "")
 
 
 def _column(word: Any, columns: Columns, path: Path) -> Column:

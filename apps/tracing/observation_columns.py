@@ -40,7 +40,6 @@ _OF_TRACE: Mapping[str, Expression] = {
     "release": NeverNull("release"),
 }
 
-_SENT = "JSONExtractString(attributes, 'attributes', 'langfuse.experiment.{}')"
 _TOOLS = "JSONExtractArrayRaw(input, 'tools')"
 # A message, or a list of them.
 _CALLS = (
@@ -60,10 +59,6 @@ _OF_CONTENT: Mapping[str, Expression] = {
     "toolCalls": NeverNull(f"length({_CALLS})"),
     "toolNames": NeverNull(_NAMES.format(_TOOLS)),
     "calledToolNames": NeverNull(_NAMES.format(_CALLS)),
-    "experimentId": NeverNull(_SENT.format("id")),
-    "experimentName": NeverNull(_SENT.format("name")),
-    "experimentDatasetId": NeverNull(_SENT.format("dataset.id")),
-    "isExperimentItemRootSpan": NeverNull(f"({_SENT.format('item.root_observation_id')} = id)"),
 }
 
 
@@ -108,6 +103,10 @@ _OWN: Mapping[str, Expression] = {
     "isRootObservation": NeverNull(IS_ROOT),
     "hasInput": NeverNull("(input_length > 0)"),
     "hasOutput": NeverNull("(output_length > 0)"),
+    "experimentId": NeverNull("experiment['id']"),
+    "experimentName": NeverNull("experiment['name']"),
+    "experimentDatasetId": NeverNull("experiment['dataset_id']"),
+    "isExperimentItemRootSpan": NeverNull("(experiment['root'] = id)"),
     "ingestionApiKey": _api_key,
     "ingestionSdkName": NeverNull("sdk_name"),
     "ingestionSdkVersion": NeverNull("sdk_version"),

@@ -302,10 +302,7 @@ def test_costs_by_side(ours: Keys, writer: Writer):
 
 def test_tools_and_experiments_are_read_from_what_was_sent(ours: Keys, writer: Writer):
     project = ours.project_id
-    attributes = {
-        "langfuse.experiment.id": "e", "langfuse.experiment.name": "n",
-        "langfuse.experiment.dataset.id": "d", "langfuse.experiment.item.root_observation_id": "a",
-    }  # fmt: skip
+    experiment = {"id": "e", "name": "n", "dataset_id": "d", "root": "a"}
     asked = {
         "messages": [],
         "tools": [{"type": "function", "function": {"name": "search"}}, {"name": "book"}],
@@ -315,9 +312,9 @@ def test_tools_and_experiments_are_read_from_what_was_sent(ours: Keys, writer: W
         [
             root(
                 project, "t", "a", input=orjson.dumps(asked).decode(), output=orjson.dumps(called).decode(),
-                attributes=orjson.dumps({"attributes": attributes}).decode(),
+                experiment=experiment,
             ),
-            span(project, "t", "b", attributes=orjson.dumps({"attributes": attributes}).decode()),
+            span(project, "t", "b", experiment=experiment),
         ]
     )  # fmt: skip
     for asked_of, found in [
