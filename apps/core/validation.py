@@ -51,15 +51,15 @@ class Fields:
             known = ", ".join(names)
             self.refuse(name[:100], f"There is no such field; there are {known}", "unrecognized_keys")
 
-    def text(self, name: str, *, limit: int, required: bool = True) -> str:
-        """A text of 1 to `limit` characters; "" for null or nothing where that may be."""
+    def text(self, name: str, *, limit: int, required: bool = True, least: int = 1) -> str:
+        """A text of `least` to `limit` characters; "" for null or nothing where that may be."""
         value = self._given(name, required)
         if value is None:
             return ""
         if not isinstance(value, str):
             self.refuse(name, f"Expected string, received {_kind(value)}", "invalid_type")
-        elif not value:
-            self.refuse(name, "String must contain at least 1 character(s)", "too_small")
+        elif len(value) < least:
+            self.refuse(name, f"String must contain at least {least} character(s)", "too_small")
         elif len(value) > limit:
             self.refuse(name, f"String must contain at most {limit} character(s)", "too_big")
         elif "\0" in value or not _is_unicode(value):
@@ -77,9 +77,9 @@ class Fields:
             return ""
         return value[:limit].replace("\0", "").encode(errors="replace").decode()
 
-    def choice(self, name: str, choices: Collection[str]) -> str:
-        """One of some words."""
-        value = self._given(name, True)
+    def choice(self, name: str, choices: Collection[str], *, required: bool = True) -> str:
+        """One of some words; "" for null or nothing where that may be."""
+        value = self._given(name, required)
         if value is not None and (not isinstance(value, str) or value not in choices):
             shown = value[:100] if isinstance(value, str) else _kind(value)
             self.refuse(
@@ -147,9 +147,9 @@ class Fields:
                 self._issues.append(Issue("invalid_type", path, f"Expected object, received {_kind(item)}"))
         return found
 
-    def moment(self, name: str) -> datetime | None:
+    def moment(self, name: str, *, required: bool = True) -> datetime | None:
         """An ISO 8601 date-time with an offset."""
-        value = self._given(name, True)
+        value = self._given(name, required)
         if value is None:
             return None
         try:

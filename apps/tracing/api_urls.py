@@ -8,6 +8,7 @@ from apps.tracing.api import TraceDetail, Traces
 from apps.tracing.media.api import MediaCollection, MediaDetail
 from apps.tracing.observations_api import ObservationDetail, Observations, ObservationsV2
 from apps.tracing.score_api import ScoreDetail, ScoreDetailV2, Scores, ScoresV2, ScoresV3
+from apps.tracing.score_configs.api import ScoreConfigDetail, ScoreConfigs
 from apps.tracing.sessions_api import SessionDetail, Sessions
 
 urlpatterns = [
@@ -18,6 +19,8 @@ urlpatterns = [
     path("v2/observations", ObservationsV2.as_view()),
     path("sessions", Sessions.as_view()),
     path("sessions/<name:session_id>", SessionDetail.as_view()),
+    path("score-configs", ScoreConfigs.as_view()),
+    path("score-configs/<str:config_id>", ScoreConfigDetail.as_view()),
     path("scores", Scores.as_view()),
     path("scores/<name:score_id>", ScoreDetail.as_view()),
     path("v2/scores", ScoresV2.as_view()),

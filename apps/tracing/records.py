@@ -6,6 +6,7 @@ string means "not given" wherever a text is not marked optional.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -257,6 +258,8 @@ class ObservationRow:
     service_name: str
     host_name: str
     received_at: int
+    tool_names: Sequence[str] = ()  # that the model could call, each once
+    called_tool_names: Sequence[str] = ()  # of each call in the output
     input: str = ""
     output: str = ""
     attributes: str = ""

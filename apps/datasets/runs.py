@@ -1,0 +1,300 @@
+"""Runs over datasets: those that clients write item by item, and those that only spans tell of, as one.
+
+Clients of Langfuse 5 write no runs: they name the experiment on their spans, by an id that follows from the
+run's name. Earlier ones write the run and get that id back, so that both ways lead to one run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Q
+
+from apps.audit import services as audit
+from apps.audit.services import Actor
+from apps.core.clock import from_datetime, to_datetime
+from apps.core.errors import Conflict, NotFound
+from apps.core.parameters import Page
+from apps.datasets import services, spans
+from apps.datasets.models import HERE, Dataset, DatasetRun, RunItem
+from apps.datasets.spans import Asked, SpanItem, SpanRun
+from apps.organizations.models import Project
+from apps.tracing.repository import traces_of
+
+MAX_DELETED = 1_000  # deleted runs of a project that spans are checked against: the latest
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as it is shown. Times in microseconds."""
+
+    id: str
+    name: str
+    description: str | None
+    metadata: Any
+    dataset_id: str
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run made of an item. Times in microseconds."""
+
+    id: str
+    run_id: str
+    item_id: str
+    trace_id: str
+    observation_id: str
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunItemDraft:
+    """What a client says it ran."""
+
+    run_name: str
+    item_id: str
+    trace_id: str
+    observation_id: str
+    description: str | None = None
+    metadata: Any = None
+    item_version: datetime | None = None
+    created_at: datetime | None = None
+
+
+def run_id_of(project_id: str, dataset_id: str, name: str) -> str:
+    """The id of a run, the same here as in clients: 16 hex digits of a hash over compact JSON."""
+    whole = orjson.dumps(["langfuse-experiment-v1", project_id, dataset_id, name])
+    return hashlib.sha256(whole).hexdigest()[:16]
+
+
+def deleted(project_id: str) -> dict[str, int]:
+    """Of deleted runs until when what arrived is gone with them."""
+    rows = DatasetRun.objects.filter(project_id=project_id).exclude(deleted_at=None).order_by("-deleted_at")
+    found = rows.values_list("run_id", "deleted_at")[:MAX_DELETED]
+    return {run_id: from_datetime(moment) for run_id, moment in found if moment is not None}
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+def add_item(project_id: str, draft: RunItemDraft) -> tuple[DatasetRun, RunItem]:
+    """Note what a run made of an item, and the run with its first one. Said twice, it is noted once. Raises
+    NotFound for an unknown item, and for an observation without trace."""
+    item = services.get_item(project_id, draft.item_id, at=draft.item_version)
+    trace_id = draft.trace_id or traces_of(project_id, [draft.observation_id]).get(draft.observation_id)
+    if trace_id is None:
+        raise NotFound(
+            f"There is no observation {draft.observation_id} in this project. Give its traceId, or send it"
+            " first."
+        )
+    try:
+        with transaction.atomic():
+            run = _written(item.dataset, draft)
+            return run, _noted(run, draft, trace_id)
+    except IntegrityError:
+        raise Conflict(f"The run {draft.run_name} was written at the same time. Try again.") from None
+
+
+def _written(dataset: Dataset, draft: RunItemDraft) -> DatasetRun:
+    run_id = run_id_of(dataset.project_id, dataset.id, draft.run_name)
+    run = DatasetRun.objects.select_for_update().filter(project_id=dataset.project_id, run_id=run_id).first()
+    moment = services.now()
+    is_new = run is None
+    if run is None:
+        run = DatasetRun(project_id=dataset.project_id, dataset=dataset, run_id=run_id, name=draft.run_name)
+    is_again = run.deleted_at is not None and run.created_at <= run.deleted_at
+    if is_new or is_again:
+        run.created_at = moment if run.deleted_at is None else max(moment, run.deleted_at + services.TICK)
+        run.description = run.metadata = None
+    elif draft.description in (None, run.description) and draft.metadata in (None, run.metadata):
+        return run
+    run.description = run.description if draft.description is None else draft.description
+    run.metadata = run.metadata if draft.metadata is None else draft.metadata
+    run.updated_at = max(moment, run.created_at)
+    run.save(force_insert=is_new)
+    return run
+
+
+def _noted(run: DatasetRun, draft: RunItemDraft, trace_id: str) -> RunItem:
+    moment = services.now()
+    parts = (draft.item_id, trace_id, draft.observation_id)
+    link = hashlib.blake2b("".join(f"{len(part)}:{part}" for part in parts).encode(), digest_size=16)
+    row, _ = RunItem.objects.get_or_create(
+        run=run,
+        link=link.hexdigest(),
+        defaults={
+            "project_id": run.project_id,
+            "item_id": draft.item_id,
+            "trace_id": trace_id,
+            "observation_id": draft.observation_id,
+            "item_version": draft.item_version,
+            "created_at": draft.created_at or moment,
+            "updated_at": draft.created_at or moment,
+        },
+    )
+    return row
+
+
+def delete_run(project_id: str, dataset_name: str, run_name: str, actor: Actor) -> None:
+    """Forget a run and what it made of the items; the traces stay. Raises NotFound."""
+    dataset = services.get_dataset(project_id, dataset_name)
+    run = get_run(dataset, run_name)
+    with transaction.atomic():
+        moment = services.now() + services.TICK  # spans of this very millisecond go with it
+        row, _ = DatasetRun.objects.select_for_update().get_or_create(
+            project_id=project_id,
+            run_id=run.id,
+            defaults={
+                "dataset": dataset,
+                "name": run.name,
+                "created_at": to_datetime(run.created_at),
+                "updated_at": moment,
+            },
+        )
+        row.deleted_at = row.updated_at = max(moment, row.created_at)
+        row.save()
+        row.items.all().delete()
+        organization = Project.objects.values_list("organization_id", flat=True).get(id=project_id)
+        audit.record(
+            actor, "delete", "datasetRun", run.id[:200], {"dataset": dataset.id, "name": run.name}, None,
+            organization, project_id,
+        )  # fmt: skip
+
+
+# --- runs -------------------------------------------------------------------------------------------------
+
+
+def page_of_runs(dataset: Dataset, page: Page) -> tuple[list[Run], int]:
+    """A page of a dataset's runs, newest first, and how many there are in all."""
+    found = _places(dataset)
+    return _runs(dataset, found[page.offset : page.offset + page.limit]), len(found)
+
+
+def names(dataset: Dataset) -> list[str]:
+    """Names of a dataset's runs, newest first."""
+    return [place.name for place in _places(dataset)]
+
+
+def get_run(dataset: Dataset, name: str) -> Run:
+    """The run of that name. Raises NotFound."""
+    found = _places(dataset, name) if "\0" not in name else []
+    if not found:
+        raise NotFound(f"There is no run {name[:200]} over the dataset {dataset.name}.")
+    return _runs(dataset, found[:1])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a run stands in the list, and who tells of it."""
+
+    created_at: int
+    id: str
+    name: str
+    told: SpanRun | None  # None: written by a client
+
+
+def _places(dataset: Dataset, name: str | None = None) -> list[_Place]:
+    """The runs of a dataset, newest first, with a name those of that name."""
+    written = DatasetRun.objects.filter(HERE, dataset=dataset)
+    if name is not None:
+        written = written.filter(name=name)
+    found = {
+        run_id: _Place(from_datetime(created_at), run_id, called, None)
+        for run_id, called, created_at in written.values_list("run_id", "name", "created_at")
+    }
+    asked = Asked(
+        dataset.project_id,
+        dataset_ids=(dataset.id,),
+        names=() if name is None else (name,),
+        deleted=deleted(dataset.project_id),
+    )
+    for told in spans.experiments(asked, spans.MAX_RUNS):
+        found.setdefault(told.id, _Place(told.start_time, told.id, told.name, told))
+    return sorted(found.values(), key=lambda place: (place.created_at, place.id), reverse=True)
+
+
+def _runs(dataset: Dataset, places: Sequence[_Place]) -> list[Run]:
+    rows = {
+        row.run_id: row
+        for row in DatasetRun.objects.filter(
+            project_id=dataset.project_id, run_id__in=[place.id for place in places if place.told is None]
+        )
+    }
+    firsts = [(place.told.trace_id, place.told.root_id) for place in places if place.told is not None]
+    long = spans.told(dataset.project_id, firsts)
+    runs = []
+    for place in places:
+        if place.told is None:
+            if place.id in rows:  # else deleted meanwhile
+                runs.append(_of_row(rows[place.id]))
+            continue
+        said = long.get((place.told.trace_id, place.told.root_id), spans.NOTHING_TOLD)
+        runs.append(
+            Run(
+                place.id, place.name, said.description, said.experiment_metadata, dataset.id,
+                place.told.start_time, place.told.end_time,
+            )
+        )  # fmt: skip
+    return runs
+
+
+def _of_row(row: DatasetRun) -> Run:
+    return Run(
+        row.run_id, row.name, row.description, row.metadata, row.dataset_id,
+        from_datetime(row.created_at), from_datetime(row.updated_at),
+    )  # fmt: skip
+
+
+# --- what was run -----------------------------------------------------------------------------------------
+
+
+def items_of_run(run: Run, project_id: str) -> list[Ran]:
+    """What a run made of the items, newest first: of spans and of notes that tell the same, the note."""
+    rows = RunItem.objects.filter(project_id=project_id, run__run_id=run.id)
+    noted = [of_note(row, run.id) for row in rows.order_by("-created_at", "-id")[: spans.MAX_ITEMS]]
+    seen = {(ran.item_id, ran.trace_id) for ran in noted}
+    asked = Asked(project_id, ids=(run.id,), deleted=deleted(project_id))
+    told = [_of_span(row) for row in spans.items(asked, spans.MAX_ITEMS)]
+    both = [*noted, *(ran for ran in told if (ran.item_id, ran.trace_id) not in seen)]
+    return sorted(both, key=lambda ran: (ran.created_at, ran.id), reverse=True)
+
+
+def notes_before(
+    project_id: str, conditions: Q, since: int | None, at: int, offset: int, limit: int
+) -> list[RunItem]:
+    """Notes of runs that are there, from a moment backwards, newest first."""
+    rows = RunItem.objects.filter(conditions, project_id=project_id, created_at__lte=to_datetime(at))
+    if since is not None:
+        rows = rows.filter(created_at__gte=to_datetime(since))
+    return list(rows.order_by("-created_at", "-id").select_related("run")[offset : offset + limit])
+
+
+def items_per_run(project_id: str, run_ids: Collection[str]) -> dict[str, int]:
+    """How many items clients noted for each of some runs."""
+    rows = RunItem.objects.filter(project_id=project_id, run__run_id__in=list(run_ids))
+    return dict(rows.values_list("run__run_id").annotate(Count("id")))
+
+
+def of_note(row: RunItem, run_id: str) -> Ran:
+    """A note as it is shown."""
+    return Ran(
+        row.id, run_id, row.item_id, row.trace_id, row.observation_id,
+        from_datetime(row.created_at), from_datetime(row.updated_at),
+    )  # fmt: skip
+
+
+def _of_span(row: SpanItem) -> Ran:
+    experiment = row.experiment
+    return Ran(
+        row.id, experiment["id"], experiment.get("item_id", ""), row.trace_id, row.id,
+        row.start_time, row.received_at,
+    )  # fmt: skip

@@ -1,0 +1,244 @@
+"""What spans tell of experiments: which there are, and which items were run, from the telemetry store.
+
+The item of an experiment is the one observation that the attribute `…item.root_observation_id` names. Only
+those are read here; where an experiment, a dataset or an item is named, the index over their ids leaves
+little of the table to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from apps.core.filter_sql import Binder
+from apps.telemetry.gate import gate
+from apps.tracing.shapes import parsed
+from apps.tracing.stored import MICROS_PER_HOUR
+
+MAX_RUNS = 10_000  # of a dataset, newest first
+MAX_ITEMS = 20_000  # of a run
+_ID, _NAME, _DATASET = "experiment['id']", "experiment['name']", "experiment['dataset_id']"
+COLUMNS = {"id": _ID, "name": _NAME, "datasetId": _DATASET, "itemId": "experiment['item_id']"}
+_START = "toUnixTimestamp64Micro(start_time)"
+_PREFIX = "langfuse.experiment."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which items of experiments are asked for; empty fields do not restrict. Times in microseconds."""
+
+    project_id: str
+    since: int | None = None
+    before: int | None = None
+    ids: tuple[str, ...] = ()  # of experiments
+    names: tuple[str, ...] = ()
+    dataset_ids: tuple[str, ...] = ()
+    item_ids: tuple[str, ...] = ()
+    trace_ids: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()  # SQL of filters, bound in `binder`
+    binder: Binder = field(default_factory=Binder)
+    deleted: Mapping[str, int] = field(default_factory=dict)  # experiment -> what arrived by then is gone
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRun:
+    """An experiment as its items tell it."""
+
+    id: str
+    name: str
+    dataset_id: str
+    start_time: int
+    end_time: int
+    item_count: int
+    trace_id: str  # of its first item, which says the rest
+    root_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpanItem:
+    """An item that was run."""
+
+    trace_id: str
+    id: str  # the observation that stands for it
+    start_time: int
+    end_time: int | None
+    level: str
+    environment: str
+    experiment: Mapping[str, str]  # Observation.experiment
+    metadata: Mapping[str, str]
+    received_at: int
+
+    @property
+    def key(self) -> tuple[int, str, str, str]:
+        """Its place in lists, which show the greatest first."""
+        return self.start_time, self.trace_id, self.id, self.experiment["id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an item says at length."""
+
+    input: str = ""
+    output: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def expected_output(self) -> Any:
+        """As the item's dataset has it."""
+        return parsed(_text(self.attributes.get(f"{_PREFIX}item.expected_output")))
+
+    @property
+    def description(self) -> str | None:
+        """Of the experiment."""
+        return _text(self.attributes.get(f"{_PREFIX}description")) or None
+
+    @property
+    def experiment_metadata(self) -> dict[str, Any]:
+        """Of the experiment."""
+        return self._object(f"{_PREFIX}metadata")
+
+    @property
+    def item_metadata(self) -> dict[str, Any]:
+        """Of the item, as its dataset has it."""
+        return self._object(f"{_PREFIX}item.metadata")
+
+    def _object(self, key: str) -> dict[str, Any]:
+        """One JSON object, or a key of it an attribute: clients do either."""
+        whole = parsed(_text(self.attributes.get(key)))
+        found = whole if isinstance(whole, dict) else {} if whole is None else {"metadata": whole}
+        start = key + "."
+        single = {
+            name[len(start) :]: parsed(_text(value))
+            for name, value in self.attributes.items()
+            if name.startswith(start)
+        }
+        return {**found, **single}
+
+
+NOTHING_TOLD = Told()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
+
+
+# --- experiments ------------------------------------------------------------------------------------------
+
+
+def experiments(asked: Asked, limit: int, after: tuple[int, str] | None = None) -> list[SpanRun]:
+    """Experiments, latest start first, `after` a place (start, id): only items within the times count."""
+    binder = asked.binder
+    where = _where(asked, binder)
+    later = ""
+    if after is not None:
+        at, id = binder.bind(after[0], "Int64"), binder.bind(after[1])
+        later = f" HAVING (started, experiment_id) < ({at}, {id})"
+    rows = gate().query(
+        f"SELECT {_ID} AS experiment_id, argMax({_NAME}, event_ts), argMax({_DATASET}, event_ts),"
+        f" min({_START}) AS started, max(toUnixTimestamp64Micro(ifNull(end_time, start_time))),"
+        f" uniqExact(trace_id, id), argMin((trace_id, id), (start_time, trace_id, id))"
+        f" FROM observations WHERE {where} GROUP BY experiment_id{later}"
+        f" ORDER BY started DESC, experiment_id DESC LIMIT {int(limit)}",
+        binder.parameters,
+        purpose="experiments",
+    )
+    return [
+        SpanRun(id, name, dataset, int(start), max(int(end), int(start)), int(count), *first)
+        for id, name, dataset, start, end, count, first in rows
+    ]
+
+
+def known(project_id: str, ids: Collection[str], deleted: Mapping[str, int]) -> set[str]:
+    """Which of some experiments spans tell of, at any time."""
+    if not ids:
+        return set()
+    asked = Asked(project_id, ids=tuple(ids), deleted=deleted)
+    rows = gate().query(
+        f"SELECT DISTINCT {_ID} FROM observations WHERE {_where(asked, asked.binder)}",
+        asked.binder.parameters,
+        purpose="experiments",
+    )
+    return {id for (id,) in rows}
+
+
+# --- items ------------------------------------------------------------------------------------------------
+
+_ITEM = (
+    f"trace_id, id, {_START} AS started, toUnixTimestamp64Micro(end_time), level, environment, experiment,"
+    " metadata, toUnixTimestamp64Micro(received_at)"
+)
+
+
+def items(asked: Asked, limit: int, after: tuple[int, str, str, str] | None = None) -> list[SpanItem]:
+    """Items that were run, latest start first, `after` a place (SpanItem.key)."""
+    binder = asked.binder
+    where = _where(asked, binder)
+    if after is not None:
+        place = ", ".join(binder.bind(part, "Int64" if type(part) is int else "String") for part in after)
+        where += f" AND ({_START}, trace_id, id, {_ID}) < ({place})"
+    rows = gate().query(
+        f"SELECT * FROM (SELECT {_ITEM} FROM observations WHERE {where}"
+        " ORDER BY event_ts DESC LIMIT 1 BY trace_id, id)"
+        f" ORDER BY started DESC, trace_id DESC, id DESC LIMIT {int(limit)}",
+        binder.parameters,
+        purpose="experiment items",
+    )
+    return [SpanItem(*row) for row in rows]
+
+
+def told(project_id: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Told]:
+    """What some items (trace, id) say at length."""
+    if not places:
+        return {}
+    rows = gate().query(
+        "SELECT trace_id, id, input, output, attributes FROM observation_io"
+        " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+        " AND id IN {ids:Array(String)} ORDER BY event_ts",
+        {
+            "project": project_id,
+            "traces": sorted({trace_id for trace_id, _ in places}),
+            "ids": sorted({id for _, id in places}),
+        },
+        purpose="experiment items",
+    )
+    wanted = set(places)
+    return {
+        (trace_id, id): Told(input, output, _attributes(attributes))
+        for trace_id, id, input, output, attributes in rows
+        if (trace_id, id) in wanted
+    }
+
+
+def _attributes(received: str) -> Mapping[str, Any]:
+    parts = orjson.loads(received) if received else {}
+    found = parts.get("attributes")
+    return found if isinstance(found, dict) else {}
+
+
+def _where(asked: Asked, binder: Binder) -> str:
+    parts = [f"project_id = {binder.bind(asked.project_id)}", "experiment['root'] = id", "id != ''"]
+    for name, values in (
+        ("id", asked.ids),
+        ("name", asked.names),
+        ("datasetId", asked.dataset_ids),
+        ("itemId", asked.item_ids),
+    ):
+        if values:
+            bound = binder.bind(values, "Array(String)")
+            parts.append(f"hasAny(mapValues(experiment), {bound}) AND {COLUMNS[name]} IN {bound}")
+    if asked.trace_ids:
+        parts.append(f"trace_id IN {binder.bind(asked.trace_ids, 'Array(String)')}")
+    for sign, moment in ((">=", asked.since), ("<", asked.before)):
+        if moment is not None:
+            hour = binder.bind(moment // MICROS_PER_HOUR, "UInt32")
+            parts.append(f"hour {sign[0]}= {hour} AND start_time {sign} {binder.moment(moment)}")
+    if asked.deleted:
+        ids = binder.bind(tuple(asked.deleted), "Array(String)")
+        until = binder.bind(tuple(asked.deleted.values()), "Array(Int64)")
+        parts.append(f"toUnixTimestamp64Micro(received_at) > transform({_ID}, {ids}, {until}, toInt64(0))")
+    return " AND ".join([*parts, *asked.conditions])
