@@ -66,6 +66,7 @@ def numbered(
     """One page, and how many traces there are in all."""
     where, parameters = where_traces(project_id, conditions)
     found: list[SummaryRow] = []
+    total: int | None = None
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
             found = _near(where, parameters, order, page, since)
@@ -73,9 +74,12 @@ def numbered(
             found = _rows(project_id, _keys("hour, id", where, parameters, order, page, since))
         if since is None or len(found) == page.limit:
             break
+        total = _count(where, parameters) if total is None else total
+        if total <= page.offset + len(found):
+            break  # nothing lies before
     if 0 < len(found) < page.limit or (not found and not page.offset):
-        return found, page.offset + len(found)
-    return found, _count(where, parameters)
+        total = page.offset + len(found)
+    return found, _count(where, parameters) if total is None else total
 
 
 def get(project_id: str, trace_id: str) -> SummaryRow | None:
