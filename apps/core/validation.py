@@ -51,15 +51,15 @@ class Fields:
             known = ", ".join(names)
             self.refuse(name[:100], f"There is no such field; there are {known}", "unrecognized_keys")
 
-    def text(self, name: str, *, limit: int, required: bool = True) -> str:
-        """A text of 1 to `limit` characters; "" for null or nothing where that may be."""
+    def text(self, name: str, *, limit: int, required: bool = True, least: int = 1) -> str:
+        """A text of `least` to `limit` characters; "" for null or nothing where that may be."""
         value = self._given(name, required)
         if value is None:
             return ""
         if not isinstance(value, str):
             self.refuse(name, f"Expected string, received {_kind(value)}", "invalid_type")
-        elif not value:
-            self.refuse(name, "String must contain at least 1 character(s)", "too_small")
+        elif len(value) < least:
+            self.refuse(name, f"String must contain at least {least} character(s)", "too_small")
         elif len(value) > limit:
             self.refuse(name, f"String must contain at most {limit} character(s)", "too_big")
         elif "\0" in value or not _is_unicode(value):

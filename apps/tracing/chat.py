@@ -150,6 +150,16 @@ def _system(value: dict[str, Any]) -> list[Message]:
     return []
 
 
+def tools(value: Any) -> list[Tool]:
+    """The tools that a parsed input offers, as `read` finds most, without reading its messages."""
+    if isinstance(value, dict):
+        return _tools(value.get("tools"))
+    if isinstance(value, list):
+        items = value[0] if len(value) == 1 and isinstance(value[0], list) else value
+        return [tool for item in items[:MAX_ITEMS] if (tool := _langchain_tool(item))]
+    return []
+
+
 def _tools(value: Any) -> list[Tool]:
     if not isinstance(value, list):
         return []

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from apps.tracing.media.models import Media, MediaLink, MediaRemoval
+from apps.tracing.score_configs.models import ScoreConfig
 
-__all__ = ["Media", "MediaLink", "MediaRemoval"]
+__all__ = ["Media", "MediaLink", "MediaRemoval", "ScoreConfig"]

@@ -10,6 +10,7 @@ import orjson
 import xxhash
 
 from apps.core.clock import clamp_micros
+from apps.tracing import tools
 from apps.tracing.records import Observation
 
 MICROS_PER_HOUR = 3_600_000_000
@@ -39,6 +40,8 @@ class Stored:
     output_length: int
     trace_input: int  # NOT_GIVEN, SAME or OWN_TEXT
     trace_output: int
+    tool_names: Sequence[str] = ()
+    called_tool_names: Sequence[str] = ()  # one a call
     # content as bytes; None when the row was read without it
     input: bytes | None = None
     output: bytes | None = None
@@ -114,6 +117,8 @@ def prepare(observation: Observation, arrivals: tuple[int, ...] = ()) -> Stored:
         output_length=len(said_output),
         trace_input=_given(observation.trace.input, observation.input),
         trace_output=_given(observation.trace.output, observation.output),
+        tool_names=tools.defined(said_input),
+        called_tool_names=tools.called(said_output),
         input=said_input,
         output=said_output,
         attributes=attributes,

@@ -90,6 +90,8 @@ _OBSERVATIONS: list[tuple[str, str, _Getter]] = [
     ("output_length", "UInt32", _of("output_length")),
     ("trace_input", "UInt8", _of("trace_input")),
     ("trace_output", "UInt8", _of("trace_output")),
+    ("tool_names", "Array(LowCardinality(String))", _of("tool_names")),
+    ("called_tool_names", "Array(LowCardinality(String))", _of("called_tool_names")),
     _o("api_key_id", _COMMON),
     _o("source", _COMMON),
     _o("sdk_name", _COMMON),
@@ -224,7 +226,7 @@ STORED_SELECT = select(STORED_COLUMNS)
 CONTENT_COLUMNS = ("input", "output", "attributes", "trace_input", "trace_output")
 
 _DERIVED = ("hour", "latency_ms", "input_tokens", "output_tokens", "total_tokens", "input_length",
-            "output_length", "trace_input", "trace_output")  # fmt: skip
+            "output_length", "trace_input", "trace_output", "tool_names", "called_tool_names")  # fmt: skip
 _TRACE_FACTS = {
     "name": "trace_name", "user_id": "user_id", "session_id": "session_id", "tags": "trace_tags",
     "public": "trace_public", "release": "trace_release", "version": "trace_version",

@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 
 TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
 
-
-Arrivals = tuple[int, ...]  # hashes of what a row was made of
+Hashes = tuple[int, ...]  # of the arrivals that a row was made of
+Arrivals = dict[Key, dict[str, Stored]]  # by trace and span
 Combine = Callable[[Stored, Stored], Stored]  # stored row and arrival to the row that takes its place
 
 # What is no fault of the records: the store, the database, the machine.
@@ -122,14 +122,11 @@ class Writer:
         mend. The records are the writer's from here on.
         """
 
-        def work() -> CommitResult:
-            judged = [record for record in records if isinstance(record, Score)]
-            arrivals = _group(record for record in records if isinstance(record, Observation))
-            return self._in_turn(arrivals, judged, _merged)
+        observed = [record for record in records if isinstance(record, Observation)]
+        judged = [record for record in records if isinstance(record, Score)]
+        return self._guarded(observed, lambda: _group(observed), judged, _merged)
 
-        return self._guarded(work, len(records))
-
-    def replace(self, observations: Sequence[Observation], seen: Sequence[Arrivals] = ()) -> CommitResult:
+    def replace(self, observations: Sequence[Observation], seen: Sequence[Hashes] = ()) -> CommitResult:
         """Put these in the place of the stored observations of the same ids; what is not stored is left out.
 
         For what was received and is mapped anew: of the stored row only its pieces stay, the time of arrival,
@@ -138,20 +135,27 @@ class Writer:
         was when it was read: one that something has arrived for since keeps what it has.
         """
 
-        def work() -> CommitResult:
-            arrivals: dict[Key, dict[str, Stored]] = {}
+        def group() -> Arrivals:
+            arrivals: Arrivals = {}
             for observation, before in zip(observations, seen or repeat(()), strict=False):
-                spans = arrivals.setdefault((observation.project_id, observation.trace_id), {})
-                spans[observation.id] = prepare(observation, before)
-            return self._in_turn(arrivals, [], _remapped_if_same if seen else remapped)
+                arrivals.setdefault(_trace_of(observation), {})[observation.id] = prepare(observation, before)
+            return arrivals
 
-        return self._guarded(work, len(observations))
+        return self._guarded(observations, group, [], _remapped_if_same if seen else remapped)
 
-    def _guarded(self, work: Callable[[], CommitResult], count: int) -> CommitResult:
+    def _guarded(
+        self,
+        observed: Sequence[Observation],
+        group: Callable[[], Arrivals],
+        judged: list[Score],
+        combine: Combine,
+    ) -> CommitResult:
         """Run one commit in its turn, and say of a failure whose fault it is."""
+        count = len(observed) + len(judged)
         with _turn:
             try:
-                result = work()
+                keys = list(dict.fromkeys(map(_trace_of, observed)))
+                result = self._in_turn(keys, group, judged, combine)
                 _refusal.at = None
                 return result
             except _TROUBLE as error:  # also a query over its limits, which is no fault of the sender's
@@ -172,15 +176,15 @@ class Writer:
                 ) from error
 
     def _in_turn(
-        self, arrivals: dict[Key, dict[str, Stored]], judged: list[Score], combine: Combine
+        self, keys: list[Key], group: Callable[[], Arrivals], judged: list[Score], combine: Combine
     ) -> CommitResult:
-        if not arrivals and not judged:
+        if not keys and not judged:
             return CommitResult([], self.id, {})
         self._gate().require_room()
         state = self._started()
         self._mend(state)
-        with writing([*arrivals, *scores.lock_keys(judged)]):
-            result = self._commit(state, arrivals, combine)
+        with writing([*keys, *scores.lock_keys(judged)]):
+            result = self._commit(state, keys, group, combine)
             return self._judge(state, judged, result) if judged else result
 
     def _gate(self) -> Gate:
@@ -214,34 +218,21 @@ class Writer:
             logger.warning("a failed commit is not put right yet, the next one will try again: %s", error)
 
     def _commit(
-        self, state: _State, arrivals: dict[Key, dict[str, Stored]], combine: Combine
+        self, state: _State, keys: list[Key], group: Callable[[], Arrivals], combine: Combine
     ) -> CommitResult:
         try:
-            return self._write(state, arrivals, combine)
+            return self._write(state, keys, group, combine)
         except BaseException:
-            state.failed.update(arrivals)
+            state.failed.update(keys)
             raise
 
-    def _write(self, state: _State, arrivals: dict[Key, dict[str, Stored]], combine: Combine) -> CommitResult:
+    def _write(
+        self, state: _State, keys: list[Key], group: Callable[[], Arrivals], combine: Combine
+    ) -> CommitResult:
         assert state.memory is not None
-        traces = self._recall(state.memory, arrivals)
-        fresh: list[Stored] = []
-        changed: list[Stored] = []
-        for key, spans in arrivals.items():
-            known = traces[key].spans
-            for id, stored in spans.items():
-                if id not in known:
-                    fresh.append(stored)
-                elif combine is not _merged or not set(known[id]).issuperset(stored.arrivals):
-                    stored.observation.outcome = MERGED
-                    changed.append(stored)
-                else:
-                    stored.observation.outcome = REPEATED
-        if combine is not _merged:
-            fresh = []
+        arrivals, traces = self._recall(state.memory, keys, group)
+        fresh, changed = _news(arrivals, traces, combine)
         older = self._replace(traces, changed, combine) if changed else []
-        for stored in fresh:
-            traces[_named(stored)[0]].add(stored)
         written = fresh + changed
         version = _next_version(state, traces)
         touched: dict[Key, Known] = {}
@@ -249,9 +240,11 @@ class Writer:
             key, _ = _named(stored)
             touched[key] = traces[key]
             stored.event_ts = traces[key].place.v = version
-        rows = [known.row(key) for key, known in touched.items()]
         if written:
-            self._store(written, rows, older)
+            rows = self._store(written, fresh, touched)
+            self._delete(older)
+        else:
+            rows = []
         state.memory.put((key, known) for key, known in traces.items() if known.spans)
         sequences = {project_id: version for project_id, _ in touched}
         return CommitResult([row.summary for row in rows], self.id, sequences)
@@ -263,24 +256,24 @@ class Writer:
         sequences = result.sequences | {score.project_id: version for score in written}
         return replace(result, sequences=sequences, scores=written)
 
-    def _recall(self, memory: Memory, arrivals: dict[Key, dict[str, Stored]]) -> dict[Key, Known]:
-        """What is known of every trace: from memory, else from the store, else nothing yet."""
-        traces: dict[Key, Known] = {}
-        unknown: list[Key] = []
-        for key in arrivals:
-            known = memory.take(key)
-            if known is None:
-                unknown.append(key)
-            else:
-                traces[key] = known
-        if unknown:
-            traces |= look_up(self._gate(), unknown)
+    def _recall(
+        self, memory: Memory, keys: list[Key], group: Callable[[], Arrivals]
+    ) -> tuple[Arrivals, dict[Key, Known]]:
+        """The arrivals, and what is known of every trace of theirs: from memory, else from the store, which
+        is asked while the arrivals are prepared, else nothing yet."""
+        remembered = {key: memory.take(key) for key in keys}
+        traces = {key: known for key, known in remembered.items() if known is not None}
+        unknown = [key for key in keys if key not in traces]
+        asked = self._side.submit(look_up, self._gate(), unknown) if unknown else None
+        try:
+            arrivals = group()
+        finally:
+            found = asked.result() if asked else {}
         for key in unknown:
-            if key not in traces:
-                first = next(iter(arrivals[key].values()))
-                place = tables.Place(first.hour, 0, first.hour, first.hour)
-                traces[key] = Known(place, Fold(), {})
-        return traces
+            first = next(iter(arrivals[key].values()))
+            place = tables.Place(first.hour, 0, first.hour, first.hour)
+            traces[key] = found.get(key) or Known(place, Fold(), {})
+        return arrivals, traces
 
     def _replace(self, traces: dict[Key, Known], changed: list[Stored], combine: Combine) -> list[Stored]:
         """Combine each changed arrival with its stored row, in place, and know the outcome in its trace; the
@@ -324,10 +317,17 @@ class Writer:
         for stored in replacing:
             traces[_named(stored)[0]].add(stored)
 
-    def _store(self, written: list[Stored], rows: list[tables.SummaryRow], older: list[Stored]) -> None:
+    def _store(
+        self, written: list[Stored], fresh: list[Stored], touched: dict[Key, Known]
+    ) -> list[tables.SummaryRow]:
+        """Insert content, summaries and observations, in this order; the summaries. Those are made while the
+        content is on its way: it takes longest."""
         opened = self._gate()
         content: Future[None] = self._side.submit(_store_content, opened, written)
         try:
+            for stored in fresh:
+                touched[_named(stored)[0]].add(stored)
+            rows = [known.row(key) for key, known in touched.items()]
             opened.insert("traces", tables.traces_block(rows), purpose="writer: summaries")
             block = tables.observations_block(written, self.id)
         finally:
@@ -335,10 +335,14 @@ class Writer:
         opened.sync()  # no power cut may leave an observation without its content
         opened.insert("observations", block, purpose="writer: observations")
         opened.sync()
+        return rows
+
+    def _delete(self, older: list[Stored]) -> None:
+        """Delete the rows that were replaced."""
         if older:
             versions = [store.version_of(row) for row in older]
-            store.delete(opened, "observations", versions)
-            store.delete(opened, "observation_io", versions)
+            store.delete(self._gate(), "observations", versions)
+            store.delete(self._gate(), "observation_io", versions)
 
 
 def _store_content(opened: Gate, written: list[Stored]) -> None:
@@ -368,17 +372,20 @@ def forget() -> None:
         _states.clear()
 
 
+def _trace_of(observation: Observation) -> Key:
+    return observation.project_id, observation.trace_id
+
+
 def _named(stored: Stored) -> tuple[Key, str]:
-    o = stored.observation
-    return (o.project_id, o.trace_id), o.id
+    return _trace_of(stored.observation), stored.observation.id
 
 
-def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:
+def _group(observations: Iterable[Observation]) -> Arrivals:
     """Arrivals by trace and span; several of one span are merged in their order."""
-    grouped: dict[Key, dict[str, Stored]] = {}
+    grouped: Arrivals = {}
     for observation in observations:
         stored = prepare(settled(observation) if observation.is_partial else observation)
-        spans = grouped.setdefault((observation.project_id, observation.trace_id), {})
+        spans = grouped.setdefault(_trace_of(observation), {})
         before = spans.get(observation.id)
         if before is None:
             spans[observation.id] = stored
@@ -388,6 +395,25 @@ def _group(observations: Iterable[Observation]) -> dict[Key, dict[str, Stored]]:
         else:
             observation.outcome = REPEATED
     return grouped
+
+
+def _news(
+    arrivals: Arrivals, traces: dict[Key, Known], combine: Combine
+) -> tuple[list[Stored], list[Stored]]:
+    """Of the arrivals those of spans that are not stored, and those that change a stored one."""
+    fresh: list[Stored] = []
+    changed: list[Stored] = []
+    for key, spans in arrivals.items():
+        known = traces[key].spans
+        for id, stored in spans.items():
+            if id not in known:
+                fresh.append(stored)
+            elif combine is not _merged or not set(known[id]).issuperset(stored.arrivals):
+                stored.observation.outcome = MERGED
+                changed.append(stored)
+            else:
+                stored.observation.outcome = REPEATED
+    return fresh if combine is _merged else [], changed
 
 
 def remapped(older: Stored, newer: Stored) -> Stored:

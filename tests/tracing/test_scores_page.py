@@ -6,27 +6,14 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from apps.organizations.models import Project, Role
+from apps.organizations.models import Project
 from apps.tracing import judgements
 from apps.tracing.listing import trace_url
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.writer import Writer
-from tests import factories
 from tests.tracing.spans import START, root, span
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def home() -> Project:
-    return factories.project(owner=factories.user())
-
-
-@pytest.fixture
-def reader(home: Project) -> Client:
-    client = Client()
-    client.force_login(factories.member(home.organization, Role.VIEWER))
-    return client
 
 
 def score(project: Project, id: str, observation: str = "", **fields: object) -> Score:

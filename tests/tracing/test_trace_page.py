@@ -26,20 +26,6 @@ from tests.tracing.spans import SECOND, START, root, span
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def home() -> Project:
-    """A project with an owner."""
-    return factories.project(owner=factories.user())
-
-
-@pytest.fixture
-def reader(home: Project) -> Client:
-    """A viewer of that project, signed in."""
-    client = Client()
-    client.force_login(factories.member(home.organization, Role.VIEWER))
-    return client
-
-
 def get(client: Client, project: Project, trace_id: str, **query: str) -> HttpResponse:
     url = trace_url(project.id, trace_id)
     return client.get(
@@ -237,6 +223,15 @@ def test_any_id_has_a_page(reader: Client, home: Project, writer: Writer, trace_
     assert response.status_code == 200
     assert drawing(response)["rows"][0]["id"] == trace_id
     assert "question" in text(response)
+
+
+def test_offered_tools_say_whether_they_were_called(reader: Client, home: Project, writer: Writer) -> None:
+    offered = [{"name": name, "input_schema": {}} for name in ("weather", "news")]
+    sent = json.dumps({"messages": [{"role": "user", "content": "Rain?"}], "tools": offered})
+    made = json.dumps([{"id": "c1", "name": "news", "args": {}}])
+    writer.commit([root(home.id, "t", input=sent, output=made)])
+    shown = text(get(reader, home, "t", observation="root", part="observation"))
+    assert "weather, <b>news</b>" in shown and shown.count(">called<") == 1
 
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"&\u202e\x00"

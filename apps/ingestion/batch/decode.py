@@ -10,6 +10,7 @@ from apps.core.errors import TooLarge
 from apps.ingestion.batch import entities, scores
 from apps.ingestion.batch.events import LOG, OBSERVATIONS, SCORE, Event, id_of, in_order, read_event
 from apps.ingestion.batch.fields import Invalid, kind_of
+from apps.ingestion.batch.scores import Configs
 from apps.ingestion.mapping.shapes import Context
 from apps.ingestion.otlp import load_json
 from apps.tracing.records import Observation, Score
@@ -58,8 +59,13 @@ def read_batch(body: bytes) -> tuple[list[Any], dict[str, Any]]:
     return batch, metadata if isinstance(metadata, dict) else {}
 
 
-def decode(batch: list[Any], context: Context, *, scores_only: bool) -> Decoded:
-    """Records of all events that can be stored; one that cannot takes none of the others along."""
+def decode(
+    batch: list[Any], context: Context, *, scores_only: bool, configs: Configs | None = None
+) -> Decoded:
+    """Records of all events that can be stored; one that cannot takes none of the others along.
+
+    Scores are held to the score config they name; without `configs` to none.
+    """
     decoded = Decoded()
     events = []
     for sent in batch:
@@ -76,9 +82,9 @@ def decode(batch: list[Any], context: Context, *, scores_only: bool) -> Decoded:
             events.append(event)
     for event in in_order(events):
         try:
-            take(event, context, decoded)
+            take(event, context, decoded, configs)
         except Invalid as problem:
-            decoded.refuse(event.id, 400, str(problem), "InvalidRequestError")
+            decoded.refuse(event.id, problem.status, str(problem), problem.error)
         except RecursionError:
             decoded.refuse(event.id, 400, "body: is nested too deep to be stored.", "InvalidRequestError")
         else:
@@ -90,11 +96,13 @@ def decode(batch: list[Any], context: Context, *, scores_only: bool) -> Decoded:
 _SCORES_ONLY = "A public key alone writes scores only. Use Basic auth with the secret key for other events."
 
 
-def take(event: Event, context: Context, decoded: Decoded | None = None) -> Decoded:
+def take(
+    event: Event, context: Context, decoded: Decoded | None = None, configs: Configs | None = None
+) -> Decoded:
     """Add the record of one event. Raises Invalid, naming the field."""
     decoded = Decoded() if decoded is None else decoded
     if event.type == SCORE:
-        decoded.scores.append(scores.from_event(event, context))
+        decoded.scores.append(scores.from_event(event, context, configs))
     elif event.type in OBSERVATIONS:
         observation = entities.observation(event, context)
         decoded.observations.append(observation)

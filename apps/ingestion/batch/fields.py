@@ -26,6 +26,9 @@ _KINDS = {
 class Invalid(Exception):
     """A field that cannot be taken; `path` leads to it."""
 
+    status = 400
+    error = "InvalidRequestError"
+
     def __init__(self, path: tuple[str | int, ...], reason: str) -> None:
         super().__init__(f"{'.'.join(str(part) for part in path)}: {reason}" if path else reason)
         self.path = path
@@ -35,6 +38,13 @@ class Invalid(Exception):
     def issue(self) -> dict[str, Any]:
         """As the API lists what is wrong with a body."""
         return {"code": "invalid", "path": list(self.path), "message": self.reason}
+
+
+class Missing(Invalid):
+    """A field that names what is not there."""
+
+    status = 404
+    error = "LangfuseNotFoundError"
 
 
 def kind_of(value: Any) -> str:

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core.clock import now_micros
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.ids import new_id
 from apps.ingestion.batch import decode, scores
 from apps.ingestion.batch.events import Event
-from apps.ingestion.batch.fields import MAX_NAME, Fields, Invalid, kind_of
+from apps.ingestion.batch.fields import MAX_NAME, Fields, Invalid, Missing, kind_of
 from apps.ingestion.mapping.shapes import Context, Sender
 from apps.ingestion.otlp import load_json
 from apps.organizations.authentication import Access
 from apps.tracing import repository
 from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation, Score
+from apps.tracing.score_configs.services import find_rules
 
 MAX_SCORES = 10_000  # of one array; SDK 5 sends bodies of a megabyte at most
 
@@ -79,7 +80,9 @@ def batch(body: Body) -> Prepared:
     except decode.NoBatch as problem:
         raise InvalidRequest(str(problem)) from None
     context = body.context(metadata)
-    decoded = decode.decode(events, context, scores_only=body.access.kind == "public")
+    configs = find_rules(body.project_id, scores.configs_named(scores.bodies_in(events)))
+    scores_only = body.access.kind == "public"
+    decoded = decode.decode(events, context, scores_only=scores_only, configs=configs)
     _place_in_traces(decoded.untraced, body.project_id)
     add_prices(decoded.observations)
     refused = [error["message"] for error in decoded.errors]
@@ -128,9 +131,13 @@ def post_scores(body: Body) -> Prepared:
     """POST /api/public/scores: an object answers with its id, an array with what of it was accepted."""
     sent = load_json(body.content)
     context = body.context({})
+    items = sent if isinstance(sent, list) else [sent]
+    configs = find_rules(body.project_id, scores.configs_named(items[:MAX_SCORES]))
     if not isinstance(sent, list):
         try:
-            made = _score(sent, context, 0)
+            made = _score(sent, context, configs, 0)
+        except Missing as problem:
+            raise NotFound(str(problem)) from None
         except Invalid as problem:
             raise InvalidBody(problem) from None
         return Prepared([made], 200, {"id": made.id})
@@ -142,7 +149,7 @@ def post_scores(body: Body) -> Prepared:
                 raise Invalid(
                     (place,), f"at most {MAX_SCORES} scores are taken at once; send the rest again."
                 )
-            accepted.append(_score(item, context, place, place))
+            accepted.append(_score(item, context, configs, place, place))
         except Invalid as problem:
             errors.append({"message": str(problem)})
     if not errors:
@@ -151,7 +158,7 @@ def post_scores(body: Body) -> Prepared:
     return Prepared(accepted, 207, answer, [error["message"] for error in errors])
 
 
-def _score(sent: Any, context: Context, place: int, *path: int) -> Score:
+def _score(sent: Any, context: Context, configs: scores.Configs, place: int, *path: int) -> Score:
     """A score that no event dates: of two of one id the one received later speaks."""
     if not isinstance(sent, dict):
         raise Invalid(path, f"a score must be an object, not {kind_of(sent)}.")
@@ -161,6 +168,7 @@ def _score(sent: Any, context: Context, place: int, *path: int) -> Score:
             context,
             stamp=2 * (context.received_at + place),
             time=context.received_at,
+            configs=configs,
         )
     except RecursionError:
         raise Invalid(path, "is nested too deep to be stored.") from None

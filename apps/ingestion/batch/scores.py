@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.core.ids import new_id
-from apps.ingestion.batch.events import Event
-from apps.ingestion.batch.fields import MAX_NAME, Fields, kind_of
+from apps.ingestion.batch.events import SCORE, Event
+from apps.ingestion.batch.fields import MAX_NAME, Fields, Missing, kind_of
 from apps.ingestion.mapping.generic import normalised_environment
 from apps.ingestion.mapping.shapes import Context
 from apps.tracing.records import Score, ScoreType
+from apps.tracing.score_configs.rules import Broken, Rules
 
 MAX_TEXT = 500  # characters of a TEXT score
 CORRECTION_NAME = "output"  # what a correction corrects
@@ -18,17 +20,35 @@ SOURCES = ("API", "ANNOTATION")
 _SUBJECTS = ("traceId", "sessionId", "datasetRunId")
 
 
-def from_event(event: Event, context: Context) -> Score:
+Configs = Mapping[str, Rules]  # id -> what a score config demands
+
+
+def configs_named(bodies: Iterable[Any]) -> set[str]:
+    """Ids of the score configs that bodies of scores name; of anything else nothing."""
+    named = (body.get("configId") for body in bodies if isinstance(body, dict))
+    return {id for id in named if isinstance(id, str) and id}
+
+
+def bodies_in(batch: Iterable[Any]) -> Iterable[Any]:
+    """The bodies of the scores of a batch."""
+    return (sent.get("body") for sent in batch if isinstance(sent, dict) and sent.get("type") == SCORE)
+
+
+def from_event(event: Event, context: Context, configs: Configs | None = None) -> Score:
     """The score of a `score-create` event. Without an id the event's own is taken."""
-    return score(event.body, context, stamp=event.stamp, time=event.time, id=event.id)
+    return score(event.body, context, stamp=event.stamp, time=event.time, id=event.id, configs=configs)
 
 
-def score(body: Fields, context: Context, *, stamp: int, time: int, id: str = "") -> Score:
-    """A score from a body. Raises Invalid, naming the field.
+def score(
+    body: Fields, context: Context, *, stamp: int, time: int, id: str = "", configs: Configs | None = None
+) -> Score:
+    """A score from a body. Raises Invalid, naming the field; Missing for a config that is not there.
 
-    `stamp` and `time` are of the event; `id` is for a body that has none (a new one when empty).
+    `stamp` and `time` are of the event; `id` is for a body that has none (a new one when empty). It is held
+    to the config it names; where `configs` is None, to none.
     """
-    kind = _type(body)
+    rules = None if configs is None else _rules(body, configs)
+    kind = _type(body, rules)
     made = Score(
         project_id=context.project_id,
         id=body.id("id") or id or new_id(),
@@ -41,6 +61,8 @@ def score(body: Fields, context: Context, *, stamp: int, time: int, id: str = ""
         api_key_id=context.api_key_id,
     )
     made.value, made.string_value = _value(body, kind)
+    if rules is not None:
+        made.name, made.value = rules.name, _keep_to(rules, body, made)
     _add_subject(made, body)
     _add_source(made, body, stamp)
     timestamp = body.time("timestamp")
@@ -61,12 +83,33 @@ def score(body: Fields, context: Context, *, stamp: int, time: int, id: str = ""
     return made
 
 
-def _type(body: Fields) -> ScoreType:
+def _rules(body: Fields, configs: Configs) -> Rules | None:
+    """The config that a score names; whether it may is told later, with the other fields."""
+    id = body.id("configId")
+    if id is None or body.values.get("dataType") == ScoreType.CORRECTION:
+        return None
+    if id not in configs:
+        raise Missing((*body.path, "configId"), f"there is no score config {id[:100]} in this project.")
+    return configs[id]
+
+
+def _keep_to(rules: Rules, body: Fields, made: Score) -> float:
+    """The number that a score which follows a config is stored with."""
+    try:
+        rules.check_use(made.type)
+        return rules.number(made.value, made.string_value)
+    except Broken as problem:
+        raise body.invalid(problem.field, problem.reason) from None
+
+
+def _type(body: Fields, rules: Rules | None) -> ScoreType:
     sent = body.text("dataType")
     if sent is not None:
         if sent not in ScoreType.__members__:
             raise body.invalid("dataType", f"must be one of {', '.join(ScoreType)}, not {sent[:100]!r}.")
         return ScoreType(sent)
+    if rules is not None:
+        return rules.type
     return ScoreType.CATEGORICAL if isinstance(body.values.get("value"), str) else ScoreType.NUMERIC
 
 

@@ -33,7 +33,7 @@ from apps.tracing.received import REMOVED
 from apps.tracing.received_rows import START, Cursor, count_received, cursor_of, received_between
 from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, cost_units, prepare
-from apps.tracing.writer import Arrivals, Writer, remapped
+from apps.tracing.writer import Hashes, Writer, remapped
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Preview:
 @dataclass(frozen=True, slots=True)
 class _Change:
     observation: Observation  # as it is mapped now
-    arrivals: Arrivals  # of the row when it was read
+    arrivals: Hashes  # of the row when it was read
     fields: tuple[str, ...]
     before: dict[str, Any]
     after: dict[str, Any]
