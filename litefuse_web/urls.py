@@ -18,5 +18,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.ingestion.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),
     path("api/public/", include("litefuse_web.api_urls")),
+    path("api/admin/", include("apps.organizations.admin_urls")),
     path("api/<path:rest>", UnknownEndpoint.as_view()),
 ]

@@ -30,6 +30,10 @@ class Binder:
         return f"fromUnixTimestamp64Micro({self.bind(micros, 'Int64')}, 'UTC')"
 
 
+class NeverNull(str):
+    """SQL that is never null: comparisons of it stand bare, so that the store's indexes can be used."""
+
+
 # A column's SQL, or for what no single expression says a function that writes the whole condition.
 Expression = str | Callable[[Condition, Binder], str]
 
@@ -47,7 +51,12 @@ def compile_one(condition: Condition, expression: Expression, binder: Binder) ->
         return expression(condition, binder)
     if condition.type == "null":
         return _null(condition, expression)
+    if isinstance(expression, NeverNull) and condition.type not in _MAY_FAIL:
+        return _comparison(condition, expression, binder)
     return f"ifNull({_comparison(condition, expression, binder)}, {int(_passes_null(condition))})"
+
+
+_MAY_FAIL = ("numberObject",)  # what is held may not be of the type that is asked for
 
 
 def _passes_null(condition: Condition) -> bool:

@@ -216,13 +216,13 @@ def _condition(item: Any, columns: Columns, path: Path) -> Condition:
     if operator not in operators:
         message = f"Expected one of {', '.join(operators)} for type {kind}"
         raise _refused("invalid_value", (*path, "operator"), message)
-    key = item.get("key", "")
+    key = item.get("key")
     if kind in _KEYED and not (key and _is_text(key)):
         raise _refused("invalid_type", (*path, "key"), f"Type {kind} needs a key, a text")
     if kind == "positionInTrace" and key not in POSITIONS:
         raise _refused("invalid_value", (*path, "key"), f"Expected one of {', '.join(POSITIONS)}")
-    value = _value(kind, operator, item.get("value"), (*path, "value"), key)
-    return Condition(column, kind, operator, value, key if kind in _KEYED else "")
+    value = _value(kind, operator, item.get("value"), (*path, "value"), str(key))
+    return Condition(column, kind, operator, value, str(key) if kind in _KEYED else "")
 
 
 def _column(word: Any, columns: Columns, path: Path) -> Column:

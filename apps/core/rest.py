@@ -28,7 +28,6 @@ from apps.core.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
-    Unauthorized,
     Unavailable,
 )
 from apps.core.json_body import MAX_BODY, JsonBody
@@ -145,8 +144,8 @@ def answer_error(error: Exception, context: Mapping[str, Any]) -> Response:
         known = ApiError("Internal Server Error")
     view: PublicView = context["view"]
     body = view.shape(known)
-    if view.admitted and isinstance(known, Unauthorized | Forbidden):
-        body = {"message": known.message, "error": known.error}
+    if view.admitted:
+        body.setdefault("error", known.error)  # refusals of credentials alone go without
     response = Response(body, status=known.status, headers=known.headers())
     if known.status == 405:
         response["Allow"] = ", ".join(view.allowed_methods)

@@ -146,8 +146,8 @@ def _millis(start: str, end: str) -> str:
 
 
 def _per_second(number: str, start: str) -> str:
-    """Over whole seconds: both ends are cut to theirs, and nothing is divided by none."""
-    return f"{number} / nullIf(dateDiff('second', {start}, o.end_time), 0)"
+    """Over whole seconds: both ends are cut to theirs; none, or fewer, make no rate."""
+    return f"{number} / nullIf(greatest(dateDiff('second', {start}, o.end_time), 0), 0)"
 
 
 def _cost_of(word: str) -> str:

@@ -77,6 +77,7 @@ class KeyPermission(BasePermission):
 
 def declared(view: APIView, method: str) -> str:
     """The operation a view declares for a method; one that declares none is a programming error."""
+    method = "GET" if method == "HEAD" else method
     scopes: dict[str, str] = getattr(view, "scopes", {})
     operation = scopes.get(method) or getattr(view, "scope", None)
     if operation is None:

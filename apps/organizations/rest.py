@@ -1,13 +1,11 @@
-"""Endpoints that want an API key, and the one that says whose it is."""
+"""Base of the endpoints that want an API key."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from apps.audit.services import Actor
 from apps.core.clients import client_ip
@@ -28,7 +26,7 @@ class KeyView(PublicView):
 
     def check_throttles(self, request: Request) -> None:
         """After credentials and before anything is read, as clients expect."""
-        resource = self.resources.get(request.method or "", self.resource)
+        resource = self.resources.get((request.method or "").replace("HEAD", "GET"), self.resource)
         limits.count(request.auth, resource)  # type: ignore[arg-type]
 
 
@@ -47,27 +45,3 @@ def actor_of(request: Request) -> Actor:
     """The key, as the audit log names who changed something."""
     actor: Actor = request.auth.actor(client_ip(request), request.headers.get("X-Request-Id", "")[:64])  # type: ignore[union-attr]
     return actor
-
-
-class Projects(KeyView):
-    """GET /api/public/projects: the one project a key belongs to. Clients check their credentials here."""
-
-    scope = "identify"
-    resource = limits.UNLIMITED
-
-    def get(self, request: Request) -> Response:
-        """A list with one element."""
-        project = Project.objects.select_related("organization").get(id=project_id(request))
-        return Response({"data": [_shape(project)]})
-
-
-def _shape(project: Project) -> dict[str, Any]:
-    shape = {
-        "id": project.id,
-        "name": project.name,
-        "organization": {"id": project.organization.id, "name": project.organization.name},
-        "metadata": project.metadata or {},
-    }
-    if project.retention_days:
-        shape["retentionDays"] = project.retention_days
-    return shape

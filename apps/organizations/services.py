@@ -53,7 +53,7 @@ def create_organization(
         if organization_id:
             organization.id = _check_id(organization_id)
         organization.save(force_insert=True)
-        _record(actor, "create", organization, after={"name": name})
+        record(actor, "create", organization, after={"name": name})
         if owner is not None:
             add_member(actor=actor, organization=organization, user=owner, role=Role.OWNER)
     return organization
@@ -67,7 +67,7 @@ def rename_organization(*, actor: Actor, organization: Organization, name: str) 
     with transaction.atomic():
         organization.name = name
         organization.save(update_fields=["name", "updated_at"])
-        _record(actor, "update", organization, before={"name": before}, after={"name": name})
+        record(actor, "update", organization, before={"name": before}, after={"name": name})
     return organization
 
 
@@ -94,7 +94,7 @@ def _set_suspension(actor: Actor, tenant: Organization | Project, reason: str) -
     with transaction.atomic():
         tenant.ingestion_suspended = reason
         tenant.save(update_fields=["ingestion_suspended", "updated_at"])
-        _record(
+        record(
             actor,
             "suspendIngestion" if reason else "resumeIngestion",
             tenant,
@@ -123,7 +123,7 @@ def change_limits(
     with transaction.atomic():
         organization.plan, organization.rate_limits = plan, dict(own)
         organization.save(update_fields=["plan", "rate_limits", "updated_at"])
-        _record(actor, "updateLimits", organization, before=before, after=after)
+        record(actor, "updateLimits", organization, before=before, after=after)
         transaction.on_commit(forget_answers)
 
 
@@ -162,13 +162,13 @@ def create_project(
 ) -> Project:
     """A new project; a name that the organization has used is a Conflict."""
     name = check_name(name)
-    _check_project_name_free(organization, name)
+    check_project_name_free(organization, name)
     project = Project(organization=organization, name=name)
     if project_id:
         project.id = _check_id(project_id)
-    with _conflict_as(_taken(name)), transaction.atomic():
+    with conflict_as(taken(name)), transaction.atomic():
         project.save(force_insert=True)
-        _record(actor, "create", project, after={"name": name})
+        record(actor, "create", project, after={"name": name})
     return project
 
 
@@ -177,11 +177,11 @@ def rename_project(*, actor: Actor, project: Project, name: str) -> Project:
     name, before = check_name(name), project.name
     if name == before:
         return project
-    _check_project_name_free(project.organization, name)
-    with _conflict_as(_taken(name)), transaction.atomic():
+    check_project_name_free(project.organization, name)
+    with conflict_as(taken(name)), transaction.atomic():
         project.name = name
         project.save(update_fields=["name", "updated_at"])
-        _record(actor, "update", project, before={"name": before}, after={"name": name})
+        record(actor, "update", project, before={"name": before}, after={"name": name})
     return project
 
 
@@ -222,9 +222,9 @@ def create_key(
         created_by=created_by,
         expires_at=expires_at,
     )
-    with _conflict_as(_("An API key with this public or secret key exists already.")), transaction.atomic():
+    with conflict_as(_("An API key with this public or secret key exists already.")), transaction.atomic():
         key.save(force_insert=True)
-        _record(actor, "create", key, after=_key_facts(key))
+        record(actor, "create", key, after=_key_facts(key))
         transaction.on_commit(forget_answers)
     return NewKey(key, secret)
 
@@ -236,7 +236,7 @@ def revoke_key(*, actor: Actor, key: ApiKey) -> None:
         if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return  # revoked before: nothing changes, nothing to write down
         key.revoked_at = now
-        _record(actor, "revoke", key, before=_key_facts(key))
+        record(actor, "revoke", key, before=_key_facts(key))
         transaction.on_commit(forget_answers)
 
 
@@ -269,12 +269,12 @@ def _check_note(note: str) -> str:
     return note
 
 
-def _check_project_name_free(organization: Organization, name: str) -> None:
+def check_project_name_free(organization: Organization, name: str) -> None:
     if Project.objects.filter(organization=organization, name=name).exists():
-        raise Conflict(_taken(name))
+        raise Conflict(taken(name))
 
 
-def _taken(name: str) -> str:
+def taken(name: str) -> str:
     return _("The organization has a project named “%(name)s” already.") % {"name": name}
 
 
@@ -304,7 +304,7 @@ def _key_facts(key: ApiKey) -> dict[str, object]:
 
 
 @contextmanager
-def _conflict_as(message: str) -> Iterator[None]:
+def conflict_as(message: str) -> Iterator[None]:
     """Turn a broken unique constraint into Conflict: two requests passed the check at once."""
     try:
         yield
@@ -312,7 +312,7 @@ def _conflict_as(message: str) -> Iterator[None]:
         raise Conflict(message) from error
 
 
-def _record(
+def record(
     actor: Actor,
     action: str,
     resource: Organization | Project | ApiKey,

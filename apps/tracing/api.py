@@ -1,21 +1,32 @@
-"""Reading traces over the public API."""
+"""Traces over the public API: list, get, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import filters
 from apps.core.errors import ApiError, NotFound
+from apps.core.filters import Condition, Conditions
+from apps.core.openapi import PAGE, documented, parameter
+from apps.core.parameters import Parameters
 from apps.organizations.rest import project_id
 from apps.pricing import catalogue
-from apps.tracing import repository, scores, shapes
+from apps.tracing import api_schema, repository, scores, shapes, trace_list
+from apps.tracing.columns import TRACE_COLUMNS, column
 from apps.tracing.records import ObservationRow, TraceSummary
 from apps.tracing.rest import TelemetryView
+from apps.tracing.tables import SummaryRow
+from apps.tracing.trace_list import Order
 
 GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
 MAX_OBSERVATIONS = 20_000  # of a trace in one answer
+MAX_LISTED = 100_000  # observations named in one list of traces
+
+_EQUAL = ("userId", "name", "sessionId", "version", "release")  # simple parameters, as the columns are called
 
 
 class AnswerTooLarge(ApiError):
@@ -25,36 +36,139 @@ class AnswerTooLarge(ApiError):
     error = "PayloadTooLargeError"
 
 
+class Traces(TelemetryView):
+    """GET /api/public/traces. (POST, of the oldest clients, is answered with the telemetry paths.)"""
+
+    scope = "read"
+    resource = "public-api-legacy"
+
+    @documented(
+        "List traces",
+        tag="Traces",
+        response=api_schema.Traces,
+        example=api_schema.TRACES_EXAMPLE,
+        parameters=[
+            *PAGE,
+            *(parameter(name, f"Only traces with exactly this {name}") for name in _EQUAL),
+            parameter("tags", "Only traces that have all of these tags; repeated, or with commas", many=True),
+            parameter("environment", "Only traces of one of these environments", many=True),
+            parameter("fromTimestamp", "Only traces that started at or after this date-time"),
+            parameter("toTimestamp", "Only traces that started before this date-time"),
+            parameter("orderBy", "column.asc or column.desc; timestamp.desc unless given"),
+            api_schema.FIELDS,
+            api_schema.FILTER,
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """A page of traces, newest first unless told otherwise."""
+        parameters = Parameters(request.query_params)
+        page = parameters.page()
+        conditions = _conditions(parameters)
+        order = _order(parameters)
+        parameters.check()
+        project = project_id(request)
+        rows, total = trace_list.numbered(project, conditions, order, page)
+        listed = _listed(project, rows, groups_of(request.query_params.getlist("fields")))
+        return Response(page.answer(listed, total))
+
+
+def _conditions(parameters: Parameters) -> Conditions:
+    """What the simple parameters and the filter ask for."""
+    simple: list[Condition] = []
+    for name in _EQUAL:
+        if value := parameters.text(name):
+            simple.append(filters.equals(column(TRACE_COLUMNS, name), value))
+    if tags := parameters.many("tags", split=True):
+        simple.append(filters.all_of(column(TRACE_COLUMNS, "tags"), tags))
+    if environments := parameters.many("environment", split=True):
+        simple.append(filters.any_of(column(TRACE_COLUMNS, "environment"), environments))
+    timestamp = column(TRACE_COLUMNS, "timestamp")
+    if (start := parameters.moment("fromTimestamp")) is not None:
+        simple.append(filters.since(timestamp, start))
+    if (end := parameters.moment("toTimestamp")) is not None:
+        simple.append(filters.before(timestamp, end))
+    return filters.winning(simple, filters.parse(parameters.text("filter"), TRACE_COLUMNS))
+
+
+def _order(parameters: Parameters) -> Order:
+    given = parameters.text("orderBy")
+    if not given:
+        return Order()
+    name, _, way = given.rpartition(".")
+    if name not in trace_list.ORDERS or way.lower() not in ("asc", "desc"):
+        columns = ", ".join(trace_list.ORDERS)
+        parameters.refuse("orderBy", f"Expected column.asc or column.desc; columns are {columns}", "custom")
+        return Order()
+    return Order(name, way.lower() == "desc")
+
+
+def _listed(project: str, rows: Sequence[SummaryRow], groups: frozenset[str]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    wants_content, wants_parts = "io" in groups, "observations" in groups
+    if wants_parts and (count := sum(row.summary.observation_count for row in rows)) > MAX_LISTED:
+        raise AnswerTooLarge(
+            f"These traces have {count} observations, one answer names {MAX_LISTED}. Ask for a smaller limit,"
+            " or leave 'observations' out of fields."
+        )
+    parts = trace_list.parts_of(project, rows) if wants_parts or wants_content else {}
+    contents = trace_list.contents_of(project, rows, parts) if wants_content else {}
+    judged = trace_list.scores_of(project, rows) if "scores" in groups else {}
+    answer = []
+    for row in rows:
+        said, answered, received = contents.get(row.summary.id, ("", "", ""))
+        answer.append(
+            shapes.trace(
+                row.summary,
+                content=(said, answered) if wants_content else None,
+                received=received,
+                observations=[part.id for part in parts.get(row.summary.id, ())] if wants_parts else None,
+                scores=judged.get(row.summary.id),
+                metrics="metrics" in groups,
+            )
+        )
+    return answer
+
+
 class TraceDetail(TelemetryView):
     """GET /api/public/traces/{traceId}."""
 
     scope = "read"
+    resource = "public-api-legacy"
 
+    @documented(
+        "Get a trace with its observations and scores",
+        tag="Traces",
+        response=api_schema.TraceWithFullDetails,
+        example=api_schema.TRACE_EXAMPLE,
+        parameters=[api_schema.FIELDS],
+    )
     def get(self, request: Request, trace_id: str) -> Response:
         """A trace with its observations; `fields` chooses groups (unknown ones are ignored)."""
         project = project_id(request)
         summary = repository.get_trace(project, trace_id)
         if summary is None:
             raise NotFound(f"There is no trace {trace_id} in this project.")
-        groups = _groups(request.query_params.getlist("fields"))
+        groups = groups_of(request.query_params.getlist("fields"))
         rows = _observations(summary) if "observations" in groups else None
         wants_content = "io" in groups
+        prices = catalogue.current()
+        judged = scores.scores_of_trace(project, trace_id) if "scores" in groups else []
         shape = shapes.trace(
             summary,
             content=repository.trace_content(project, trace_id) if wants_content else None,
             received=_received(summary, rows) if wants_content else "",
-            observations=rows,
-            scores=scores.scores_of_trace(project, trace_id) if "scores" in groups else (),
+            observations=[shapes.observation(row, prices) for row in rows or ()],
+            scores=shapes.scores_shown(judged),
             metrics="metrics" in groups,
-            catalogue=catalogue.current(),
         )
         return Response(shape)
 
 
-def _groups(fields: Sequence[str]) -> frozenset[str]:
+def groups_of(fields: Sequence[str], known: frozenset[str] = GROUPS) -> frozenset[str]:
     """The groups that `fields` names, separated by commas or repeated; all when it names none."""
     asked = frozenset(name.strip() for name in ",".join(fields).split(","))
-    return asked & GROUPS or GROUPS
+    return asked & known or known
 
 
 def _observations(summary: TraceSummary) -> list[ObservationRow]:

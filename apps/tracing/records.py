@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
+from apps.core.filters import Conditions
+
 PREVIEW_LENGTH = 300  # characters of input and output kept in the summary, for lists
 RUNNING_FOR = 10 * 60 * 1_000_000  # a trace without root counts as running while younger than this
 
@@ -284,6 +286,7 @@ class TraceFilter:
     hosts: tuple[str, ...] = ()  # any of them
     search: str = ""  # part of id, name, user or session, ignoring case
     ids: tuple[str, ...] = ()
+    conditions: Conditions = ()  # on columns.TRACE_COLUMNS, in which the others are said too
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +295,16 @@ class TracePage:
 
     traces: list[TraceSummary]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Traces that belong together."""
+
+    project_id: str
+    id: str
+    created_at: int  # timestamp of its earliest trace
+    environment: str  # of that trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from typing import Any, Literal
 
 import orjson
 
-from apps.core.clock import MAX_MICROS, clamp_micros, now_micros
+from apps.core.clock import MAX_MICROS, now_micros
 from apps.core.errors import InvalidRequest
 from apps.telemetry.gate import gate
 from apps.tracing import tables
+from apps.tracing.columns import conditions_of, where_traces
 from apps.tracing.records import FacetValue, ObservationRow, TraceFilter, TracePage, TraceSummary
 from apps.tracing.stored import MICROS_PER_HOUR
 
@@ -28,12 +29,12 @@ FacetField = Literal["environment", "name", "level", "user_id", "session_id", "t
 _LISTS = {"tag": "tags", "service": "services", "host": "hosts"}  # fields that a trace has several of
 
 # Rows of one trace never move to another partition, so each partition is resolved alone.
-_FINAL = " SETTINGS do_not_merge_across_partitions_select_final = 1"
+FINAL = " SETTINGS do_not_merge_across_partitions_select_final = 1"
 _MICROS = "toUnixTimestamp64Micro(timestamp)"
 _AT = "fromUnixTimestamp64Micro({at:Int64}, 'UTC')"
 # A page mostly lies in the last day. Looking there first, then wider, reads little of a long history; a
 # page that is full is right whatever lies before.
-_WINDOWS = (MICROS_PER_HOUR * 24, MICROS_PER_HOUR * 24 * 10, MICROS_PER_HOUR * 24 * 100, None)
+WINDOWS = (MICROS_PER_HOUR * 24, MICROS_PER_HOUR * 24 * 10, MICROS_PER_HOUR * 24 * 100, None)
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
 
 Condition = tuple[str, dict[str, Any]]
@@ -70,11 +71,11 @@ def list_traces(
         parameters["at"] = newest
         where += f" AND timestamp <= {_AT} AND (timestamp, id) < ({_AT}, {{after:String}})"
     rows: Sequence[Any] = []
-    for window in _WINDOWS:
+    for window in WINDOWS:
         since = None if window is None else newest - window
         if since is not None and since <= (filter.from_time or 0):
             since = None
-        rows = _newest(where, parameters, since, limit + 1, in_one_step=window in _WINDOWS[:2])
+        rows = _newest(where, parameters, since, limit + 1, in_one_step=window in WINDOWS[:2])
         if since is None or len(rows) > limit:
             break
     traces = [tables.summary_from(row) for row in rows[:limit]]
@@ -89,7 +90,7 @@ def _newest(
     if since is not None:
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
-    order = f"WHERE {where} ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}"
+    order = f"WHERE {where} ORDER BY timestamp DESC, id DESC LIMIT {limit}{FINAL}"
     if in_one_step:
         return gate().query(
             f"SELECT {tables.SUMMARY_SELECT} FROM traces FINAL {order}", parameters, purpose="trace list"
@@ -154,7 +155,7 @@ def usual(project_id: str, names: list[str], *, since: int) -> dict[str, tuple[f
 def count_traces(project_id: str, filter: TraceFilter) -> int:
     """How many traces the filter lets through."""
     where, parameters = _conditions(project_id, filter)
-    sql = f"SELECT count() FROM traces FINAL WHERE {where}{_FINAL}"
+    sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL}"
     return int(gate().query(sql, parameters, purpose="trace count")[0][0])
 
 
@@ -169,13 +170,13 @@ def facet_values(
     source = f"FROM traces FINAL WHERE {where}"
     if field == "level":
         counts = ", ".join(f"countIf({level.lower()}_count > 0)" for level in _LEVELS)
-        row = gate().query(f"SELECT {counts} {source}{_FINAL}", parameters, purpose="facets")[0]
+        row = gate().query(f"SELECT {counts} {source}{FINAL}", parameters, purpose="facets")[0]
         found = [FacetValue(level, int(count)) for level, count in zip(_LEVELS, row, strict=True) if count]
         return sorted(found, key=lambda value: -value.count)[:limit]
     column = f"arrayJoin({_LISTS[field]})" if field in _LISTS else field
     rows = gate().query(
         f"SELECT {column} AS value, count() AS traces {source} GROUP BY value HAVING value != ''"
-        f" ORDER BY traces DESC, value LIMIT {int(limit)}{_FINAL}",
+        f" ORDER BY traces DESC, value LIMIT {int(limit)}{FINAL}",
         parameters,
         purpose="facets",
     )
@@ -191,7 +192,7 @@ def trace_histogram(project_id: str, filter: TraceFilter, buckets: int = 60) -> 
     where, parameters = _conditions(project_id, filter)
     first, last = filter.from_time, filter.to_time
     if first is None or last is None:
-        sql = f"SELECT min({_MICROS}), max({_MICROS}), count() FROM traces FINAL WHERE {where}{_FINAL}"
+        sql = f"SELECT min({_MICROS}), max({_MICROS}), count() FROM traces FINAL WHERE {where}{FINAL}"
         low, high, count = gate().query(sql, parameters, purpose="histogram")[0]
         if not count:
             return []
@@ -201,7 +202,7 @@ def trace_histogram(project_id: str, filter: TraceFilter, buckets: int = 60) -> 
     width = max(-(-(last - first) // buckets), 1)
     rows = gate().query(
         f"SELECT intDiv({_MICROS} - {{first:Int64}}, {{width:Int64}}) AS bucket, count(),"
-        f" countIf(error_count > 0) FROM traces FINAL WHERE {where} GROUP BY bucket{_FINAL}",
+        f" countIf(error_count > 0) FROM traces FINAL WHERE {where} GROUP BY bucket{FINAL}",
         {**parameters, "first": first, "width": width},
         purpose="histogram",
     )
@@ -416,52 +417,7 @@ def _texts(project_id: str, trace_id: str, *ids: str) -> Sequence[Any]:
 
 def _conditions(project_id: str, filter: TraceFilter) -> Condition:
     """SQL after WHERE and its parameters; the project always first."""
-    parts = ["project_id = {project:String}", "records > 0"]
-    parameters: dict[str, Any] = {"project": project_id}
-
-    def add(sql: str, name: str, value: Any) -> None:
-        parts.append(sql)
-        parameters[name] = value
-
-    if filter.from_time is not None:
-        add(
-            "timestamp >= fromUnixTimestamp64Micro({from:Int64}, 'UTC')",
-            "from",
-            clamp_micros(filter.from_time),
-        )
-    if filter.to_time is not None:
-        add("timestamp < fromUnixTimestamp64Micro({to:Int64}, 'UTC')", "to", clamp_micros(filter.to_time))
-    if filter.environments:
-        add("environment IN {environments:Array(String)}", "environments", list(filter.environments))
-    if filter.names:
-        add("name IN {names:Array(String)}", "names", list(filter.names))
-    if filter.user_id:
-        add("user_id = {user:String}", "user", filter.user_id)
-    if filter.session_id:
-        add("session_id = {session:String}", "session", filter.session_id)
-    if filter.tags:
-        add("hasAll(tags, {tags:Array(String)})", "tags", list(filter.tags))
-    if filter.services:
-        add("hasAny(services, {services:Array(String)})", "services", list(filter.services))
-    if filter.hosts:
-        add("hasAny(hosts, {hosts:Array(String)})", "hosts", list(filter.hosts))
-    if filter.ids:
-        add("id IN {ids:Array(String)}", "ids", list(filter.ids))
-    if filter.levels:
-        parts.append(_level_condition(filter.levels))
-    if filter.search:
-        columns = ("id", "name", "user_id", "session_id")
-        matches = " OR ".join(
-            f"positionCaseInsensitiveUTF8({name}, {{search:String}}) > 0" for name in columns
-        )
-        add(f"({matches})", "search", filter.search)
-    return " AND ".join(parts), parameters
-
-
-def _level_condition(levels: tuple[str, ...]) -> str:
-    if unknown := sorted(set(levels) - set(_LEVELS)):
-        raise InvalidRequest(f"Unknown level {unknown[0]!r}; levels are {', '.join(_LEVELS)}.")
-    return "(" + " OR ".join(f"{level.lower()}_count > 0" for level in levels) + ")"
+    return where_traces(project_id, conditions_of(filter))
 
 
 def _without(filter: TraceFilter, field: FacetField) -> TraceFilter:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ import orjson
 from apps.core.clock import iso_millis
 from apps.pricing.catalogue import Catalogue
 from apps.tracing.received import system_metadata
-from apps.tracing.records import ObservationRow, Score, ScoreType, TraceSummary
+from apps.tracing.records import ObservationRow, Score, ScoreType, Session, TraceSummary
 
 NOT_ASKED = -1  # what clients get for a number of a group they did not ask for
 _LONG_NUMBER = re.compile(r"\d{16}")
@@ -53,15 +53,32 @@ def parsed_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
 def trace(
     summary: TraceSummary,
     *,
-    content: tuple[str, str] | None,
-    received: str,
-    observations: Sequence[ObservationRow] | None,
-    scores: Sequence[Score],
-    metrics: bool,
-    catalogue: Catalogue,
+    content: tuple[str, str] | None = None,
+    received: str = "",
+    observations: Sequence[Any] | None = None,
+    scores: Sequence[Any] | None = None,
+    metrics: bool = False,
 ) -> dict[str, Any]:
-    """A trace. None for a group that was not asked for; `received` are its root's attributes."""
+    """A trace. None for a group that was not asked for; `received` are its root's attributes. Observations
+    and scores: ids in a list, whole shapes in a trace alone."""
     shape: dict[str, Any] = {
+        **own_trace(summary),
+        "externalId": None,
+        "htmlPath": f"/project/{summary.project_id}/traces/{quote(summary.id, safe='')}",
+        "metadata": {},
+        "observations": observations or [],
+        "scores": scores or [],
+        "latency": summary.latency_ms / 1000 if metrics else NOT_ASKED,
+        "totalCost": (summary.total_cost or 0) if metrics else NOT_ASKED,
+    }
+    if content is not None:
+        shape |= trace_content(summary, content, received)
+    return shape
+
+
+def own_trace(summary: TraceSummary) -> dict[str, Any]:
+    """What a trace is without its content and without what is summed up."""
+    return {
         "id": summary.id,
         "projectId": summary.project_id,
         "timestamp": iso_millis(summary.timestamp),
@@ -74,26 +91,33 @@ def trace(
         "tags": list(summary.tags),
         "public": summary.public,
         "bookmarked": False,
-        "externalId": None,
-        "htmlPath": f"/project/{summary.project_id}/traces/{quote(summary.id, safe='')}",
         "createdAt": iso_millis(summary.received_at),
         "updatedAt": iso_millis(summary.received_at),
-        "metadata": {},
-        "observations": [],
-        "scores": [],
-        "latency": NOT_ASKED,
-        "totalCost": NOT_ASKED,
     }
-    if content is not None:
-        shape["input"], shape["output"] = parsed(content[0]), parsed(content[1])
-        shape["metadata"] = system_metadata(received) | parsed_metadata(summary.metadata)
-    if observations is not None:
-        shape["observations"] = [observation(row, catalogue) for row in observations]
-    shape["scores"] = [score(row) for row in scores if row.type is not ScoreType.CORRECTION]
-    if metrics:
-        shape["latency"] = summary.latency_ms / 1000
-        shape["totalCost"] = summary.total_cost or 0
-    return shape
+
+
+def trace_content(summary: TraceSummary, content: tuple[str, str], received: str) -> dict[str, Any]:
+    """Input, output and metadata of a trace."""
+    return {
+        "input": parsed(content[0]),
+        "output": parsed(content[1]),
+        "metadata": system_metadata(received) | parsed_metadata(summary.metadata),
+    }
+
+
+def session(row: Session) -> dict[str, Any]:
+    """A session without its traces."""
+    return {
+        "id": row.id,
+        "createdAt": iso_millis(row.created_at),
+        "projectId": row.project_id,
+        "environment": row.environment,
+    }
+
+
+def scores_shown(rows: Iterable[Score]) -> list[dict[str, Any]]:
+    """The scores that stand with a trace: corrections do not."""
+    return [score(row) for row in rows if row.type is not ScoreType.CORRECTION]
 
 
 def score(row: Score) -> dict[str, Any]:
@@ -125,12 +149,12 @@ def score(row: Score) -> dict[str, Any]:
     return shape
 
 
-def observation(row: ObservationRow, catalogue: Catalogue) -> dict[str, Any]:
-    """An observation with every key of the first version."""
+def observation(row: ObservationRow, catalogue: Catalogue, *, unpriced: int | None = 0) -> dict[str, Any]:
+    """An observation with every key of the first version; `unpriced` is the price where none is known."""
     usage = {side: _sum(row.usage, side) or 0 for side in ("input", "output")}
     total = row.usage.get("total", 0)
     cost = {side: _sum(row.cost, side) for side in ("input", "output")}
-    prices = _prices(row, catalogue)
+    prices = prices_of(row, catalogue)
     return {
         "id": row.id,
         "traceId": row.trace_id,
@@ -138,8 +162,8 @@ def observation(row: ObservationRow, catalogue: Catalogue) -> dict[str, Any]:
         "type": row.type,
         "name": row.name or None,
         "startTime": iso_millis(row.start_time),
-        "endTime": _time(row.end_time),
-        "completionStartTime": _time(row.completion_start_time),
+        "endTime": time_or_none(row.end_time),
+        "completionStartTime": time_or_none(row.completion_start_time),
         "parentObservationId": row.parent_id or None,
         "environment": row.environment,
         "level": row.level,
@@ -169,24 +193,24 @@ def observation(row: ObservationRow, catalogue: Catalogue) -> dict[str, Any]:
         "promptTokens": usage["input"],
         "completionTokens": usage["output"],
         "totalTokens": total,
-        "inputPrice": prices.get("input", 0),
-        "outputPrice": prices.get("output", 0),
-        "totalPrice": prices.get("total", 0),
+        "inputPrice": prices.get("input", unpriced),
+        "outputPrice": prices.get("output", unpriced),
+        "totalPrice": prices.get("total", unpriced),
         "calculatedInputCost": cost["input"],
         "calculatedOutputCost": cost["output"],
         "calculatedTotalCost": row.total_cost or 0,
         "latency": None if row.latency_ms is None else row.latency_ms / 1000,
-        "timeToFirstToken": _seconds_to_first_token(row),
+        "timeToFirstToken": seconds_to_first_token(row),
         "createdAt": iso_millis(row.received_at),
         "updatedAt": iso_millis(row.received_at),
     }
 
 
-def _time(micros: int | None) -> str | None:
+def time_or_none(micros: int | None) -> str | None:
     return None if micros is None else iso_millis(micros)
 
 
-def _seconds_to_first_token(row: ObservationRow) -> float | None:
+def seconds_to_first_token(row: ObservationRow) -> float | None:
     if row.completion_start_time is None:
         return None
     return max(row.completion_start_time - row.start_time, 0) // 1000 / 1000
@@ -198,7 +222,7 @@ def _sum(values: Mapping[str, Any], side: str) -> Any:
     return sum(found) if found else None
 
 
-def _prices(row: ObservationRow, catalogue: Catalogue) -> Mapping[str, Decimal]:
+def prices_of(row: ObservationRow, catalogue: Catalogue) -> Mapping[str, Decimal]:
     """Prices of one unit in the default tier of the observation's model."""
     definition = catalogue.definition(row.model_id) if row.model_id else None
     if definition is None or definition.default_tier is None:

@@ -1,0 +1,249 @@
+"""Lists of observations over all traces of a project, newest first: keys by their order, then their rows.
+
+Asked in two steps because whole rows are wide: which ones is found out from a few columns, looking at the
+last day first and then wider. Two versions of a row that is being replaced are one observation.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import orjson
+
+from apps.core.clock import MAX_MICROS, now_micros
+from apps.core.errors import InvalidRequest
+from apps.core.filter_sql import Binder
+from apps.core.filters import Conditions
+from apps.telemetry.gate import gate
+from apps.tracing import tables
+from apps.tracing.observation_columns import Hours, hours_of, where_observations
+from apps.tracing.records import ObservationRow
+from apps.tracing.repository import WINDOWS
+from apps.tracing.stored import MICROS_PER_HOUR
+
+_START = "toUnixTimestamp64Micro(start_time)"
+_CONTENT = ("input", "output", "attributes")
+
+
+class Key(NamedTuple):
+    """One observation's place in the list, and which version of it."""
+
+    start_time: int
+    trace_id: str
+    id: str
+    event_ts: int
+    hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFacts:
+    """What an observation's trace owns."""
+
+    name: str = ""
+    user_id: str = ""
+    session_id: str = ""
+    tags: tuple[str, ...] = ()
+    release: str = ""
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Observations, newest first; `next_cursor` is empty on the last page."""
+
+    rows: list[ObservationRow]
+    next_cursor: str
+
+
+def after_cursor(
+    project_id: str, conditions: Conditions, *, limit: int, cursor: str, content: Sequence[str]
+) -> Page:
+    """A page that begins behind a cursor ("": at the newest). `content`: which of input, output and
+    attributes are read. Raises InvalidRequest for a cursor that is not one of ours."""
+    behind = read_cursor(cursor) if cursor else None
+    found = _keys(project_id, conditions, limit + 1, behind=behind) if limit else []
+    keys = found[:limit]
+    more = _write_cursor(keys[-1]) if len(found) > limit > 0 else ""
+    return Page(_rows(project_id, keys, content), more)
+
+
+def at_offset(
+    project_id: str, conditions: Conditions, *, limit: int, offset: int
+) -> tuple[list[ObservationRow], int]:
+    """A numbered page with content, and how many observations there are in all."""
+    keys = _keys(project_id, conditions, limit, offset=offset)
+    if 0 < len(keys) < limit or (not keys and not offset):
+        total = offset + len(keys)
+    else:
+        total = count(project_id, conditions)
+    return _rows(project_id, keys, _CONTENT), total
+
+
+def count(project_id: str, conditions: Conditions) -> int:
+    """How many observations pass. One that is being replaced in this moment may count twice."""
+    binder = Binder({"project": project_id})
+    where = where_observations(conditions, binder, hours_of(conditions))
+    sql = f"SELECT count() FROM observations WHERE {where}"
+    return int(gate().query(sql, binder.parameters, purpose="observation count")[0][0])
+
+
+def by_id(project_id: str, id: str) -> ObservationRow | None:
+    """One observation with its content; of one in several traces the one that arrived first. None: not there,
+    or another project's."""
+    if not id:  # that is a trace's own record
+        return None
+    found = gate().query(
+        f"SELECT {_START}, trace_id, id, event_ts, hour FROM observations"
+        " WHERE project_id = {project:String} AND id = {id:String}"
+        " ORDER BY received_at, event_ts DESC LIMIT 1",
+        {"project": project_id, "id": id},
+        purpose="observation",
+    )
+    rows = _rows(project_id, [Key(*row) for row in found], _CONTENT)
+    return rows[0] if rows else None
+
+
+def trace_facts(project_id: str, trace_ids: Iterable[str]) -> dict[str, TraceFacts]:
+    """What these traces own, as it stands now."""
+    rows = gate().query(
+        "SELECT id, name, user_id, session_id, tags, release, public FROM traces"
+        " WHERE project_id = {project:String} AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
+        {"project": project_id, "ids": sorted(set(trace_ids))},
+        purpose="traces of observations",
+    )
+    return {
+        id: TraceFacts(name, user_id, session_id, tuple(tags), release, public)
+        for id, name, user_id, session_id, tags, release, public in rows
+    }
+
+
+# --- cursors --------------------------------------------------------------------------------------------
+
+
+def _write_cursor(key: Key) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(key[:3])).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str) -> tuple[int, str, str]:
+    """Start, trace and id of the last observation of the page before. Raises InvalidRequest."""
+    at: Any
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        at, trace_id, id = orjson.loads(raw)
+    except (ValueError, TypeError):
+        at, trace_id, id = None, None, None
+    is_whole = type(at) is int and isinstance(trace_id, str) and isinstance(id, str)
+    if not is_whole or not 0 <= at <= MAX_MICROS:
+        raise InvalidRequest("cursor: this is not one that this list gave out. Start again without it.")
+    return at, trace_id, id
+
+
+# --- keys and rows --------------------------------------------------------------------------------------
+
+
+def _keys(
+    project_id: str,
+    conditions: Conditions,
+    limit: int,
+    *,
+    offset: int = 0,
+    behind: tuple[int, str, str] | None = None,
+) -> list[Key]:
+    bounds = hours_of(conditions)
+    if behind is not None:
+        bounds = replace(bounds, last=min(bounds.last, behind[0] // MICROS_PER_HOUR))
+    newest = min((bounds.last + 1) * MICROS_PER_HOUR, now_micros())
+    found: list[Key] = []
+    for window in WINDOWS:
+        first = 0 if window is None else max((newest - window) // MICROS_PER_HOUR, 0)
+        hours = Hours(max(first, bounds.first), bounds.last)
+        found = _distinct(project_id, conditions, hours, limit, offset, behind)
+        if len(found) >= limit or hours.first == bounds.first:
+            break
+    return found
+
+
+def _distinct(
+    project_id: str,
+    conditions: Conditions,
+    hours: Hours,
+    limit: int,
+    offset: int,
+    behind: tuple[int, str, str] | None,
+) -> list[Key]:
+    """The first `limit` observations within some hours, the newest version of each."""
+    binder = Binder({"project": project_id})
+    where = where_observations(conditions, binder, hours)
+    if behind is not None:
+        at, trace_id, id = binder.moment(behind[0]), binder.bind(behind[1]), binder.bind(behind[2])
+        where += f" AND start_time <= {at} AND (start_time, trace_id, id) < ({at}, {trace_id}, {id})"
+    asked = limit + 16  # versions that are being replaced are few
+    while True:
+        rows = gate().query(
+            f"SELECT {_START}, trace_id, id, event_ts, hour FROM observations WHERE {where}"
+            " ORDER BY start_time DESC, trace_id DESC, id DESC, event_ts DESC"
+            f" LIMIT {int(asked)} OFFSET {int(offset)}",
+            binder.parameters,
+            purpose="observation list",
+        )
+        keys: dict[tuple[str, str], Key] = {}
+        for row in rows:
+            keys.setdefault((row[1], row[2]), Key(*row))
+        if len(keys) >= limit or len(rows) < asked:
+            return list(keys.values())[:limit]
+        asked *= 2
+
+
+def _rows(project_id: str, keys: Sequence[Key], content: Sequence[str]) -> list[ObservationRow]:
+    """Whole rows in the order of their keys, with the parts of their content that are asked for."""
+    if not keys:
+        return []
+    named = {
+        "project": project_id,
+        "hours": sorted({key.hour for key in keys}),
+        "traces": sorted({key.trace_id for key in keys}),
+        "ids": sorted({key.id for key in keys}),
+    }
+    read = gate().query(
+        f"SELECT event_ts, {tables.ROW_SELECT} FROM observations WHERE project_id = {{project:String}}"
+        " AND hour IN {hours:Array(UInt32)} AND trace_id IN {traces:Array(String)}"
+        " AND id IN {ids:Array(String)}",
+        named,
+        purpose="observation list",
+    )
+    wanted = {(key.trace_id, key.id, key.event_ts): place for place, key in enumerate(keys)}
+    texts = _contents(project_id, named, content) if content else {}
+    found: dict[int, ObservationRow] = {}
+    for row in read:
+        version, values = row[0], row[1:]
+        name = (values[_TRACE_ID], values[_ID], version)
+        if name in wanted:
+            found[wanted[name]] = tables.observation_row(
+                values, texts.get(name, _NOTHING) if content else None
+            )
+    return [found[place] for place in sorted(found)]
+
+
+_NAMES = [name for name, _ in tables.ROW_COLUMNS]
+_TRACE_ID, _ID = _NAMES.index("trace_id"), _NAMES.index("id")
+_NOTHING = dict.fromkeys(_CONTENT, "")
+
+
+def _contents(
+    project_id: str, named: dict[str, Any], content: Sequence[str]
+) -> dict[tuple[str, str, int], dict[str, str]]:
+    columns = [name if name in content else f"'' AS {name}" for name in _CONTENT]
+    rows = gate().query(
+        f"SELECT trace_id, id, event_ts, {', '.join(columns)} FROM observation_io"
+        " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+        " AND id IN {ids:Array(String)}",
+        {"project": project_id, "traces": named["traces"], "ids": named["ids"]},
+        purpose="content of observations",
+    )
+    return {
+        (trace_id, id, version): dict(zip(_CONTENT, texts, strict=True))
+        for trace_id, id, version, *texts in rows
+    }

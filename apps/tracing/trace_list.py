@@ -1,0 +1,195 @@
+"""Numbered pages of traces, in any order, and what belongs to each trace of a page.
+
+Which traces is found out from few columns of the summaries; observations, scores and content are read for the
+traces of the page alone, and only when asked for.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.core.clock import now_micros
+from apps.core.filters import Conditions
+from apps.core.parameters import Page
+from apps.telemetry.gate import gate
+from apps.tracing import tables
+from apps.tracing.columns import where_traces
+from apps.tracing.observation_columns import IS_ROOT
+from apps.tracing.repository import FINAL, WINDOWS
+from apps.tracing.tables import SummaryRow
+
+# Columns that a list can be put in order by -> SQL.
+ORDERS: Mapping[str, str] = {
+    "id": "id",
+    "timestamp": "timestamp",
+    "name": "name",
+    "userId": "user_id",
+    "release": "release",
+    "version": "version",
+    "public": "public",
+    "bookmarked": "id",  # none is, so that nothing is before anything else
+    "sessionId": "session_id",
+}
+MAX_HOURS = 2_000  # named one by one; more are given as a range
+_ROW = f"{tables.SUMMARY_SELECT}, {', '.join(tables.BESIDE_SUMMARY)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is put in order."""
+
+    column: str = "timestamp"
+    descending: bool = True
+
+    @property
+    def sql(self) -> str:
+        """After ORDER BY; the id makes it the same each time."""
+        way = "DESC" if self.descending else "ASC"
+        return f"{ORDERS[self.column]} {way}, id {way}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An observation of a trace, as far as the list of traces needs it."""
+
+    id: str
+    is_root: bool
+
+
+def numbered(
+    project_id: str, conditions: Conditions, order: Order, page: Page
+) -> tuple[list[SummaryRow], int]:
+    """One page, and how many traces there are in all."""
+    where, parameters = where_traces(project_id, conditions)
+    keys: Sequence[Any] = []
+    for since in _since(order):
+        keys = _keys(where, parameters, order, page, since)
+        if since is None or len(keys) == page.limit:
+            break
+    if 0 < len(keys) < page.limit or (not keys and not page.offset):
+        total = page.offset + len(keys)
+    else:
+        total = _count(where, parameters)
+    return _rows(project_id, keys), total
+
+
+def _since(order: Order) -> list[int | None]:
+    """Moments to look back to, one after the other: newest first, a page that is full is right whatever lies
+    before."""
+    if order != Order():
+        return [None]
+    now = now_micros()
+    return [None if window is None else now - window for window in WINDOWS]
+
+
+def _keys(
+    where: str, parameters: dict[str, Any], order: Order, page: Page, since: int | None
+) -> Sequence[Any]:
+    if since is not None:
+        where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
+        parameters = {**parameters, "since": since}
+    return gate().query(
+        f"SELECT hour, id FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
+        f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}{FINAL}",
+        parameters,
+        purpose="trace list",
+    )
+
+
+def _count(where: str, parameters: dict[str, Any]) -> int:
+    sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL}"
+    return int(gate().query(sql, parameters, purpose="trace count")[0][0])
+
+
+def _rows(project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
+    if not keys:
+        return []
+    place = {id: number for number, (_, id) in enumerate(keys)}
+    rows = gate().query(
+        f"SELECT {_ROW} FROM traces WHERE project_id = {{project:String}} AND hour IN {{hours:Array(UInt32)}}"
+        " AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
+        {"project": project_id, "hours": sorted({hour for hour, _ in keys}), "ids": list(place)},
+        purpose="trace list",
+    )
+    found = [tables.summary_row(row) for row in rows]
+    return sorted(found, key=lambda row: place[row.summary.id])
+
+
+def parts_of(project_id: str, rows: Sequence[SummaryRow]) -> dict[str, list[Part]]:
+    """The observations of these traces in order of start."""
+    found: dict[str, dict[str, Part]] = defaultdict(dict)
+    if rows:
+        within, parameters = _hours(rows)
+        for trace_id, id, is_root in gate().query(
+            f"SELECT trace_id, id, {IS_ROOT} FROM observations"
+            f" WHERE project_id = {{project:String}} AND {within}"
+            " AND trace_id IN {traces:Array(String)} AND id != '' ORDER BY start_time, id",
+            {"project": project_id, "traces": [row.summary.id for row in rows], **parameters},
+            purpose="observations of listed traces",
+        ):
+            found[trace_id][id] = Part(id, bool(is_root))  # two versions are one
+    return {trace_id: list(parts.values()) for trace_id, parts in found.items()}
+
+
+def _hours(rows: Sequence[SummaryRow]) -> tuple[str, dict[str, Any]]:
+    """In which hours rows of these traces can be."""
+    first = min(row.place.first_hour for row in rows)
+    last = max(row.place.last_hour for row in rows)
+    if sum(row.place.last_hour - row.place.first_hour + 1 for row in rows) > MAX_HOURS:
+        return "hour BETWEEN {first:UInt32} AND {last:UInt32}", {"first": first, "last": last}
+    hours = {hour for row in rows for hour in range(row.place.first_hour, row.place.last_hour + 1)}
+    return "hour IN {hours:Array(UInt32)}", {"hours": sorted(hours)}
+
+
+def contents_of(
+    project_id: str, rows: Sequence[SummaryRow], parts: Mapping[str, Sequence[Part]]
+) -> dict[str, tuple[str, str, str]]:
+    """Input, output and the root's attributes as received of each of these traces."""
+    roots = {
+        row.summary.id: next((part.id for part in parts.get(row.summary.id, ()) if part.is_root), None)
+        for row in rows
+    }
+    named = {id for row in rows for id in (row.input_id, row.output_id)}
+    read = gate().query(
+        "SELECT trace_id, id, event_ts, input, trace_input, output, trace_output, attributes"
+        " FROM observation_io WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+        " AND id IN {ids:Array(String)}",
+        {
+            "project": project_id,
+            "traces": [row.summary.id for row in rows],
+            "ids": sorted(named | {id for id in roots.values() if id is not None}),
+        },
+        purpose="content of listed traces",
+    )
+    texts: dict[tuple[str, str], Sequence[str]] = {}
+    for trace_id, id, _, *columns in sorted(read, key=lambda row: row[2]):
+        texts[trace_id, id] = columns
+    found = {}
+    for row in rows:
+        trace_id, root = row.summary.id, roots[row.summary.id]
+        said = texts.get((trace_id, row.input_id), _NOTHING)[1 if row.input_given else 0]
+        answered = texts.get((trace_id, row.output_id), _NOTHING)[3 if row.output_given else 2]
+        received = "" if root is None else texts.get((trace_id, root), _NOTHING)[4]
+        found[trace_id] = said, answered, received
+    return found
+
+
+_NOTHING = ("", "", "", "", "")
+
+
+def scores_of(project_id: str, rows: Sequence[SummaryRow]) -> dict[str, list[str]]:
+    """Ids of the scores of these traces and of their observations, oldest first; not of corrections."""
+    found: dict[str, list[str]] = defaultdict(list)
+    if rows:
+        for trace_id, id in gate().query(
+            "SELECT trace_id, id FROM (SELECT trace_id, id, type, timestamp FROM scores"
+            " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+            " ORDER BY v DESC LIMIT 1 BY id) WHERE type != 'CORRECTION' ORDER BY timestamp, id",
+            {"project": project_id, "traces": [row.summary.id for row in rows]},
+            purpose="scores of listed traces",
+        ):
+            found[trace_id].append(id)
+    return found
