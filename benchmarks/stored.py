@@ -26,11 +26,12 @@ _SPAN = {"trace_id": "trace", "id": "lower(hex(sipHash64(n)))", "event_ts": "at"
 _TABLES = {
     "observations": {
         **_COMMON, **_SPAN, "writer": "'filled'", "arrivals": "[n]", "received_at": "moment",
-        "end_time": "later", "latency_ms": "90", "is_root": f"n % {SPANS_PER_TRACE} = 0",
+        "end_time": "later", "latency_ms": "cityHash64(n) % 5000", "is_root": f"n % {SPANS_PER_TRACE} = 0",
         "type": "if(n % 2 = 0, 'GENERATION', 'SPAN')", "name": "concat('step-', toString(n % 8))",
         "level": "'DEFAULT'", "environment": "'production'",
         "model": "if(n % 2 = 0, ['gpt-5', 'gpt-5-mini', 'claude-sonnet-4-5'][1 + n % 3], '')",
         "user_id": "concat('user-', toString(t % 500))", "total_tokens": "n % 2000",
+        "input_tokens": "n % 1500", "total_cost": "if(n % 2 = 0, toDecimal64(n % 997, 12) / 1000, NULL)",
     },
     "observation_io": {
         **_COMMON, **_SPAN, "input": "hex(sipHash128(n))", "output": "hex(sipHash128(n + 1))",
@@ -40,6 +41,7 @@ _TABLES = {
         "environment": "'production'", "user_id": "concat('user-', toString(t % 500))",
         "observation_count": str(SPANS_PER_TRACE), "default_count": str(SPANS_PER_TRACE),
         "start_time": "moment", "end_time": "later", "received_at": "moment", "has_root": "true",
+        "total_tokens": "t % 9000", "total_cost": "toDecimal128(t % 4999, 12) / 1000",
     },
 }  # fmt: skip
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.evaluation.api import CommentDetail, Comments
+
+urlpatterns = [
+    path("comments", Comments.as_view()),
+    path("comments/<str:comment_id>", CommentDetail.as_view()),
+]
