@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from apps.core.clock import clamp_micros
 from apps.telemetry.gate import Gate, gate
@@ -195,6 +195,25 @@ def scores_of_trace(project_id: str, trace_id: str, *, limit: int = MAX_OF_TRACE
 def scores_of_session(project_id: str, session_id: str, *, limit: int = MAX_OF_TRACE) -> list[Score]:
     """Scores given to a session itself, oldest first."""
     return list(_read(project_id, "session_id = {subject:String}", session_id, limit))
+
+
+def newest_scores(
+    project_id: str, subject: Literal["trace_id", "dataset_run_id"], ids: Collection[str], *, each: int
+) -> dict[str, list[Score]]:
+    """Of some traces (with their observations) or runs of datasets the newest scores, at most `each`."""
+    if not ids:
+        return {}
+    rows = gate().query(
+        f"SELECT * FROM (SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}}"
+        f" AND {subject} IN {{ids:Array(String)}} ORDER BY v DESC LIMIT 1 BY id)"
+        f" ORDER BY {_TIMESTAMP} DESC, id DESC LIMIT {int(each)} BY {subject}",
+        {"project": project_id, "ids": sorted(ids)},
+        purpose="scores",
+    )
+    found: dict[str, list[Score]] = {}
+    for score in map(_score, rows):
+        found.setdefault(getattr(score, subject), []).append(score)
+    return found
 
 
 def get_score(project_id: str, score_id: str) -> Score | None:
