@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from apps.core.clock import from_datetime, iso_millis, now_micros
 from apps.core.errors import InvalidRequest
+from apps.core.openapi import documented
 from apps.core.validation import Fields
 from apps.organizations.connection import connection_of
 from apps.organizations.rest import KeyView, project_id
-from apps.tracing.media import services, types
+from apps.tracing.media import api_schema, services, types
 from apps.tracing.media.announce import announce
 from apps.tracing.media.models import MAX_ID
 from apps.tracing.media.services import Announcement, Report
@@ -29,7 +30,17 @@ class MediaCollection(KeyView):
     """POST /api/public/media."""
 
     scope = "ingest"
+    resource = "media-upload"
 
+    @documented(
+        "Announce a file of a trace or a dataset item",
+        tag="Media",
+        request=api_schema.Announcement,
+        request_example=api_schema.ANNOUNCEMENT,
+        response=api_schema.Announced,
+        status=201,
+        example=api_schema.ANNOUNCED,
+    )
     def post(self, request: Request) -> Response:
         """The id of a file, and where to PUT it; null when the project has it already."""
         wanted = _announcement(request.data)
@@ -47,7 +58,9 @@ class MediaDetail(KeyView):
     """GET and PATCH /api/public/media/{mediaId}."""
 
     scopes = {"GET": "read", "PATCH": "ingest"}
+    resources = {"PATCH": "media-upload"}
 
+    @documented("Get a file's address", tag="Media", response=api_schema.MediaShape, example=api_schema.MEDIA)
     def get(self, request: Request, media_id: str) -> Response:
         """A file that is here, with an address that opens it for a while."""
         media = services.get(project_id(request), media_id)
@@ -63,6 +76,14 @@ class MediaDetail(KeyView):
             }
         )
 
+    @documented(
+        "Report how an upload went",
+        tag="Media",
+        request=api_schema.Report,
+        request_example=api_schema.REPORT,
+        response={"type": "object"},
+        example={},
+    )
     def patch(self, request: Request, media_id: str) -> Response:
         """How an upload went."""
         project = project_id(request)
