@@ -20,12 +20,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
     "go on with re-runs": {"task": "ingestion.resume_remaps", "schedule": 60.0},
+    "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 
 # Sent whenever a worker starts: what an earlier process left undone.
-AT_START = ("outbox.hand_over_due", "ingestion.resume_remaps")
+AT_START = ("outbox.hand_over_due", "ingestion.resume_remaps", "tracing.finish_deletions")
 
 EMBEDDED_THREADS = 4
 _VISIBILITY_SECONDS = 3600  # Redis gives a task to another worker when it is not done by then

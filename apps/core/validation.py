@@ -147,6 +147,24 @@ class Fields:
                 self._issues.append(Issue("invalid_type", path, f"Expected object, received {_kind(item)}"))
         return found
 
+    def texts(self, name: str, *, least: int, most: int, limit: int) -> list[str]:
+        """A list of `least` to `most` texts, each of 1 to `limit` characters; [] for what is wrong."""
+        value = self._given(name, True)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self.refuse(name, f"Expected array, received {_kind(value)}", "invalid_type")
+        elif not least <= len(value) <= most:
+            code = "too_small" if len(value) < least else "too_big"
+            self.refuse(name, f"Array must contain {least} to {most} element(s)", code)
+        else:
+            for place, item in enumerate(value):
+                if not isinstance(item, str) or not 0 < len(item) <= limit or not _is_unicode(item):
+                    message = f"Expected a text of 1 to {limit} characters"
+                    self._issues.append(Issue("invalid_type", (*self._path, name, place), message))
+            return [item for item in value if isinstance(item, str)]
+        return []
+
     def moment(self, name: str, *, required: bool = True) -> datetime | None:
         """An ISO 8601 date-time with an offset."""
         value = self._given(name, required)

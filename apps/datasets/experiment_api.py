@@ -11,13 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import filters
-from apps.core.clock import MAX_MICROS, iso_millis
+from apps.core.clock import MAX_MICROS, iso_millis, now_micros
 from apps.core.filters import Column, Columns, Conditions, Kind
 from apps.core.openapi import documented, parameter
 from apps.core.parameters import Parameters
 from apps.datasets import api_schema as schema
 from apps.datasets import experiments
-from apps.datasets.experiments import Experiment, ExperimentItem, ExperimentKey, ItemKey, Listing
+from apps.datasets.experiments import Experiment, ExperimentItem, Listing
 from apps.organizations.rest import project_id
 from apps.tracing import scores
 from apps.tracing.records import Score
@@ -58,7 +58,7 @@ class Experiments(TelemetryView):
     scope = "read"
 
     @documented(
-        "List experiments, latest first",
+        "List experiments, that with the latest item first",
         tag="Experiments",
         response=schema.ExperimentPage,
         example={"data": [schema.EXPERIMENT], "meta": {}},
@@ -75,16 +75,17 @@ class Experiments(TelemetryView):
         asked = Parameters(request.query_params)
         groups = _groups(asked, EXPERIMENT_GROUPS, ("core",))
         each = asked.integer("scoreLimit", least=1, most=50, default=50)
-        after = _after(asked, ("lastTime", "lastId"))
+        after = _after(asked, _EXPERIMENT_CURSOR)
         listing = _listing(request, asked, EXPERIMENTS)
-        rows, place = experiments.page_of_experiments(listing, after)
+        until = after[0] if after else now_micros()
+        rows, place = experiments.page_of_experiments(listing, after[1:] if after else None, until)
         given = (
             scores.newest_scores(listing.project_id, "dataset_run_id", [row.id for row in rows], each=each)
             if "scores" in groups
             else {}
         )
         data = [_experiment(row, groups, given.get(row.id, ())) for row in rows]
-        return Response({"data": data, "meta": _meta(("lastTime", "lastId"), place)})
+        return Response({"data": data, "meta": _meta(_EXPERIMENT_CURSOR, place and (until, *place))})
 
 
 class ExperimentItems(TelemetryView):
@@ -152,6 +153,8 @@ def _listing(request: Request, asked: Parameters, columns: Columns) -> Listing:
     return Listing(project_id(request), since or 0, before, conditions, limit)
 
 
+# `until`: what arrived behind the first page does not count.
+_EXPERIMENT_CURSOR = ("until", "lastTime", "lastId")
 _ITEM_CURSOR = ("lastTime", "lastTraceId", "lastId", "lastExperimentId")
 
 
@@ -163,17 +166,21 @@ def _after(asked: Parameters, names: Sequence[str]) -> tuple[Any, ...] | None:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         told = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        at, *rest = (told[name] for name in names)
-    except (ValueError, TypeError, KeyError):
-        at, rest = None, []
-    texts = all(isinstance(part, str) and "\0" not in part for part in rest)
-    if type(at) is not int or not 0 <= at <= MAX_MICROS or not texts:
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or not all(_fits(name, told.get(name)) for name in names):
         asked.refuse("cursor", "This is no cursor that this list gave out. Start again without it.")
         return None
-    return (at, *rest)
+    return tuple(told[name] for name in names)
 
 
-def _meta(names: Sequence[str], place: ExperimentKey | ItemKey | None) -> dict[str, str]:
+def _fits(name: str, value: Any) -> bool:
+    if name in ("until", "lastTime"):
+        return type(value) is int and 0 <= value <= MAX_MICROS
+    return isinstance(value, str) and "\0" not in value
+
+
+def _meta(names: Sequence[str], place: tuple[Any, ...] | None) -> dict[str, str]:
     if place is None:
         return {}
     told = orjson.dumps({"v": 1, **dict(zip(names, place, strict=True))})

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from apps.core import filter_orm
 from apps.core.clock import from_datetime, iso_millis, to_datetime
@@ -21,9 +21,9 @@ from apps.datasets.spans import NOTHING_TOLD, Asked, SpanItem, SpanRun, Told
 from apps.tracing.repository import trace_content
 
 _BATCH = 500  # notes looked at together
-ExperimentKey = tuple[int, str]  # start, id
+ExperimentKey = tuple[int, str]  # start of its latest item, id
 ItemKey = tuple[int, str, str, str]  # start, trace, observation, experiment
-_Row = TypeVar("_Row", DatasetRun, RunItem)
+_Row = TypeVar("_Row")
 _Key = TypeVar("_Key", ExperimentKey, ItemKey)
 _Found = TypeVar("_Found")
 
@@ -51,11 +51,6 @@ class Experiment:
     start_time: int
     end_time: int
     item_count: int
-
-    @property
-    def key(self) -> ExperimentKey:
-        """Its place in the list."""
-        return self.start_time, self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +83,7 @@ class ExperimentItem:
 
 def _union(
     told: Sequence[_Found],
-    key_of: Callable[[_Found], _Key],
+    key_of: Callable[[Any], _Key],
     noted: Iterator[tuple[_Key, _Row]],
     limit: int,
 ) -> tuple[list[_Found | _Row], _Key | None]:
@@ -107,10 +102,8 @@ def _union(
     return [row for _, row in page], page[-1][0] if len(both) > limit else None
 
 
-def _batches(rows: QuerySet[_Row], at: int | None) -> Iterator[list[_Row]]:
-    """Notes from a moment backwards, some at once; a page is read in the time of a request."""
-    if at is not None:
-        rows = rows.filter(created_at__lte=to_datetime(at))
+def _batches(rows: QuerySet[Any]) -> Iterator[list[Any]]:
+    """Rows, some at once."""
     done = 0
     while batch := list(rows[done : done + _BATCH]):
         yield batch
@@ -127,50 +120,79 @@ def _within(listing: Listing) -> Q:
 _RUN_PATHS: Mapping[str, filter_orm.Path] = {"id": "run_id", "name": "name", "datasetId": "dataset_id"}
 
 
+@dataclass(frozen=True, slots=True)
+class NotedRun:
+    """A run with what clients noted of it within some time: the first note, the last, how many."""
+
+    row: DatasetRun
+    first: int
+    latest: int
+    notes: int
+
+
 def page_of_experiments(
-    listing: Listing, after: ExperimentKey | None
+    listing: Listing, after: ExperimentKey | None, until: int
 ) -> tuple[list[Experiment], ExperimentKey | None]:
-    """Experiments with items in the time asked for, and where to go on."""
+    """Experiments with items in the time asked for, that with the latest item first, and where to go on.
+
+    Only what had arrived at `until` counts, so that experiments keep their places while pages are read.
+    """
     gone = runs.deleted(listing.project_id)
     asked = Asked(
-        listing.project_id, listing.since, listing.before, conditions=listing.conditions, deleted=gone
-    )
+        listing.project_id, listing.since, listing.before,
+        conditions=listing.conditions, deleted=gone, received_until=until,
+    )  # fmt: skip
     told = spans.experiments(asked, listing.limit + 1, after)
-    noted = _noted_runs(listing, after, gone)
-    page, place = _union(told, lambda row: (row.start_time, row.id), noted, listing.limit)
-    return _experiments(listing.project_id, page), place
+    noted = _noted_runs(listing, after, until, gone)
+    page, place = _union(told, lambda row: (row.latest, row.id), noted, listing.limit)
+    return _experiments(listing, until, page), place
+
+
+def _written(listing: Listing, until: int) -> QuerySet[Any]:
+    """Runs with notes of the time asked for."""
+    times = Q(items__created_at__gte=to_datetime(listing.since), items__created_at__lte=to_datetime(until))
+    if listing.before is not None:
+        times &= Q(items__created_at__lt=to_datetime(listing.before))
+    runs_here = DatasetRun.objects.filter(HERE, times, project_id=listing.project_id)
+    created = "items__created_at"
+    return runs_here.annotate(first=Min(created), latest=Max(created), notes=Count("items"))
 
 
 def _noted_runs(
-    listing: Listing, after: ExperimentKey | None, gone: Mapping[str, int]
-) -> Iterator[tuple[ExperimentKey, DatasetRun]]:
+    listing: Listing, after: ExperimentKey | None, until: int, gone: Mapping[str, int]
+) -> Iterator[tuple[ExperimentKey, NotedRun]]:
     """Runs that no span tells of."""
-    rows = DatasetRun.objects.filter(
-        HERE, _within(listing), filter_orm.compile_all(listing.conditions, _RUN_PATHS),
-        project_id=listing.project_id,
-    ).order_by("-created_at", "-run_id")  # fmt: skip
-    for batch in _batches(rows, None if after is None else after[0]):
+    rows = _written(listing, until).filter(filter_orm.compile_all(listing.conditions, _RUN_PATHS))
+    if after is not None:
+        rows = rows.filter(latest__lte=to_datetime(after[0]))
+    for batch in _batches(rows.order_by("-latest", "-run_id")):
         told = spans.known(listing.project_id, [row.run_id for row in batch], gone)
-        for row in batch:
-            key = (from_datetime(row.created_at), row.run_id)
-            if row.run_id not in told and (after is None or key < after):
-                yield key, row
+        for noted in map(_with_notes, batch):
+            key = (noted.latest, noted.row.run_id)
+            if noted.row.run_id not in told and (after is None or key < after):
+                yield key, noted
 
 
-def _experiments(project_id: str, page: Sequence[SpanRun | DatasetRun]) -> list[Experiment]:
-    ids = [row.id if isinstance(row, SpanRun) else row.run_id for row in page]
-    written = DatasetRun.objects.filter(HERE, project_id=project_id, run_id__in=ids)
-    rows = {row.run_id: row for row in written}
-    counted = RunItem.objects.filter(run__in=written).values_list("run__run_id")
-    notes = {id: (n, last) for id, n, last in counted.annotate(Count("id"), Max("created_at"))}
-    told = spans.told(project_id, [(row.trace_id, row.root_id) for row in page if isinstance(row, SpanRun)])
+def _with_notes(row: Any) -> NotedRun:
+    return NotedRun(row, from_datetime(row.first), from_datetime(row.latest), row.notes)
+
+
+def _experiments(listing: Listing, until: int, page: Sequence[SpanRun | NotedRun]) -> list[Experiment]:
+    told_runs = [row for row in page if isinstance(row, SpanRun)]
+    ids = [row.id for row in told_runs]
+    rows = {
+        row.run_id: row
+        for row in DatasetRun.objects.filter(HERE, project_id=listing.project_id, run_id__in=ids)
+    }
+    notes = dict(_written(listing, until).filter(run_id__in=ids).values_list("run_id", "notes"))
+    told = spans.told(listing.project_id, [(row.trace_id, row.root_id) for row in told_runs])
     found = []
     for row in page:
         if isinstance(row, SpanRun):
             said = told.get((row.trace_id, row.root_id), NOTHING_TOLD)
-            found.append(_told(row, said, rows.get(row.id), notes.get(row.id, (0, None))[0]))
+            found.append(_told(row, said, rows.get(row.id), notes.get(row.id, 0)))
         else:
-            found.append(_noted(row, *notes.get(row.run_id, (0, row.created_at))))
+            found.append(_noted(row))
     return found
 
 
@@ -187,11 +209,11 @@ def _told(row: SpanRun, said: Told, written: DatasetRun | None, notes: int) -> E
     )
 
 
-def _noted(row: DatasetRun, notes: int, last: Any) -> Experiment:
-    start = from_datetime(row.created_at)
+def _noted(noted: NotedRun) -> Experiment:
+    row = noted.row
     return Experiment(
         row.run_id, row.name, row.description, row.metadata or {}, row.dataset_id,
-        start, max(from_datetime(last), start), notes,
+        noted.first, noted.latest, noted.notes,
     )  # fmt: skip
 
 
@@ -233,7 +255,9 @@ def _notes(
         .order_by("-created_at", "-trace_id", "-observation_id", "-run__run_id")
         .select_related("run")
     )
-    for batch in _batches(rows, None if after is None else after[0]):
+    if after is not None:
+        rows = rows.filter(created_at__lte=to_datetime(after[0]))
+    for batch in _batches(rows):
         traces = tuple({note.trace_id for note in batch})
         asked = Asked(listing.project_id, trace_ids=traces, deleted=gone)
         told = {

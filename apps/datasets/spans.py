@@ -40,6 +40,7 @@ class Asked:
     trace_ids: tuple[str, ...] = ()
     conditions: Conditions = ()  # on EXPERIMENT_COLUMNS or ITEM_COLUMNS
     deleted: Mapping[str, int] = field(default_factory=dict)  # experiment -> what arrived by then is gone
+    received_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class SpanRun:
     dataset_id: str
     start_time: int
     end_time: int
+    latest: int  # start of its latest item
     item_count: int
     trace_id: str  # of its first item, which says the rest
     root_id: str
@@ -130,25 +132,25 @@ def _text(value: Any) -> str:
 
 
 def experiments(asked: Asked, limit: int, after: tuple[int, str] | None = None) -> list[SpanRun]:
-    """Experiments, latest start first, `after` a place (start, id): only items within the times count."""
+    """Experiments, latest item first, `after` a place (latest, id): only items within the times count."""
     binder = Binder()
     where = _where(asked, binder, EXPERIMENT_COLUMNS)
     later = ""
     if after is not None:
         at, id = binder.bind(after[0], "Int64"), binder.bind(after[1])
-        later = f" HAVING (started, experiment_id) < ({at}, {id})"
+        later = f" HAVING (latest, experiment_id) < ({at}, {id})"
     rows = gate().query(
         f"SELECT {_ID} AS experiment_id, argMax({_NAME}, event_ts), argMax({_DATASET}, event_ts),"
-        f" min({_START}) AS started, max(toUnixTimestamp64Micro(ifNull(end_time, start_time))),"
+        f" min({_START}), max(toUnixTimestamp64Micro(ifNull(end_time, start_time))), max({_START}) AS latest,"
         f" uniqExact(trace_id, id), argMin((trace_id, id), (start_time, trace_id, id))"
         f" FROM observations WHERE {where} GROUP BY experiment_id{later}"
-        f" ORDER BY started DESC, experiment_id DESC LIMIT {int(limit)}",
+        f" ORDER BY latest DESC, experiment_id DESC LIMIT {int(limit)}",
         binder.parameters,
         purpose="experiments",
     )
     return [
-        SpanRun(id, name, dataset, int(start), max(int(end), int(start)), int(count), *first)
-        for id, name, dataset, start, end, count, first in rows
+        SpanRun(id, name, dataset, int(start), max(int(end), int(latest)), int(latest), int(count), *first)
+        for id, name, dataset, start, end, latest, count, first in rows
     ]
 
 
@@ -290,6 +292,8 @@ def _where(asked: Asked, binder: Binder, columns: Mapping[str, Expression]) -> s
         if moment is not None:
             hour = binder.bind(moment // MICROS_PER_HOUR, "UInt32")
             parts.append(f"hour {sign[0]}= {hour} AND start_time {sign} {binder.moment(moment)}")
+    if asked.received_until is not None:
+        parts.append(f"received_at <= {binder.moment(asked.received_until)}")
     if asked.deleted:
         ids = binder.bind(tuple(asked.deleted), "Array(String)")
         until = binder.bind(tuple(asked.deleted.values()), "Array(Int64)")

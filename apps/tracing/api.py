@@ -13,9 +13,10 @@ from apps.core.errors import ApiError, NotFound
 from apps.core.filters import Condition, Conditions
 from apps.core.openapi import PAGE, documented, parameter
 from apps.core.parameters import Parameters
-from apps.organizations.rest import project_id
+from apps.core.validation import Fields
+from apps.organizations.rest import actor_of, project_id
 from apps.pricing import catalogue
-from apps.tracing import api_schema, repository, scores, shapes, trace_list
+from apps.tracing import api_schema, deletion, repository, scores, shapes, trace_list
 from apps.tracing.columns import TRACE_COLUMNS, column
 from apps.tracing.records import ObservationRow, TraceSummary
 from apps.tracing.rest import TelemetryView
@@ -24,6 +25,9 @@ from apps.tracing.trace_list import Order
 
 GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
 MAX_OBSERVATIONS = 20_000  # of a trace in one answer
+MAX_ID = 10_000  # characters of a trace's id in a body
+GONE = "The traces are deleted, with their observations, scores and files."
+LATER = "The traces will be deleted within minutes: a store did not answer just now."
 MAX_LISTED = 100_000  # observations named in one list of traces
 
 _EQUAL = ("userId", "name", "sessionId", "version", "release")  # simple parameters, as the columns are called
@@ -37,10 +41,12 @@ class AnswerTooLarge(ApiError):
 
 
 class Traces(TelemetryView):
-    """GET /api/public/traces. (POST, of the oldest clients, is answered with the telemetry paths.)"""
+    """GET and DELETE /api/public/traces. (POST, of the oldest clients, is answered with the telemetry
+    paths.)"""
 
-    scope = "read"
+    scopes = {"GET": "read", "DELETE": "write"}
     resource = "public-api-legacy"
+    resources = {"DELETE": "trace-delete"}
 
     @documented(
         "List traces",
@@ -70,6 +76,27 @@ class Traces(TelemetryView):
         rows, total = trace_list.numbered(project, conditions, order, page)
         listed = _listed(project, rows, groups_of(request.query_params.getlist("fields")))
         return Response(page.answer(listed, total))
+
+    @documented(
+        "Delete traces",
+        tag="Traces",
+        request=api_schema.DeleteTraces,
+        request_example={"traceIds": ["6b1e0f1c2f0c4f6f8c9a1f2e3d4c5b6a"]},
+        response=api_schema.Message,
+        example={"message": GONE},
+    )
+    def delete(self, request: Request) -> Response:
+        """With their observations, scores and files. Unknown ones are no error."""
+        body = Fields(request.data)
+        body.only("traceIds")
+        ids = body.texts("traceIds", least=1, most=deletion.MAX_TRACES, limit=MAX_ID)
+        body.check()
+        return _deleted(request, ids)
+
+
+def _deleted(request: Request, ids: Sequence[str]) -> Response:
+    is_done = deletion.delete_traces(actor_of(request), project_id(request), ids)
+    return Response({"message": GONE if is_done else LATER})
 
 
 def _conditions(parameters: Parameters) -> Conditions:
@@ -131,10 +158,11 @@ def _listed(project: str, rows: Sequence[SummaryRow], groups: frozenset[str]) ->
 
 
 class TraceDetail(TelemetryView):
-    """GET /api/public/traces/{traceId}."""
+    """GET and DELETE /api/public/traces/{traceId}."""
 
-    scope = "read"
+    scopes = {"GET": "read", "DELETE": "write"}
     resource = "public-api-legacy"
+    resources = {"DELETE": "trace-delete"}
 
     @documented(
         "Get a trace with its observations and scores",
@@ -163,6 +191,11 @@ class TraceDetail(TelemetryView):
             metrics="metrics" in groups,
         )
         return Response(shape)
+
+    @documented("Delete a trace", tag="Traces", response=api_schema.Message, example={"message": GONE})
+    def delete(self, request: Request, trace_id: str) -> Response:
+        """With its observations, scores and files. An unknown one is no error."""
+        return _deleted(request, [trace_id])
 
 
 def groups_of(fields: Sequence[str], known: frozenset[str] = GROUPS) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from apps.tracing import deletion
 from apps.tracing.media import services
 
 
@@ -11,3 +12,9 @@ from apps.tracing.media import services
 def sweep_media() -> None:
     """Forget media that never came and finish removals; beat calls it every twenty minutes."""
     services.sweep()
+
+
+@shared_task(name="tracing.finish_deletions")
+def finish_deletions() -> None:
+    """Go on with deletions of traces that were cut off; beat calls it every minute."""
+    deletion.finish_deletions()

@@ -18,8 +18,9 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Literal
@@ -364,6 +365,20 @@ def write_trouble() -> Literal["", "full", "refused"]:
         return "full"
     failed_at = _refusal.at
     return "refused" if failed_at is not None and time.monotonic() - failed_at < TROUBLE_SECONDS else ""
+
+
+@contextmanager
+def alone_with(keys: Collection[Key]) -> Iterator[Gate]:
+    """Keep every commit away from these traces, and forget what is remembered of them: for whoever changes
+    their rows otherwise. Raises Unavailable when that right cannot be had."""
+    with _turn:
+        opened = gate()
+        with writing(keys):
+            state = _states.get(opened)
+            if state is not None and state.memory is not None:
+                for key in keys:
+                    state.memory.take(key)
+            yield opened
 
 
 def forget() -> None:

@@ -150,6 +150,7 @@ def test_paging_a_mixture_to_its_end(ours: Keys, store: Store, limit: int) -> No
     assert len(found) == 12
     assert len({row["id"] for row in found}) == 12
     assert [row["startTime"] for row in found] == sorted((row["startTime"] for row in found), reverse=True)
+    assert found[0]["name"] == "name of e5"
     rows = items(ours, limit=limit)
     assert sorted(row["traceId"] for row in rows) == sorted(
         [f"n{number}" for number in range(6)] + [f"e{number}-{number}" for number in range(6)]
@@ -165,6 +166,21 @@ def test_paging_while_written(ours: Keys, store: Store) -> None:
         if len(seen) < 5:
             run(ours, store, f"new{len(seen)}", range(100, 101))
     assert seen == [f"i{number}" for number in reversed(range(7))]
+
+
+def test_experiments_keep_their_places_while_written(ours: Keys, store: Store) -> None:
+    for number in range(6):
+        run(ours, store, f"e{number}", range(number, number + 1))
+    dataset(ours)
+    note(ours, "r")
+    seen = []
+    for row in ours.read.cursors("experiments", fromStartTime=SINCE, limit=2):
+        seen.append(row["id"])
+        run(ours, store, "e0", range(100 + len(seen), 101 + len(seen)))
+        run(ours, store, f"new{len(seen)}", range(50, 51))
+        note(ours, "another", trace=f"t{len(seen)}")
+    assert seen[1:] == [f"e{number}" for number in reversed(range(6))]
+    assert [row["name"] for row in experiments(ours)[:3]] == ["another", "r", "name of e0"]
 
 
 def test_items_that_start_together_are_all_paged(ours: Keys, store: Store) -> None:

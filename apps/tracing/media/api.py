@@ -15,7 +15,8 @@ from apps.core.openapi import documented
 from apps.core.validation import Fields
 from apps.organizations.connection import connection_of
 from apps.organizations.rest import KeyView, project_id
-from apps.tracing.media import api_schema, services, types
+from apps.tracing.media import api_schema as schema
+from apps.tracing.media import services, types
 from apps.tracing.media.announce import announce
 from apps.tracing.media.models import MAX_ID
 from apps.tracing.media.services import Announcement, Report
@@ -33,13 +34,13 @@ class MediaCollection(KeyView):
     resource = "media-upload"
 
     @documented(
-        "Announce a file of a trace or a dataset item",
+        "Announce a file",
         tag="Media",
-        request=api_schema.Announcement,
-        request_example=api_schema.ANNOUNCEMENT,
-        response=api_schema.Announced,
+        response=schema.MediaUpload,
         status=201,
-        example=api_schema.ANNOUNCED,
+        example=schema.UPLOAD,
+        request=schema.NewMedia,
+        request_example=schema.NEW,
     )
     def post(self, request: Request) -> Response:
         """The id of a file, and where to PUT it; null when the project has it already."""
@@ -60,7 +61,7 @@ class MediaDetail(KeyView):
     scopes = {"GET": "read", "PATCH": "ingest"}
     resources = {"PATCH": "media-upload"}
 
-    @documented("Get a file's address", tag="Media", response=api_schema.MediaShape, example=api_schema.MEDIA)
+    @documented("Get a file that is here", tag="Media", response=schema.Media, example=schema.MEDIA)
     def get(self, request: Request, media_id: str) -> Response:
         """A file that is here, with an address that opens it for a while."""
         media = services.get(project_id(request), media_id)
@@ -79,10 +80,10 @@ class MediaDetail(KeyView):
     @documented(
         "Report how an upload went",
         tag="Media",
-        request=api_schema.Report,
-        request_example=api_schema.REPORT,
-        response={"type": "object"},
+        response=schema.MediaReported,
         example={},
+        request=schema.MediaReport,
+        request_example=schema.REPORT,
     )
     def patch(self, request: Request, media_id: str) -> Response:
         """How an upload went."""

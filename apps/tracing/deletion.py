@@ -1,0 +1,128 @@
+"""Deleting traces for good: summaries, observations, content, scores, and every copy elsewhere.
+
+What is to be deleted is written down first, in the relational store, and crossed out once nothing is left;
+each step may be repeated, and a clock goes on with what a crash cut off. Only versions up to the one of that
+moment are deleted: what arrives later, be it the same request again, makes the trace anew.
+
+Scores and summaries go first. From then on lists do not show the trace, and a commit that comes before the
+end finds nothing to merge with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.db import DatabaseError, transaction
+
+from apps.audit import services as audit
+from apps.audit.services import Actor
+from apps.core.clock import now_micros
+from apps.core.errors import ApiError
+from apps.telemetry.gate import Gate, QueryFailed
+from apps.tracing import erasure, store
+from apps.tracing.deletions import TraceDeletion
+from apps.tracing.repair import repair
+from apps.tracing.store import Key
+from apps.tracing.writer import alone_with
+
+logger = logging.getLogger(__name__)
+
+MAX_TRACES = 1_000  # of one request
+
+_MARKED = "SETTINGS lightweight_delete_mode = 'lightweight_update'"
+_NAMED = "project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+_STEPS = (
+    "DELETE FROM traces WHERE project_id = {project:String} AND id IN {traces:Array(String)}"
+    f" AND v <= {{until:UInt64}} {_MARKED}",
+    f"DELETE FROM observations WHERE {_NAMED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}"
+    f" AND event_ts <= {{until:UInt64}} {_MARKED}",
+    f"DELETE FROM observation_io WHERE {_NAMED} AND event_ts <= {{until:UInt64}} {_MARKED}",
+)
+_SCORES = f"DELETE FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}}"
+_TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError)
+
+
+def delete_traces(actor: Actor, project_id: str, trace_ids: Sequence[str]) -> bool:
+    """Delete these traces of a project; unknown ones are no error. True: nothing is left of them. False: it
+    is written down, and what is left goes within minutes. Raises Unavailable when not even that could be."""
+    ids = sorted({id for id in trace_ids if "\0" not in id})[:MAX_TRACES]
+    with alone_with(_keys(project_id, ids)) as opened:
+        deletion = _write_down(opened, actor, project_id, ids)
+        return _try(opened, deletion)
+
+
+def finish_deletions() -> int:
+    """Go on with every deletion that was cut off; how many are done now. For the clock, and after a start."""
+    done = 0
+    for deletion in TraceDeletion.objects.order_by("pk")[:100]:
+        with alone_with(_keys(deletion.project_id, deletion.trace_ids)) as opened:
+            done += _try(opened, deletion)
+    return done
+
+
+def _keys(project_id: str, ids: Collection[str]) -> list[Key]:
+    return [(project_id, id) for id in ids]
+
+
+def _write_down(opened: Gate, actor: Actor, project_id: str, ids: list[str]) -> TraceDeletion:
+    places = [row.place for row in store.summaries(opened, _keys(project_id, ids)).values()]
+    newest_score = opened.query(
+        f"SELECT max(v) FROM scores WHERE {_NAMED}",
+        {"project": project_id, "traces": ids},
+        purpose="deletion",
+    )[0][0]
+    with transaction.atomic():
+        audit.record(
+            actor,
+            "delete",
+            "trace",
+            ids[0] if len(ids) == 1 else "",
+            before={"ids": ids},
+            project_id=project_id,
+        )
+        return TraceDeletion.objects.create(
+            project_id=project_id,
+            trace_ids=ids,
+            # Other machines' clocks may be ahead of this one's.
+            until=max([now_micros(), int(newest_score), *(place.v for place in places)]),
+            first_hour=min((place.first_hour for place in places), default=1),
+            last_hour=max((place.last_hour for place in places), default=0),
+        )
+
+
+def _try(opened: Gate, deletion: TraceDeletion) -> bool:
+    try:
+        _finish(opened, deletion)
+    except _TROUBLE as error:
+        logger.warning("deletion %s is not done yet, it will be tried again: %s", deletion.pk, error)
+        return False
+    return True
+
+
+def _finish(opened: Gate, deletion: TraceDeletion) -> None:
+    """All steps, each safe to repeat. The caller keeps commits away from these traces."""
+    project_id, ids = deletion.project_id, deletion.trace_ids
+    parameters: dict[str, Any] = {
+        "project": project_id,
+        "traces": ids,
+        "until": deletion.until,
+        "first": deletion.first_hour,
+        "last": deletion.last_hour,
+    }
+    _delete_scores(opened, parameters)
+    if deletion.first_hour <= deletion.last_hour:  # else none of them is there
+        for step in _STEPS:
+            opened.execute(step, parameters, purpose="deletion")
+        repair(opened, _keys(project_id, ids))  # what came meanwhile may tell of rows that are gone
+    opened.sync()
+    erasure.erase_copies(project_id, frozenset(ids))
+    deletion.delete()
+
+
+def _delete_scores(opened: Gate, parameters: dict[str, Any]) -> None:
+    """A delete without marks rewrites parts, so none is made for nothing."""
+    sql = f"SELECT 1 FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}} LIMIT 1"
+    if opened.query(sql, parameters, purpose="deletion"):
+        opened.execute(_SCORES, parameters, purpose="deletion")
