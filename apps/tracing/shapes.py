@@ -16,6 +16,7 @@ import orjson
 
 from apps.core.clock import iso_millis
 from apps.pricing.catalogue import Catalogue
+from apps.tracing.prompt_links import PromptIds, prompt_id
 from apps.tracing.received import system_metadata
 from apps.tracing.records import ObservationRow, Score, ScoreType, Session, TraceSummary
 
@@ -148,7 +149,9 @@ def score(row: Score) -> dict[str, Any]:
     return shape
 
 
-def observation(row: ObservationRow, catalogue: Catalogue, *, unpriced: int | None = 0) -> dict[str, Any]:
+def observation(
+    row: ObservationRow, catalogue: Catalogue, prompts: PromptIds, *, unpriced: int | None = 0
+) -> dict[str, Any]:
     """An observation with every key of the first version; `unpriced` is the price where none is known."""
     usage = {side: _sum(row.usage, side) or 0 for side in ("input", "output")}
     total = row.usage.get("total", 0)
@@ -174,7 +177,7 @@ def observation(row: ObservationRow, catalogue: Catalogue, *, unpriced: int | No
         "model": row.model or None,
         "modelId": row.model_id or None,
         "modelParameters": parsed(row.model_parameters),
-        "promptId": None,
+        "promptId": prompt_id(row, prompts),
         "promptName": row.prompt_name or None,
         "promptVersion": row.prompt_version,
         "usageDetails": row.usage,
