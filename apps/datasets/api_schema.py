@@ -194,6 +194,64 @@ class NewDatasetRunItem(s.Serializer[Any]):
     createdAt = s.DateTimeField(required=False, allow_null=True)
 
 
+class ExperimentMeta(s.Serializer[Any]):
+    """Where a list goes on."""
+
+    cursor = s.CharField(required=False, help_text="Missing on the last page")
+
+
+class Experiment(s.Serializer[Any]):
+    """A run of a program over some items."""
+
+    id = s.CharField(help_text="Of the dataset run, too")
+    name = s.CharField()
+    description = _text()
+    startTime = s.DateTimeField(help_text="Of its first item within the time asked for")
+    endTime = s.DateTimeField()
+    itemCount = s.IntegerField()
+    datasetId = _text()
+    metadata = s.DictField(required=False)
+    scores = s.ListField(child=s.JSONField(), required=False, help_text="As of GET /v3/scores")
+
+
+class ExperimentPage(s.Serializer[Any]):
+    """Experiments."""
+
+    data = Experiment(many=True)  # type: ignore[assignment]
+    meta = ExperimentMeta()
+
+
+class ExperimentItem(s.Serializer[Any]):
+    """What an experiment made of one item."""
+
+    id = s.CharField(help_text="The observation that stands for it")
+    traceId = s.CharField()
+    startTime = s.DateTimeField()
+    endTime = s.DateTimeField(allow_null=True)
+    level = s.ChoiceField(choices=["DEBUG", "DEFAULT", "WARNING", "ERROR"])
+    environment = s.CharField()
+    experimentId = s.CharField()
+    experimentName = s.CharField()
+    experimentItemId = s.CharField(allow_blank=True)
+    experimentDatasetId = _text(required=False)
+    experimentItemVersion = s.DateTimeField(required=False, allow_null=True)
+    input = _any(required=False)
+    output = _any(required=False)
+    expectedOutput = _any(required=False)
+    metadata = s.DictField(required=False)
+    experimentItemMetadata = s.DictField(required=False)
+    experimentMetadata = s.DictField(required=False)
+    experimentDescription = _text(required=False)
+    scores = s.ListField(child=s.JSONField(), required=False, help_text="Of its trace, as of GET /v3/scores")
+
+
+class ExperimentItemPage(s.Serializer[Any]):
+    """Items of experiments."""
+
+    data = ExperimentItem(many=True)  # type: ignore[assignment]
+    meta = ExperimentMeta()
+
+
 class DatasetMessage(s.Serializer[Any]):
     """That it was done."""
 
@@ -242,6 +300,28 @@ RUN_ITEM = {
     "traceId": "8eb19a840674f2187b2135e7454bed8f",
     "observationId": None,
     **_TIMES,
+}
+EXPERIMENT = {
+    "id": "a8d84a087265fe07",
+    "name": "with gpt-4o",
+    "description": None,
+    "startTime": "2026-11-21T08:00:00.000Z",
+    "endTime": "2026-11-21T08:00:04.000Z",
+    "itemCount": 2,
+    "datasetId": DATASET["id"],
+}
+EXPERIMENT_ITEM = {
+    "id": "879c56fbfb6184ae",
+    "traceId": "8eb19a840674f2187b2135e7454bed8f",
+    "startTime": "2026-11-21T08:00:00.000Z",
+    "endTime": "2026-11-21T08:00:02.000Z",
+    "level": "DEFAULT",
+    "environment": "sdk-experiment",
+    "experimentId": "a8d84a087265fe07",
+    "experimentName": "with gpt-4o",
+    "experimentItemId": "item-1",
+    "experimentDatasetId": DATASET["id"],
+    "experimentItemVersion": "2026-11-21T08:00:00.000Z",
 }
 
 

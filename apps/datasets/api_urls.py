@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.datasets.api import DatasetDetail, DatasetFirst, Datasets, DatasetsFirst, ItemDetail, Items
+from apps.datasets.experiment_api import ExperimentItems, Experiments
 from apps.datasets.run_api import RunDetail, RunItems, Runs
 
 urlpatterns = [
@@ -17,4 +18,6 @@ urlpatterns = [
     path("dataset-items", Items.as_view()),
     path("dataset-items/<name:item_id>", ItemDetail.as_view()),
     path("dataset-run-items", RunItems.as_view()),
+    path("experiments", Experiments.as_view()),
+    path("experiment-items", ExperimentItems.as_view()),
 ]

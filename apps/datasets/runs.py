@@ -7,14 +7,13 @@ run's name. Earlier ones write the run and get that id back, so that both ways l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Q
 
 from apps.audit import services as audit
 from apps.audit.services import Actor
@@ -266,22 +265,6 @@ def items_of_run(run: Run, project_id: str) -> list[Ran]:
     told = [_of_span(row) for row in spans.items(asked, spans.MAX_ITEMS)]
     both = [*noted, *(ran for ran in told if (ran.item_id, ran.trace_id) not in seen)]
     return sorted(both, key=lambda ran: (ran.created_at, ran.id), reverse=True)
-
-
-def notes_before(
-    project_id: str, conditions: Q, since: int | None, at: int, offset: int, limit: int
-) -> list[RunItem]:
-    """Notes of runs that are there, from a moment backwards, newest first."""
-    rows = RunItem.objects.filter(conditions, project_id=project_id, created_at__lte=to_datetime(at))
-    if since is not None:
-        rows = rows.filter(created_at__gte=to_datetime(since))
-    return list(rows.order_by("-created_at", "-id").select_related("run")[offset : offset + limit])
-
-
-def items_per_run(project_id: str, run_ids: Collection[str]) -> dict[str, int]:
-    """How many items clients noted for each of some runs."""
-    rows = RunItem.objects.filter(project_id=project_id, run__run_id__in=list(run_ids))
-    return dict(rows.values_list("run__run_id").annotate(Count("id")))
 
 
 def of_note(row: RunItem, run_id: str) -> Ran:

@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from apps.core.filter_sql import Binder
+from apps.core.filter_sql import Binder, Expression, compile_all, compile_one
+from apps.core.filters import Condition, Conditions
 from apps.telemetry.gate import gate
 from apps.tracing.shapes import parsed
 from apps.tracing.stored import MICROS_PER_HOUR
@@ -21,7 +22,7 @@ from apps.tracing.stored import MICROS_PER_HOUR
 MAX_RUNS = 10_000  # of a dataset, newest first
 MAX_ITEMS = 20_000  # of a run
 _ID, _NAME, _DATASET = "experiment['id']", "experiment['name']", "experiment['dataset_id']"
-COLUMNS = {"id": _ID, "name": _NAME, "datasetId": _DATASET, "itemId": "experiment['item_id']"}
+_ITEM_ID = "experiment['item_id']"
 _START = "toUnixTimestamp64Micro(start_time)"
 _PREFIX = "langfuse.experiment."
 
@@ -36,11 +37,10 @@ class Asked:
     ids: tuple[str, ...] = ()  # of experiments
     names: tuple[str, ...] = ()
     dataset_ids: tuple[str, ...] = ()
-    item_ids: tuple[str, ...] = ()
     trace_ids: tuple[str, ...] = ()
-    conditions: tuple[str, ...] = ()  # SQL of filters, bound in `binder`
-    binder: Binder = field(default_factory=Binder)
+    conditions: Conditions = ()  # on EXPERIMENT_COLUMNS or ITEM_COLUMNS
     deleted: Mapping[str, int] = field(default_factory=dict)  # experiment -> what arrived by then is gone
+    received_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class SpanRun:
     dataset_id: str
     start_time: int
     end_time: int
+    latest: int  # start of its latest item
     item_count: int
     trace_id: str  # of its first item, which says the rest
     root_id: str
@@ -131,25 +132,25 @@ def _text(value: Any) -> str:
 
 
 def experiments(asked: Asked, limit: int, after: tuple[int, str] | None = None) -> list[SpanRun]:
-    """Experiments, latest start first, `after` a place (start, id): only items within the times count."""
-    binder = asked.binder
-    where = _where(asked, binder)
+    """Experiments, latest item first, `after` a place (latest, id): only items within the times count."""
+    binder = Binder()
+    where = _where(asked, binder, EXPERIMENT_COLUMNS)
     later = ""
     if after is not None:
         at, id = binder.bind(after[0], "Int64"), binder.bind(after[1])
-        later = f" HAVING (started, experiment_id) < ({at}, {id})"
+        later = f" HAVING (latest, experiment_id) < ({at}, {id})"
     rows = gate().query(
         f"SELECT {_ID} AS experiment_id, argMax({_NAME}, event_ts), argMax({_DATASET}, event_ts),"
-        f" min({_START}) AS started, max(toUnixTimestamp64Micro(ifNull(end_time, start_time))),"
+        f" min({_START}), max(toUnixTimestamp64Micro(ifNull(end_time, start_time))), max({_START}) AS latest,"
         f" uniqExact(trace_id, id), argMin((trace_id, id), (start_time, trace_id, id))"
         f" FROM observations WHERE {where} GROUP BY experiment_id{later}"
-        f" ORDER BY started DESC, experiment_id DESC LIMIT {int(limit)}",
+        f" ORDER BY latest DESC, experiment_id DESC LIMIT {int(limit)}",
         binder.parameters,
         purpose="experiments",
     )
     return [
-        SpanRun(id, name, dataset, int(start), max(int(end), int(start)), int(count), *first)
-        for id, name, dataset, start, end, count, first in rows
+        SpanRun(id, name, dataset, int(start), max(int(end), int(latest)), int(latest), int(count), *first)
+        for id, name, dataset, start, end, latest, count, first in rows
     ]
 
 
@@ -157,10 +158,11 @@ def known(project_id: str, ids: Collection[str], deleted: Mapping[str, int]) -> 
     """Which of some experiments spans tell of, at any time."""
     if not ids:
         return set()
-    asked = Asked(project_id, ids=tuple(ids), deleted=deleted)
+    binder = Binder()
+    where = _where(Asked(project_id, ids=tuple(ids), deleted=deleted), binder, EXPERIMENT_COLUMNS)
     rows = gate().query(
-        f"SELECT DISTINCT {_ID} FROM observations WHERE {_where(asked, asked.binder)}",
-        asked.binder.parameters,
+        f"SELECT DISTINCT {_ID} FROM observations WHERE {where}",
+        binder.parameters,
         purpose="experiments",
     )
     return {id for (id,) in rows}
@@ -176,8 +178,8 @@ _ITEM = (
 
 def items(asked: Asked, limit: int, after: tuple[int, str, str, str] | None = None) -> list[SpanItem]:
     """Items that were run, latest start first, `after` a place (SpanItem.key)."""
-    binder = asked.binder
-    where = _where(asked, binder)
+    binder = Binder()
+    where = _where(asked, binder, ITEM_COLUMNS)
     if after is not None:
         place = ", ".join(binder.bind(part, "Int64" if type(part) is int else "String") for part in after)
         where += f" AND ({_START}, trace_id, id, {_ID}) < ({place})"
@@ -191,12 +193,37 @@ def items(asked: Asked, limit: int, after: tuple[int, str, str, str] | None = No
     return [SpanItem(*row) for row in rows]
 
 
-def told(project_id: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Told]:
-    """What some items (trace, id) say at length."""
+def standing_for(project_id: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SpanItem]:
+    """The observation of each place (trace, id) that is stored; without id the trace's earliest root."""
     if not places:
         return {}
     rows = gate().query(
-        "SELECT trace_id, id, input, output, attributes FROM observation_io"
+        f"SELECT {_ITEM} FROM observations WHERE project_id = {{project:String}} AND id != ''"
+        " AND trace_id IN {traces:Array(String)} AND (parent_id = '' OR id IN {ids:Array(String)})"
+        " ORDER BY event_ts DESC LIMIT 1 BY trace_id, id",
+        {
+            "project": project_id,
+            "traces": sorted({trace_id for trace_id, _ in places}),
+            "ids": sorted({id for _, id in places if id}),
+        },
+        purpose="experiment items",
+    )
+    found: dict[tuple[str, str], SpanItem] = {}
+    for row in sorted((SpanItem(*row) for row in rows), key=lambda row: (row.start_time, row.id)):
+        found[row.trace_id, row.id] = row
+        found.setdefault((row.trace_id, ""), row)
+    return found
+
+
+def told(
+    project_id: str, places: Collection[tuple[str, str]], *, content: bool = False
+) -> dict[tuple[str, str], Told]:
+    """What some items (trace, id) say at length; input and output only when asked for."""
+    if not places:
+        return {}
+    texts = "input, output" if content else "'', ''"
+    rows = gate().query(
+        f"SELECT trace_id, id, {texts}, attributes FROM observation_io"
         " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)} ORDER BY event_ts",
         {
@@ -220,25 +247,55 @@ def _attributes(received: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _where(asked: Asked, binder: Binder) -> str:
+def _indexed(values: str) -> str:
+    """What the index over all that a span says of its experiment can answer."""
+    return f"hasAny(mapValues(experiment), {values})"
+
+
+def _column(sql: str) -> Expression:
+    """A value of the map as a column of filters: what equals it is looked up in the index first."""
+
+    def compile_it(condition: Condition, binder: Binder) -> str:
+        compared = compile_one(condition, sql, binder)
+        if condition.operator not in ("=", "any of"):
+            return compared
+        values = condition.value if isinstance(condition.value, tuple) else (str(condition.value),)
+        if "" in values:  # what a span does not say is not in the index
+            return compared
+        return f"{_indexed(binder.bind(values, 'Array(String)'))} AND {compared}"
+
+    return compile_it
+
+
+# Columns of filters over experiments, and over their items.
+EXPERIMENT_COLUMNS: Mapping[str, Expression] = {
+    "id": _column(_ID), "name": _column(_NAME), "datasetId": _column(_DATASET),
+}  # fmt: skip
+ITEM_COLUMNS: Mapping[str, Expression] = {
+    "experimentId": _column(_ID),
+    "experimentName": _column(_NAME),
+    "experimentItemId": _column(_ITEM_ID),
+    "datasetId": _column(_DATASET),
+    "traceId": "trace_id",
+}
+
+
+def _where(asked: Asked, binder: Binder, columns: Mapping[str, Expression]) -> str:
     parts = [f"project_id = {binder.bind(asked.project_id)}", "experiment['root'] = id", "id != ''"]
-    for name, values in (
-        ("id", asked.ids),
-        ("name", asked.names),
-        ("datasetId", asked.dataset_ids),
-        ("itemId", asked.item_ids),
-    ):
+    for sql, values in ((_ID, asked.ids), (_NAME, asked.names), (_DATASET, asked.dataset_ids)):
         if values:
             bound = binder.bind(values, "Array(String)")
-            parts.append(f"hasAny(mapValues(experiment), {bound}) AND {COLUMNS[name]} IN {bound}")
+            parts.append(f"{_indexed(bound)} AND {sql} IN {bound}")
     if asked.trace_ids:
         parts.append(f"trace_id IN {binder.bind(asked.trace_ids, 'Array(String)')}")
     for sign, moment in ((">=", asked.since), ("<", asked.before)):
         if moment is not None:
             hour = binder.bind(moment // MICROS_PER_HOUR, "UInt32")
             parts.append(f"hour {sign[0]}= {hour} AND start_time {sign} {binder.moment(moment)}")
+    if asked.received_until is not None:
+        parts.append(f"received_at <= {binder.moment(asked.received_until)}")
     if asked.deleted:
         ids = binder.bind(tuple(asked.deleted), "Array(String)")
         until = binder.bind(tuple(asked.deleted.values()), "Array(Int64)")
         parts.append(f"toUnixTimestamp64Micro(received_at) > transform({_ID}, {ids}, {until}, toInt64(0))")
-    return " AND ".join([*parts, *asked.conditions])
+    return " AND ".join([*parts, *compile_all(asked.conditions, columns, binder)])

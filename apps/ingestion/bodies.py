@@ -32,7 +32,7 @@ class Budget:
 
     def __init__(self, limit: int, within: Budget | None = None) -> None:
         """What is held of this one is held of the other too."""
-        self._limit = limit
+        self.limit = limit
         self._within = within
         self._held = 0
         self._lock = threading.Lock()
@@ -48,7 +48,7 @@ class Budget:
 
     def _change(self, size: int) -> bool:
         with self._lock:
-            if size > 0 and self._held + size > self._limit:
+            if size > 0 and self._held + size > self.limit:
                 return False
             if self._within is not None and not self._within._change(size):
                 return False

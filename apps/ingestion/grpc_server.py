@@ -1,7 +1,8 @@
 """OTLP over gRPC: the collector's three services, in the event loop and through the intake of HTTP.
 
 Messages stay bytes and are unpacked by us, bounded as bodies are: what gRPC's own library holds of a message
-before it is read is a window of 64 kB, and few messages are being read at once.
+before it is read is a window of 64 kB. While one is read nobody says how large it is, so that it counts as
+the largest there may be; few are being read at once.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from apps.ingestion.inspector import arrivals
 from apps.ingestion.intake import BODY_SECONDS, RECEIPT_HEADER, Intake, Outcome
 from apps.ingestion.otlp_messages import MESSAGES
 from apps.ingestion.pipeline import LOGS, TRACES, Received
+from apps.organizations.authentication import Access
 
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE = 16 * 1024 * 1024  # bytes as sent, which is four times what collectors take by default
 MAX_CALLS = 1024  # at once; a waiting one costs about 70 kB
 # Messages being read at once: those that come swiftly, and those of slow senders, who must not hold these up.
-SWIFT_READS, SLOW_READS = 8, 16
+SWIFT_READS, SLOW_READS = 8, 8
+READ_PART = 16  # of the budget: what one being read counts at most, so that slow ones leave half of it
 SWIFT_SECONDS = 2
 MAX_DETAILS = 1000  # characters of an error's text, which travels as a header
 
@@ -45,6 +48,7 @@ _OPTIONS = [
     ("grpc.so_reuseport", 0),  # a taken port is an error
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.per_message_decompression", 0),
+    ("grpc.max_concurrent_streams", 256),  # of one connection; more calls wait in the client
     ("grpc.http2.bdp_probe", 0),  # else windows grow to megabytes before anybody reads
     ("grpc.max_connection_idle_ms", 10 * 60 * 1000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),  # exporters keep connections alive by pings
@@ -122,7 +126,7 @@ class GrpcServer:
         access = await self._intake.admit(headers, _peer(context))
         client = sender(headers)
         with self._intake.group.arriving():
-            message = await self._read(context)
+            message = await self._read(context, access)
         headers["content-encoding"] = encoding = frame(message)
         received = Received(message, False, encoding, client)
         kept = _KEPT.get(signal)
@@ -130,19 +134,21 @@ class GrpcServer:
         del message, received  # held no longer than until it is decoded
         return await asyncio.shield(taking)
 
-    async def _read(self, context: aio.ServicerContext) -> bytes:
-        """The one message of a call."""
+    async def _read(self, context: aio.ServicerContext, access: Access) -> bytes:
+        """The one message of a call. Raises Unavailable, too, before anything is read."""
         reading: asyncio.Future[bytes] | None = None
-        try:
-            async with self._swift:
-                reading = asyncio.ensure_future(context.read())
-                await asyncio.wait({reading}, timeout=SWIFT_SECONDS)
-            if not reading.done():
-                await self._read_slowly(reading)
-            message = reading.result()
-        finally:
-            if reading is not None:
-                reading.cancel()
+        with self._intake.share(access) as share:
+            try:
+                async with self._swift:
+                    share.take(min(MAX_MESSAGE, self._intake.budget.limit // READ_PART))
+                    reading = asyncio.ensure_future(context.read())
+                    await asyncio.wait({reading}, timeout=SWIFT_SECONDS)
+                if not reading.done():
+                    await self._read_slowly(reading)
+                message = reading.result()
+            finally:
+                if reading is not None:
+                    reading.cancel()
         return message if isinstance(message, bytes) else b""  # no message is an empty one
 
     async def _read_slowly(self, reading: asyncio.Future[bytes]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.core.filters import Kind
 from apps.metrics import buckets, by_day, statements
+from apps.metrics.catalogue import Dimension
 from apps.metrics.query import TIME, Query
 from apps.telemetry.gate import gate
 
@@ -87,7 +88,10 @@ def _buckets(query: Query, found: Sequence[Sequence[Any]]) -> Iterator[Any]:
         yield bucket
 
 
-_EMPTY = {Kind.TEXT: "", Kind.LIST: []}
+def _empty(dimension: Dimension) -> Any:
+    if dimension.kind is Kind.LIST and not dimension.is_each:
+        return []
+    return "" if dimension.kind in (Kind.TEXT, Kind.LIST) else None
 
 
 def _nothing(query: Query, columns: Sequence[str], bucket: buckets.Bucket) -> Row:
@@ -95,7 +99,7 @@ def _nothing(query: Query, columns: Sequence[str], bucket: buckets.Bucket) -> Ro
     row: Row = dict.fromkeys(columns, 0)
     row[TIME] = buckets.text(query.granularity, bucket)
     for dimension in query.dimensions:
-        row[dimension.name] = _EMPTY.get(dimension.kind)
+        row[dimension.name] = _empty(dimension)
     for metric in query.metrics:
         if metric.aggregation == "histogram":
             row[metric.column] = []

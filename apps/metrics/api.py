@@ -6,12 +6,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.errors import InvalidBody, Issue
+from apps.core.openapi import ERRORS, documented
 from apps.core.parameters import Parameters
-from apps.metrics import catalogue, daily, query
+from apps.metrics import api_schema, catalogue, daily, query
 from apps.metrics.answers import answer
 from apps.metrics.query import Dialect
 from apps.organizations.rest import project_id
 from apps.tracing.rest import TelemetryView
+
+_V1 = Dialect(catalogue.V1, row_limit=query.MAX_ROWS, guards_rare=False)
+_V2 = Dialect(catalogue.V2, row_limit=100, guards_rare=True)
+_TAG = "Metrics"
+_ERRORS = (*ERRORS, 422)
 
 
 class _Metrics(TelemetryView):
@@ -29,8 +35,16 @@ class Metrics(_Metrics):
     """GET /api/public/metrics."""
 
     resource = "public-api-metrics"
-    dialect = Dialect(catalogue.V1, row_limit=query.MAX_ROWS, guards_rare=False)
+    dialect = _V1
 
+    @documented(
+        "Ask about traces, observations or scores (first version)",
+        tag=_TAG,
+        response=api_schema.MetricsAnswer,
+        example=api_schema.EXAMPLE,
+        parameters=api_schema.asked(_V1),
+        errors=_ERRORS,
+    )
     def get(self, request: Request) -> Response:
         """Rows of the answer."""
         return self._answer(request)
@@ -40,8 +54,16 @@ class MetricsV2(_Metrics):
     """GET /api/public/v2/metrics."""
 
     resource = "public-api-v2-metrics"
-    dialect = Dialect(catalogue.V2, row_limit=100, guards_rare=True)
+    dialect = _V2
 
+    @documented(
+        "Ask about observations or scores",
+        tag=_TAG,
+        response=api_schema.MetricsAnswer,
+        example=api_schema.EXAMPLE,
+        parameters=api_schema.asked(_V2),
+        errors=_ERRORS,
+    )
     def get(self, request: Request) -> Response:
         """Rows of the answer."""
         return self._answer(request)
@@ -53,6 +75,14 @@ class DailyMetrics(TelemetryView):
     scope = "read"
     resource = "public-api-daily-metrics-legacy"
 
+    @documented(
+        "List days and what each model did on them",
+        tag=_TAG,
+        response=api_schema.DailyMetricsPage,
+        example=api_schema.DAYS_EXAMPLE,
+        parameters=api_schema.CHOICE,
+        errors=_ERRORS,
+    )
     def get(self, request: Request) -> Response:
         """A page of days."""
         given = Parameters(request.query_params)

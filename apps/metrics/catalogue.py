@@ -34,6 +34,12 @@ class Dimension:
     kind: Kind = Kind.TEXT
     needs: tuple[str, ...] = ()
     is_rare: bool = False  # nearly every row has another value: v2 wants a bounded question
+    is_each: bool = False  # of a list every element is a group; rows without any are in none
+
+    @property
+    def group(self) -> str:
+        """The SQL to group by."""
+        return f"arrayJoin(arrayDistinct({self.sql}))" if self.is_each else self.sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +181,8 @@ OBSERVATIONS = View(
         Dimension("promptName", "o.prompt_name"),
         Dimension("promptVersion", "o.prompt_version", Kind.NUMBER),
         Dimension("startTimeMonth", "formatDateTime(o.start_time, '%Y-%m')"),
+        Dimension("toolNames", "o.tool_names", Kind.LIST, is_each=True),
+        Dimension("calledToolNames", "o.called_tool_names", Kind.LIST, is_each=True),
     ),
     measures=_measured(
         _COUNT,
@@ -190,6 +198,8 @@ OBSERVATIONS = View(
         Measure("outputCost", _cost_of("output")),
         Measure("totalCost", "o.total_cost"),
         Measure("countScores", "c.scores", (SCORES,)),
+        Measure("toolDefinitions", "nullIf(length(o.tool_names), 0)"),
+        Measure("toolCalls", "nullIf(length(o.called_tool_names), 0)"),
     ),
     name_aliases=("observationName",),
 )
@@ -259,7 +269,9 @@ def _scores(name: str, types: str, own: Dimension, *measures: Measure) -> View:
 _SCORES = (
     _scores("scores-numeric", "'NUMERIC', 'BOOLEAN'", Dimension("value", "s.value", Kind.NUMBER), _VALUE),
     _scores("scores-categorical", "'CATEGORICAL'", Dimension("stringValue", "s.string_value")),
-    _scores("scores-boolean", "'BOOLEAN'", Dimension("booleanValue", "s.value = 1", Kind.BOOLEAN), _VALUE),
+    _scores(
+        "scores-boolean", "'BOOLEAN'", Dimension("booleanValue", "toBool(s.value = 1)", Kind.BOOLEAN), _VALUE
+    ),
 )
 
 # A score's own session and run, where version 1 has the session of its trace.

@@ -67,7 +67,7 @@ class Statement:
 def compile(query: Query, project_id: str) -> Statement:
     """The statement; it may answer one row more than the query's limit, which says that there are more."""
     binder = Binder({"project": project_id})
-    grouped = [(dimension.name, dimension.sql) for dimension in query.dimensions]
+    grouped = [(dimension.name, dimension.group) for dimension in query.dimensions]
     if query.granularity:
         time = f"{query.view.alias}.{query.view.time}"
         grouped.insert(0, (TIME, buckets.sql(query.granularity, time)))

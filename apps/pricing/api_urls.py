@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.pricing.api import ModelDetail, Models
+
+urlpatterns = [
+    path("models", Models.as_view()),
+    path("models/<name:model_id>", ModelDetail.as_view()),
+]

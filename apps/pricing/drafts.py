@@ -11,18 +11,20 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import regex
 from django.utils.dateparse import parse_date, parse_datetime
 
+from apps.core.clock import MAX_MICROS, MIN_MICROS, from_datetime
 from apps.core.errors import InvalidRequest
+from apps.core.validation import json_problem
 from apps.pricing.models import PricingTier, Tokenizer, Unit
-from apps.pricing.rules import parse_condition
+from apps.pricing.rules import compile_pattern, parse_condition
 from apps.pricing.usage import dollars
 
 MAX_TIERS = 50
 MAX_PRICES = 100
 MAX_PATTERN = 5000
 MAX_NAME = 200
+MAX_FIELD = 500_000  # bytes of JSON
 _FLAT = {"inputPrice": "input", "outputPrice": "output", "totalPrice": "total"}
 
 
@@ -71,16 +73,22 @@ class ModelDraft:
     tokenizer_config: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_draft(data: Mapping[str, Any]) -> ModelDraft:
+def read_draft(data: Any) -> ModelDraft:
     """A definition from `{modelName, matchPattern, unit, …}` with flat prices or `pricingTiers`."""
-    tokenizer = data.get("tokenizerId") or ""
-    if tokenizer and tokenizer not in Tokenizer.values:
+    if not isinstance(data, Mapping):
+        raise InvalidRequest("a model must be an object with modelName, matchPattern, unit and prices")
+    for field_, value in data.items():
+        problem = json_problem(value, MAX_FIELD)
+        if problem:
+            raise InvalidRequest(f"{field_[:100]}: {problem}")
+    tokenizer = "" if data.get("tokenizerId") is None else data["tokenizerId"]
+    if not isinstance(tokenizer, str) or (tokenizer and tokenizer not in Tokenizer.values):
         raise InvalidRequest(f"tokenizerId must be one of {', '.join(Tokenizer.values)}, or null")
-    config = data.get("tokenizerConfig") or {}
+    config = {} if data.get("tokenizerConfig") is None else data["tokenizerConfig"]
     if not isinstance(config, Mapping):
         raise InvalidRequest("tokenizerConfig must be an object")
-    unit = data.get("unit") or Unit.TOKENS.value
-    if unit not in Unit.values:
+    unit = Unit.TOKENS.value if data.get("unit") is None else data["unit"]
+    if not isinstance(unit, str) or unit not in Unit.values:
         raise InvalidRequest(f"unit must be one of {', '.join(Unit.values)}")
     return ModelDraft(
         name=_text(data, "modelName", MAX_NAME),
@@ -103,8 +111,8 @@ def _text(data: Mapping[str, Any], name: str, longest: int) -> str:
 def _pattern(data: Mapping[str, Any]) -> str:
     pattern = _text(data, "matchPattern", MAX_PATTERN)
     try:
-        regex.compile(pattern)
-    except regex.error as error:
+        compile_pattern(pattern)
+    except ValueError as error:
         raise InvalidRequest(f"matchPattern is not a valid regular expression: {error}") from error
     return pattern
 
@@ -116,7 +124,10 @@ def _start_date(value: object) -> datetime | None:
         moment = parse_datetime(str(value)) or datetime.fromisoformat(str(parse_date(str(value))))
     except ValueError:
         raise InvalidRequest("startDate must be an ISO 8601 date or date and time") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not MIN_MICROS <= from_datetime(moment) <= MAX_MICROS:
+        raise InvalidRequest("startDate must lie between 1970 and 2262")
+    return moment
 
 
 # --- tiers --------------------------------------------------------------------------------------------------

@@ -22,8 +22,12 @@ from apps.pricing.usage_keys import expand
 logger = logging.getLogger(__name__)
 
 PATTERN_SECONDS = 0.05  # longest a single pattern may run
+MAX_PATTERN_SIZE = 1_000_000  # characters once repeats are written out, which takes at most some 100 MB
+MAX_PATTERN_DEPTH = 100  # parentheses
 _MAX_REMEMBERED_KEYS = 500  # usage keys whose answer a condition remembers
 
+_COUNTS = regex.compile(r"\{(\d*)(?:,(\d*))?\}")
+_BRACKETS = regex.compile(r"\\.|([()])", regex.DOTALL)
 _HOURS = regex.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 _OPERATORS: dict[str, Callable[[int, float], bool]] = {
     "gt": operator.gt,
@@ -42,6 +46,27 @@ def search(pattern: regex.Pattern[str], text: str, seconds: float = PATTERN_SECO
     except TimeoutError:
         logger.warning("A match pattern ran out of time and was skipped: %.100s", pattern.pattern)
         return False
+
+
+def compile_pattern(text: str, flags: int = 0) -> regex.Pattern[str]:
+    """A pattern that a person wrote. ValueError says what is wrong with it.
+
+    The engine writes counted repeats out, so that a few nested ones would take all memory there is.
+    """
+    size = len(text)
+    for counts in _COUNTS.findall(text):
+        size *= max(int(count[:9]) if count else 1 for count in counts) or 1
+    if size > MAX_PATTERN_SIZE:
+        raise ValueError("its counted repeats, as in {10}, come to too many in all")
+    depth = 0
+    for bracket in _BRACKETS.findall(text):
+        depth += {"(": 1, ")": -1}.get(bracket, 0)
+        if depth > MAX_PATTERN_DEPTH:
+            raise ValueError(f"its parentheses are more than {MAX_PATTERN_DEPTH} deep")
+    try:
+        return regex.compile(text, flags)
+    except regex.error as error:
+        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +165,14 @@ def _usage_condition(data: Mapping[str, Any]) -> UsageCondition:
     text, value = data["usageDetailPattern"], data.get("value")
     if not isinstance(text, str) or not 1 <= len(text) <= 200:
         raise ValueError("usageDetailPattern must have 1 to 200 characters")
-    if data.get("operator") not in _OPERATORS:
+    if not isinstance(data.get("operator"), str) or data["operator"] not in _OPERATORS:
         raise ValueError(f"operator of a usage condition must be one of {', '.join(_OPERATORS)}")
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise ValueError("value of a usage condition must be a number of at least 0")
     flags = 0 if data.get("caseSensitive", False) else regex.IGNORECASE
     try:
-        pattern = regex.compile(text, flags)
-    except regex.error as error:
+        pattern = compile_pattern(text, flags)
+    except ValueError as error:
         raise ValueError(f"usageDetailPattern is not a valid regular expression: {error}") from error
     return UsageCondition(pattern, _OPERATORS[data["operator"]], value)
 

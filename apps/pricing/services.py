@@ -5,14 +5,17 @@ Each change adds a revision, which costs computed under it name; stored costs st
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Max
 
 from apps.audit import services as audit
 from apps.audit.services import Actor
-from apps.core.errors import InvalidRequest
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.ids import new_id
 from apps.organizations.models import Project
 from apps.pricing.drafts import ModelDraft
@@ -20,18 +23,35 @@ from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision
 
 MAX_MODELS = 1000  # a project's own definitions; all their patterns may run for one new name
 
+# Of a definition that a project names itself. Managed ones have a colon, and more of them come with updates.
+_OWN_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
-def create_model(*, actor: Actor, project: Project, draft: ModelDraft) -> ModelDefinition:
+
+def create_model(*, actor: Actor, project: Project, draft: ModelDraft, model_id: str = "") -> ModelDefinition:
     """A new definition of a project. InvalidRequest when the name is taken or there are too many."""
-    with transaction.atomic():
+    with _taken_at_once(draft), transaction.atomic():
         own = ModelDefinition.objects.select_for_update().filter(project_id=project.id)
         if own.count() >= MAX_MODELS:
             raise InvalidRequest(f"a project has at most {MAX_MODELS} models of its own; delete some first")
         _check_name_free(project.id, draft.name, except_id="")
-        model = ModelDefinition(id=new_id(), project_id=project.id, revision=1, **_columns(draft))
+        model = ModelDefinition(id=model_id or new_id(), project_id=project.id, revision=1, **_columns(draft))
         model.save(force_insert=True)
         _write_tiers(actor, model, draft)
         _record(actor, "create", project, model, after=content(draft))
+    return model
+
+
+def put_model(*, actor: Actor, project: Project, model_id: str, draft: ModelDraft) -> ModelDefinition:
+    """Make a project's definition with this id, or give it other contents. NotFound when the id is that of
+    somebody else's, InvalidRequest when it cannot be one."""
+    model = ModelDefinition.objects.filter(id=model_id).first()
+    if model is None:
+        if not _OWN_ID.fullmatch(model_id):
+            raise InvalidRequest("id: letters, digits, _, . and - only, at most 100 of them")
+        return create_model(actor=actor, project=project, draft=draft, model_id=model_id)
+    if model.project_id != project.id:
+        raise NotFound(f"There is no model {model_id} that this project could change.")
+    replace_model(actor=actor, project=project, model=model, draft=draft)
     return model
 
 
@@ -40,7 +60,7 @@ def replace_model(*, actor: Actor, project: Project, model: ModelDefinition, dra
     before = _content_in_force(model)
     if before == content(draft):
         return
-    with transaction.atomic():
+    with _taken_at_once(draft), transaction.atomic():
         _check_name_free(project.id, draft.name, except_id=model.id)
         last = PriceRevision.objects.filter(definition_id=model.id).aggregate(last=Max("number"))["last"] or 0
         for name, value in _columns(draft).items():
@@ -97,10 +117,19 @@ def _write_tiers(actor: Actor, model: ModelDefinition, draft: ModelDraft) -> Non
     _touch()
 
 
+@contextmanager
+def _taken_at_once(draft: ModelDraft) -> Iterator[None]:
+    """Two requests at the same moment pass the same checks; the database takes one."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise InvalidRequest(f"modelName: {draft.name} was changed by another request; try again") from error
+
+
 def _check_name_free(project_id: str, name: str, *, except_id: str) -> None:
     if ModelDefinition.objects.filter(project_id=project_id, name=name).exclude(id=except_id).exists():
         raise InvalidRequest(
-            f"the project has a model named {name} already; choose another name or change that one"
+            f"modelName: the project has a model named {name} already; choose another name or change that one"
         )
 
 

@@ -18,6 +18,7 @@ from apps.organizations.rest import actor_of, project_id
 from apps.pricing import catalogue
 from apps.tracing import api_schema, deletion, repository, scores, shapes, trace_list
 from apps.tracing.columns import TRACE_COLUMNS, column
+from apps.tracing.prompt_links import prompt_ids
 from apps.tracing.records import ObservationRow
 from apps.tracing.rest import TelemetryView
 from apps.tracing.tables import SummaryRow
@@ -183,13 +184,13 @@ class TraceDetail(TelemetryView):
         else:
             observations = []
             said, answered, received = _content(row) if "io" in groups else ("", "", "")
-        prices = catalogue.current()
+        prices, prompts = catalogue.current(), prompt_ids(project, observations)
         judged = scores.scores_of_trace(project, trace_id) if "scores" in groups else []
         shape = shapes.trace(
             row.summary,
             content=(said, answered) if "io" in groups else None,
             received=received,
-            observations=[shapes.observation(part, prices) for part in observations],
+            observations=[shapes.observation(part, prices, prompts) for part in observations],
             scores=shapes.scores_shown(judged),
             metrics="metrics" in groups,
         )

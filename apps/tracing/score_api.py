@@ -8,10 +8,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.errors import NotFound
+from apps.core.openapi import documented
 from apps.organizations.rest import project_id
 from apps.tracing import score_list, score_query, score_shapes, scores
+from apps.tracing import score_schema as schema
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.rest import TelemetryView
+
+_DELETED = "Score deleted"
 
 
 class Scores(TelemetryView):
@@ -19,6 +23,13 @@ class Scores(TelemetryView):
 
     scope = "read"
 
+    @documented(
+        "List scores of traces and observations, newest first",
+        tag="Scores (first version)",
+        response=schema.GetScoresResponse,
+        example=schema.FIRST_PAGE,
+        parameters=schema.NUMBERED,
+    )
     def get(self, request: Request) -> Response:
         """A page, newest first."""
         return Response(_numbered(request, first_version=True))
@@ -28,7 +39,14 @@ class ScoreDetail(TelemetryView):
     """GET and DELETE /api/public/scores/{scoreId}."""
 
     scopes = {"GET": "read", "DELETE": "write"}
+    resources = {"DELETE": "score-delete"}
 
+    @documented(
+        "Get a score of a trace or an observation",
+        tag="Scores (first version)",
+        response=schema.Score,
+        example=schema.SCORE,
+    )
     def get(self, request: Request, score_id: str) -> Response:
         """One score of a trace or an observation."""
         score = _found(request, score_id)
@@ -36,10 +54,17 @@ class ScoreDetail(TelemetryView):
             raise _missing(score_id)
         return Response(score_shapes.score(score))
 
+    @documented(
+        "Delete a score of any kind",
+        tag="Scores",
+        response=schema.ScoreDeleted,
+        status=202,
+        example={"message": _DELETED},
+    )
     def delete(self, request: Request, score_id: str) -> Response:
         """Delete a score of any kind; one that is not there counts as deleted."""
         scores.delete(project_id(request), score_id)
-        return Response({"message": "Score deleted"}, status=202)
+        return Response({"message": _DELETED}, status=202)
 
 
 class ScoresV2(TelemetryView):
@@ -47,6 +72,13 @@ class ScoresV2(TelemetryView):
 
     scope = "read"
 
+    @documented(
+        "List scores of every kind, newest first",
+        tag="Scores",
+        response=schema.GetScoresResponse,
+        example=schema.SECOND_PAGE,
+        parameters=schema.NUMBERED,
+    )
     def get(self, request: Request) -> Response:
         """A page, newest first."""
         return Response(_numbered(request, first_version=False))
@@ -57,6 +89,7 @@ class ScoreDetailV2(TelemetryView):
 
     scope = "read"
 
+    @documented("Get a score of any kind", tag="Scores", response=schema.Score, example=schema.SCORE)
     def get(self, request: Request, score_id: str) -> Response:
         """One score of any kind."""
         return Response(score_shapes.score(_found(request, score_id)))
@@ -67,6 +100,13 @@ class ScoresV3(TelemetryView):
 
     scope = "read"
 
+    @documented(
+        "List scores of every kind, newest first, page after page",
+        tag="Scores (third version)",
+        response=schema.GetScoresV3Response,
+        example=schema.THIRD_PAGE,
+        parameters=schema.FOLLOWING,
+    )
     def get(self, request: Request) -> Response:
         """A page, newest first, and the cursor of the next one while there is one."""
         asked = score_query.following(request.query_params)

@@ -30,6 +30,7 @@ from tests import factories
 from tests.support.otlp import recorded_grpc, request
 from tests.support.ports import free_port
 from tests.support.program import Sender
+from tests.support.waiting import until
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
@@ -252,6 +253,23 @@ async def test_a_deadline_ends_the_call_and_what_arrived_is_stored(
     assert len(caller.stored()) == 1
     await caller.call(request({}))  # by whose end the other's is over
     assert caller.sender.application.intake.budget._held == 0
+
+
+async def test_a_message_counts_before_it_is_read(caller: Caller):
+    intake = caller.sender.application.intake
+    metadata = [("authorization", caller.sender.authorization)]
+    silent = caller.channel.stream_unary(TRACES)(metadata=metadata)
+    await silent.wait_for_connection()
+    await until(lambda: intake.budget._held, "the call")
+    assert intake.budget._held == intake.budget.limit // grpc_server.READ_PART
+    silent.cancel()
+    await until(lambda: intake.budget._held == 0, "its end")
+    with intake.budget.share() as share:
+        share.take(intake.budget.limit)
+        silent = caller.channel.stream_unary(TRACES)(metadata=metadata)  # never sends anything
+        with pytest.raises(aio.AioRpcError) as refused:
+            await silent
+        assert refused.value.code() is StatusCode.UNAVAILABLE
 
 
 async def test_slow_senders_do_not_hold_up_others(caller: Caller, monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ dictionaries alone.
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from apps.tracing.records import Level, Observation, ObservationType, Score, ScoreType, TraceFacts
 from tests.metrics.rows import DAY, HOUR, MONDAY, store
@@ -98,6 +101,8 @@ def _observation(draw: random.Random, trace: Item, place: int) -> Item:
         "usage": usage,
         "cost": cost,
         "total_cost": sum(cost.values(), Decimal(0)) if cost else None,
+        "tools": draw.sample(["find", "buy"], draw.randrange(3)),
+        "called": draw.choices(["find", "buy"], k=draw.randrange(4)),
         "scores": [],
     }
 
@@ -157,8 +162,22 @@ def _stored(project: str, item: Item, facts: TraceFacts) -> Observation:
         is_root=item["root"], name=item["name"], type=item["type"], level=item["level"],
         environment=item["environment"], version=item["version"], release=item["release"],
         model=item["model"], prompt_name=item["prompt"], prompt_version=item["prompt_version"],
+        input=_offer(item["tools"]), output=_calls(item["called"]),
         usage=dict(item["usage"]), cost=dict(item["cost"]), total_cost=item["total_cost"], trace=facts,
     )  # fmt: skip
+
+
+def _offer(tools: list[str]) -> str:
+    functions = [{"type": "function", "function": {"name": name}} for name in tools]
+    return orjson.dumps({"messages": [{"role": "user", "content": "go"}], "tools": functions}).decode()
+
+
+def _calls(called: list[str]) -> str:
+    functions = [
+        {"id": str(place), "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for place, name in enumerate(called)
+    ]
+    return orjson.dumps({"role": "assistant", "content": "", "tool_calls": functions}).decode()
 
 
 def _stored_score(project: str, item: Item) -> Score:
@@ -259,7 +278,7 @@ DIMENSIONS: dict[str, dict[str, Value]] = {
         "parentObservationId": _get("parent"), "type": lambda o: o["type"].value, "name": _get("name"),
         "level": lambda o: o["level"].value, "version": _get("version"), "providedModelName": _get("model"),
         "promptName": _get("prompt"), "promptVersion": _get("prompt_version"),
-        "startTimeMonth": _month("start"),
+        "startTimeMonth": _month("start"), "toolNames": _get("tools"), "calledToolNames": _get("called"),
     },
     "scores-numeric": {**_OF_SCORE, "value": _get("value")},
     "scores-categorical": {**_OF_SCORE, "stringValue": _get("string")},
@@ -292,7 +311,8 @@ MEASURES: dict[str, dict[str, Value]] = {
         "outputTokensPerSecond": _rate(lambda o: _matching(o["usage"], "output"), "first_token"),
         "tokensPerSecond": _rate(_tokens, "start"), "inputCost": lambda o: _matching(o["cost"], "input"),
         "outputCost": lambda o: _matching(o["cost"], "output"), "totalCost": _get("total_cost"),
-        "countScores": lambda o: len(o["scores"]),
+        "countScores": lambda o: len(o["scores"]), "toolDefinitions": lambda o: len(o["tools"]) or None,
+        "toolCalls": lambda o: len(o["called"]) or None,
     },
     "scores-numeric": {"count": _one, "value": _get("value")},
     "scores-categorical": {"count": _one},
@@ -378,12 +398,18 @@ def groups(
     if not question["dimensions"] and granularity is None:
         found[()] = []  # there even when nothing is
     for item in items:
-        key = [bucket(granularity, item[time])] if granularity else []
-        for each in question["dimensions"]:
-            value = dimensions[each["field"]](item)
-            key.append(tuple(value) if isinstance(value, list) else None if value == "" else value)
-        found.setdefault(tuple(key), []).append(item)
+        parts = [[bucket(granularity, item[time])]] if granularity else []
+        parts += [_told(each["field"], dimensions[each["field"]](item)) for each in question["dimensions"]]
+        for key in itertools.product(*parts):
+            found.setdefault(key, []).append(item)
     return found
+
+
+def _told(name: str, value: Any) -> list[Any]:
+    """The groups that a row with this value is in."""
+    if name in ("toolNames", "calledToolNames"):
+        return sorted(set(value))
+    return [tuple(value) if isinstance(value, list) else None if value == "" else value]
 
 
 def bucket(granularity: str, micros: int) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 BUCKET = "files"
-START_SECONDS = 60
 
 
 @contextmanager
@@ -39,13 +38,14 @@ def _make_bucket(process: subprocess.Popen[bytes], endpoint: str) -> None:
     signed = {"authorization": "AWS4-HMAC-SHA256 Credential=some-key/20260101/eu-central-1/s3/aws4_request"}
     where = "<LocationConstraint>eu-central-1</LocationConstraint>"
     where = f"<CreateBucketConfiguration>{where}</CreateBucketConfiguration>"
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+
+    def is_made() -> bool:
         try:
             answer = httpx.put(f"{endpoint}/{BUCKET}", headers=signed, content=where)
-            assert answer.status_code == 200, answer.text
-            return
         except httpx.TransportError:
             assert process.poll() is None, "moto's server ended"
-            assert time.monotonic() < deadline, "moto's server did not start"
-            time.sleep(0.1)
+            return False
+        assert answer.status_code == 200, answer.text
+        return True
+
+    wait_until(is_made, "the start of moto's server")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -16,7 +15,7 @@ from apps.core.clock import now_micros
 from apps.outbox.models import Mail
 from litefuse_web import celery, embedded_celery
 from litefuse_web.embedded_celery import EmbeddedCelery
-from litefuse_web.memory_broker import bell
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -140,9 +139,7 @@ def test_what_an_earlier_process_left_undone_is_sent_at_the_start(settings) -> N
     runner = EmbeddedCelery(threads=1)
     runner.start()
     try:
-        deadline = time.monotonic() + WAIT
-        while not mail.outbox and time.monotonic() < deadline:
-            bell.wait_beyond(bell.count(), 0.1)
+        wait_until(lambda: mail.outbox, "the mail")
     finally:
         assert runner.stop(WAIT)
     assert [sent.subject for sent in mail.outbox] == ["Left"]

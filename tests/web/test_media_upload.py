@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from tests.conftest import Launcher
 from tests.support import media
 from tests.support.provisioned import CREDENTIALS, ENVIRONMENT
 from tests.support.server import ServerProcess
+from tests.support.waiting import wait_until
 
 PIECE = bytes(range(256)) * 4096
 PIECES = 192
@@ -84,10 +84,7 @@ def test_who_leaves_early_leaves_nothing(server: ServerProcess, client: httpx.Cl
     put = httpx.put(made["uploadUrl"], content=content, headers=media.headers(content))
     assert put.status_code == 200
     assert client.get(f"/api/public/media/{made['mediaId']}").status_code == 200
-    deadline = time.monotonic() + 30
-    while arriving(server) and time.monotonic() < deadline:
-        time.sleep(0.05)  # the server notices by itself
-    assert arriving(server) == []
+    wait_until(lambda: arriving(server) == [], "the end of the upload")  # which the server notices by itself
 
 
 def test_a_refused_file_is_refused_at_once(client: httpx.Client) -> None:

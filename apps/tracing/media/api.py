@@ -11,9 +11,11 @@ from rest_framework.response import Response
 
 from apps.core.clock import from_datetime, iso_millis, now_micros
 from apps.core.errors import InvalidRequest
+from apps.core.openapi import documented
 from apps.core.validation import Fields
 from apps.organizations.connection import connection_of
 from apps.organizations.rest import KeyView, project_id
+from apps.tracing.media import api_schema as schema
 from apps.tracing.media import services, types
 from apps.tracing.media.announce import announce
 from apps.tracing.media.models import MAX_ID
@@ -29,7 +31,17 @@ class MediaCollection(KeyView):
     """POST /api/public/media."""
 
     scope = "ingest"
+    resource = "media-upload"
 
+    @documented(
+        "Announce a file",
+        tag="Media",
+        response=schema.MediaUpload,
+        status=201,
+        example=schema.UPLOAD,
+        request=schema.NewMedia,
+        request_example=schema.NEW,
+    )
     def post(self, request: Request) -> Response:
         """The id of a file, and where to PUT it; null when the project has it already."""
         wanted = _announcement(request.data)
@@ -47,7 +59,9 @@ class MediaDetail(KeyView):
     """GET and PATCH /api/public/media/{mediaId}."""
 
     scopes = {"GET": "read", "PATCH": "ingest"}
+    resources = {"PATCH": "media-upload"}
 
+    @documented("Get a file that is here", tag="Media", response=schema.Media, example=schema.MEDIA)
     def get(self, request: Request, media_id: str) -> Response:
         """A file that is here, with an address that opens it for a while."""
         media = services.get(project_id(request), media_id)
@@ -63,6 +77,14 @@ class MediaDetail(KeyView):
             }
         )
 
+    @documented(
+        "Report how an upload went",
+        tag="Media",
+        response={"type": "object"},
+        example={},
+        request=schema.MediaReport,
+        request_example=schema.REPORT,
+    )
     def patch(self, request: Request, media_id: str) -> Response:
         """How an upload went."""
         project = project_id(request)

@@ -10,9 +10,11 @@ from rest_framework.response import Response
 from apps.core.clock import from_datetime, iso_millis
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.ids import is_tenant_id
+from apps.core.openapi import PAGE, documented
 from apps.core.parameters import Parameters
 from apps.core.validation import Fields
 from apps.organizations.rest import KeyView, actor_of, project_id, project_of
+from apps.tracing import score_schema as schema
 from apps.tracing.score_configs import services
 from apps.tracing.score_configs.models import MAX_NAME, DataType, ScoreConfig
 from apps.tracing.score_configs.services import Category, Content
@@ -20,6 +22,7 @@ from apps.tracing.score_configs.services import Category, Content
 MAX_CATEGORIES = 1000
 MAX_LABEL = 500
 MAX_DESCRIPTION = 10_000
+_TAG = "Score configs"
 _CHANGEABLE = ("isArchived", "name", "minValue", "maxValue", "categories", "description")
 
 
@@ -28,6 +31,13 @@ class ScoreConfigs(KeyView):
 
     scopes = {"GET": "read", "POST": "write"}
 
+    @documented(
+        "List score configs, newest first",
+        tag=_TAG,
+        response=schema.ScoreConfigsPage,
+        example=schema.CONFIGS_PAGE,
+        parameters=PAGE,
+    )
     def get(self, request: Request) -> Response:
         """A page, newest first, archived ones included."""
         parameters = Parameters(request.query_params)
@@ -37,6 +47,14 @@ class ScoreConfigs(KeyView):
         part = rows.order_by("-created_at", "-id")[page.offset : page.offset + page.limit]
         return Response(page.answer([shape(row) for row in part], rows.count()))
 
+    @documented(
+        "Create a score config",
+        tag=_TAG,
+        response=schema.ScoreConfig,
+        example=schema.CONFIG,
+        request=schema.CreateScoreConfig,
+        request_example=schema.NEW_CONFIG,
+    )
     def post(self, request: Request) -> Response:
         """A new config."""
         fields = Fields(request.data)
@@ -58,6 +76,7 @@ class ScoreConfigDetail(KeyView):
 
     scopes = {"GET": "read", "PATCH": "write"}
 
+    @documented("Get a score config", tag=_TAG, response=schema.ScoreConfig, example=schema.CONFIG)
     def get(self, request: Request, config_id: str) -> Response:
         """One config."""
         rows = ScoreConfig.objects.filter(project=project_id(request), id=_checked(config_id))
@@ -66,6 +85,14 @@ class ScoreConfigDetail(KeyView):
             raise NotFound(f"There is no score config {config_id} in this project.")
         return Response(shape(config))
 
+    @documented(
+        "Change a score config, or archive it",
+        tag=_TAG,
+        response=schema.ScoreConfig,
+        example={**schema.CONFIG, "isArchived": True},
+        request=schema.UpdateScoreConfig,
+        request_example={"isArchived": True},
+    )
     def patch(self, request: Request, config_id: str) -> Response:
         """Change some of its fields."""
         changes = _changes(Fields(request.data))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from redis import Redis
@@ -12,6 +11,7 @@ from apps.core.errors import InvalidRequest
 from apps.ingestion.inspector.shared import Shared
 from tests.ingestion.inspector.conftest import MakeEntry
 from tests.support.otlp import request
+from tests.support.waiting import wait_until
 
 SECRET = "hush-hush"
 BODY = request({"name": "a span", "attributes": {"password": SECRET}}, resource={"token": SECRET})
@@ -27,26 +27,18 @@ def two(redis_url: str) -> Iterator[tuple[Shared, Shared]]:
     there.close()
 
 
-def soon(check: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < until, "it never came"
-        time.sleep(0.01)
-
-
 def test_each_sees_what_all_received(two: tuple[Shared, Shared], entry: MakeEntry, redis_url: str):
     here, there = two
     made = [entry(received=2, stored=2, has_body=True) for _ in range(3)]
     here.add(made[0], BODY)
     there.add(made[1], BODY)
     here.add(made[2], b"\xff\xff no protobuf")
-    soon(lambda: len(here.entries("p")) == len(there.entries("p")) == 3)
+    wait_until(lambda: len(here.entries("p")) == len(there.entries("p")) == 3)
     assert [e.id for e in here.entries("p")] == [e.id for e in there.entries("p")]
     assert here.entries("other") == []
-    soon(lambda: there.tallies("p")["k"].requests == 3)
+    wait_until(lambda: there.tallies("p")["k"].requests == 3)
     assert there.tallies("p")["k"].received == 6
-    soon(lambda: b'"a span"' in there.readable("p", made[0].id))
+    wait_until(lambda: b'"a span"' in there.readable("p", made[0].id))
     shown = there.readable("p", made[0].id)
     assert SECRET.encode() not in shown and b"[removed]" in shown
     assert there.readable("q", made[0].id) == b""
@@ -63,14 +55,14 @@ def test_forgetting_reaches_every_process(two: tuple[Shared, Shared], entry: Mak
     first, second = entry(traces=("t1",), has_body=True), entry(traces=("t2",), has_body=True)
     here.add(first, BODY)
     here.add(second, BODY)
-    soon(lambda: len(there.entries("p")) == 2)
-    soon(lambda: bool(there.readable("p", first.id)))
+    wait_until(lambda: len(there.entries("p")) == 2)
+    wait_until(lambda: bool(there.readable("p", first.id)))
     there.forget("p", frozenset({"t1"}))
-    soon(lambda: there.readable("p", first.id) == b"")
+    wait_until(lambda: there.readable("p", first.id) == b"")
     assert there.readable("p", second.id)
     assert [e.forgotten for e in there.entries("p")] == [False, True]
     there.forget("p")
-    soon(lambda: here.entries("p") == [] and there.entries("p") == [])
+    wait_until(lambda: here.entries("p") == [] and there.entries("p") == [])
     assert there.tallies("p") == {}
 
 
