@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from apps.prompts.models import MAX_NUMBER, NAME_LENGTH, Kind, PromptVersion
 from apps.prompts.references import Node, Reference
@@ -39,7 +39,7 @@ def node(version: PromptVersion) -> Node:
     return Node(version.id, prompt.name, version.number, prompt.kind == Kind.TEXT, version.content)
 
 
-def version_ids(project_id: str, wanted: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], str]:
+def version_ids(project_id: str, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int | None], str]:
     """Ids of the versions that observations name by prompt name and number; unknown ones are left out.
 
     One query for any number of them, none for none.

@@ -18,6 +18,7 @@ from apps.organizations.rest import actor_of, project_id
 from apps.pricing import catalogue
 from apps.tracing import api_schema, deletion, repository, scores, shapes, trace_list
 from apps.tracing.columns import TRACE_COLUMNS, column
+from apps.tracing.prompt_links import prompt_ids
 from apps.tracing.records import ObservationRow, TraceSummary
 from apps.tracing.rest import TelemetryView
 from apps.tracing.tables import SummaryRow
@@ -180,13 +181,13 @@ class TraceDetail(TelemetryView):
         groups = groups_of(request.query_params.getlist("fields"))
         rows = _observations(summary) if "observations" in groups else None
         wants_content = "io" in groups
-        prices = catalogue.current()
+        prices, prompts = catalogue.current(), prompt_ids(project, rows or ())
         judged = scores.scores_of_trace(project, trace_id) if "scores" in groups else []
         shape = shapes.trace(
             summary,
             content=repository.trace_content(project, trace_id) if wants_content else None,
             received=_received(summary, rows) if wants_content else "",
-            observations=[shapes.observation(row, prices) for row in rows or ()],
+            observations=[shapes.observation(row, prices, prompts) for row in rows or ()],
             scores=shapes.scores_shown(judged),
             metrics="metrics" in groups,
         )

@@ -16,6 +16,7 @@ from apps.organizations.rest import project_id
 from apps.pricing import catalogue
 from apps.tracing import api_schema, observation_list, shapes, shapes_v2
 from apps.tracing.columns import OBSERVATION_COLUMNS, OBSERVATION_V2_COLUMNS, column
+from apps.tracing.prompt_links import prompt_ids
 from apps.tracing.records import Level, ObservationType
 from apps.tracing.rest import TelemetryView
 
@@ -75,11 +76,11 @@ class Observations(TelemetryView):
         page = parameters.page()
         conditions = _conditions(parameters, OBSERVATION_COLUMNS, "parentObservationId")
         parameters.check()
-        rows, total = observation_list.at_offset(
-            project_id(request), conditions, limit=page.limit, offset=page.offset
-        )
-        prices = catalogue.current()
-        return Response(page.answer([shapes.observation(row, prices, unpriced=None) for row in rows], total))
+        project = project_id(request)
+        rows, total = observation_list.at_offset(project, conditions, limit=page.limit, offset=page.offset)
+        prices, prompts = catalogue.current(), prompt_ids(project, rows)
+        data = [shapes.observation(row, prices, prompts, unpriced=None) for row in rows]
+        return Response(page.answer(data, total))
 
 
 class ObservationDetail(TelemetryView):
@@ -99,7 +100,8 @@ class ObservationDetail(TelemetryView):
         row = observation_list.by_id(project_id(request), observation_id)
         if row is None:
             raise NotFound(f"There is no observation {observation_id} in this project.")
-        return Response(shapes.observation(row, catalogue.current(), unpriced=None))
+        prompts = prompt_ids(row.project_id, [row])
+        return Response(shapes.observation(row, catalogue.current(), prompts, unpriced=None))
 
 
 class ObservationsV2(TelemetryView):
@@ -142,8 +144,9 @@ class ObservationsV2(TelemetryView):
         owners = {}
         if page.rows and groups & shapes_v2.OF_TRACE:
             owners = observation_list.trace_facts(project, {row.trace_id for row in page.rows})
+        prompts = prompt_ids(project, page.rows if "prompt" in groups else ())
         prices = catalogue.current()
-        data = [shapes_v2.observation(row, groups, expanded, owners, prices) for row in page.rows]
+        data = [shapes_v2.observation(row, groups, expanded, owners, prompts, prices) for row in page.rows]
         meta: dict[str, Any] = {"cursor": page.next_cursor} if page.next_cursor else {}
         return Response({"data": data, "meta": meta})
 

@@ -16,6 +16,7 @@ import orjson
 
 from apps.core.clock import iso_millis
 from apps.pricing.catalogue import Catalogue
+from apps.tracing.prompt_links import PromptIds, prompt_id
 from apps.tracing.received import system_metadata
 from apps.tracing.records import ObservationRow, Score, ScoreType, Session, TraceSummary
 
@@ -144,12 +145,13 @@ def score(row: Score) -> dict[str, Any]:
     }
     if row.type is not ScoreType.TEXT:
         shape["value"] = row.value
-    if row.type is not ScoreType.NUMERIC:
-        shape["stringValue"] = row.string_value
+    shape["stringValue"] = None if row.type is ScoreType.NUMERIC else row.string_value
     return shape
 
 
-def observation(row: ObservationRow, catalogue: Catalogue, *, unpriced: int | None = 0) -> dict[str, Any]:
+def observation(
+    row: ObservationRow, catalogue: Catalogue, prompts: PromptIds, *, unpriced: int | None = 0
+) -> dict[str, Any]:
     """An observation with every key of the first version; `unpriced` is the price where none is known."""
     usage = {side: _sum(row.usage, side) or 0 for side in ("input", "output")}
     total = row.usage.get("total", 0)
@@ -175,7 +177,7 @@ def observation(row: ObservationRow, catalogue: Catalogue, *, unpriced: int | No
         "model": row.model or None,
         "modelId": row.model_id or None,
         "modelParameters": parsed(row.model_parameters),
-        "promptId": None,
+        "promptId": prompt_id(row, prompts),
         "promptName": row.prompt_name or None,
         "promptVersion": row.prompt_version,
         "usageDetails": row.usage,

@@ -9,6 +9,7 @@ from apps.core.clock import iso_millis
 from apps.pricing.catalogue import Catalogue
 from apps.tracing.json_text import dumps
 from apps.tracing.observation_list import TraceFacts
+from apps.tracing.prompt_links import PromptIds, prompt_id
 from apps.tracing.received import system_metadata
 from apps.tracing.records import ObservationRow
 from apps.tracing.shapes import parsed, prices_of, seconds_to_first_token, time_or_none
@@ -38,10 +39,11 @@ def observation(
     groups: frozenset[str],
     expanded: frozenset[str],
     owners: Mapping[str, TraceFacts],
+    prompts: PromptIds,
     catalogue: Catalogue,
 ) -> dict[str, Any]:
     """An observation in these groups. `expanded`: keys of metadata to be given whole; `owners`: traces by
-    id, for the groups that tell of them."""
+    id, for the groups that tell of them; `prompts`: for the group that tells of those."""
     shape: dict[str, Any] = {
         "id": row.id,
         "traceId": row.trace_id,
@@ -61,6 +63,8 @@ def observation(
             shape |= write(row, owner)
     if "metadata" in groups:
         shape["metadata"] = _metadata(row, expanded)
+    if "prompt" in groups:
+        shape |= _prompt(row, prompts)
     if "model" in groups:
         shape |= _model(row, catalogue)
     return shape
@@ -102,8 +106,12 @@ def _usage(row: ObservationRow, owner: TraceFacts) -> dict[str, Any]:
     }
 
 
-def _prompt(row: ObservationRow, owner: TraceFacts) -> dict[str, Any]:
-    return {"promptId": None, "promptName": row.prompt_name or None, "promptVersion": row.prompt_version}
+def _prompt(row: ObservationRow, prompts: PromptIds) -> dict[str, Any]:
+    return {
+        "promptId": prompt_id(row, prompts),
+        "promptName": row.prompt_name or None,
+        "promptVersion": row.prompt_version,
+    }
 
 
 def _metrics(row: ObservationRow, owner: TraceFacts) -> dict[str, Any]:
@@ -122,7 +130,6 @@ _WRITERS: Mapping[str, Callable[[ObservationRow, TraceFacts], dict[str, Any]]] =
     "time": _time,
     "io": _io,
     "usage": _usage,
-    "prompt": _prompt,
     "metrics": _metrics,
     "trace_context": _trace_context,
 }

@@ -91,7 +91,8 @@ def test_first_version(stored: Keys):
     assert answer["meta"] == {"page": 1, "limit": 50, "totalItems": 5, "totalPages": 1}
     stray, text, categorical, boolean, numeric = answer["data"]
     facts = {"userId": "u", "tags": ["a", "b"], "environment": "prod"}
-    assert numeric.keys() == BASE | {"value", "trace"}
+    assert numeric.keys() == BASE | {"value", "stringValue", "trace"}
+    assert numeric["stringValue"] is None
     assert boolean.keys() == categorical.keys() == BASE | {"value", "stringValue", "trace"}
     assert text.keys() == BASE | {"stringValue", "trace"}
     assert [item["trace"] for item in (text, categorical, boolean, numeric)] == [facts] * 4
@@ -106,7 +107,7 @@ def test_first_version(stored: Keys):
 
 
 def test_one_of_the_first_version(stored: Keys):
-    assert stored.read.get("scores/numeric").json().keys() == BASE | {"value"}
+    assert stored.read.get("scores/numeric").json().keys() == BASE | {"value", "stringValue"}
     for id in ("correction", "session", "run", "absent"):
         assert stored.full.get(f"scores/{id}").status_code == 404
 
