@@ -17,8 +17,7 @@ from apps.evaluation.models import Comment
 from apps.organizations.access import organization_role
 from apps.organizations.models import Project
 from apps.prompts.models import PromptVersion
-from apps.tracing import repository
-from apps.tracing.records import TraceFilter
+from apps.tracing import repository, sessions
 
 _AT_ONCE = 500  # traces in one statement
 
@@ -132,8 +131,7 @@ def _observation(project_id: str, observation_id: str) -> str | None:
 
 
 def _session(project_id: str, session_id: str) -> str | None:
-    found = repository.list_traces(project_id, TraceFilter(session_id=session_id), limit=1)
-    return "" if found.traces else None
+    return "" if sessions.traces_of(project_id, session_id, limit=1) else None
 
 
 def _prompt(project_id: str, version_id: str) -> str | None:

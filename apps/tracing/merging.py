@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.tracing import pieces, registers
+from apps.tracing import growth, pieces, registers
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 from apps.tracing.stored import MAX_ARRIVALS, Stored, prepare
 
@@ -19,12 +19,19 @@ def merge(older: Stored, newer: Stored) -> Stored:
     """Both arrivals as one row, without prices (see `costs.settle`); `older` with its content.
 
     Whole spans: what came later wins where it says something. Records of events and pieces of spans: the
-    same row in any order. Neither is changed.
+    same row in any order, as far as rows may grow. Neither is changed.
     """
     arrivals = _remember(older.arrivals, newer.arrivals)
-    first, second = older.observation, newer.observation
+    merged = _merge(older.observation, newer.observation)
+    if growth.is_too_large(merged):
+        merged = _merge(older.observation, growth.without_additions(newer.observation))
+        merged.metadata = growth.marked(merged.metadata)
+    return prepare(merged, arrivals)
+
+
+def _merge(first: Observation, second: Observation) -> Observation:
     if not pieces.has_pieces(first) and not pieces.has_pieces(second):
-        return prepare(_merge_wholes(first, second), arrivals)
+        return _merge_wholes(first, second)
     (whole, piece), (other_whole, other_piece) = pieces.part(first), pieces.part(second)
     if piece and other_piece:
         piece = pieces.join(piece, other_piece)
@@ -34,8 +41,8 @@ def merge(older: Stored, newer: Stored) -> Stored:
     if whole is None or piece is None:
         merged = whole or piece
         assert merged is not None
-        return prepare(merged, arrivals)
-    return prepare(pieces.fill(whole, piece), arrivals)
+        return merged
+    return pieces.fill(whole, piece)
 
 
 def replaced(older: Stored, mapped: Stored) -> Stored:

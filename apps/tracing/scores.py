@@ -13,9 +13,12 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Literal
 
+from django.conf import settings
+
 from apps.core.clock import clamp_micros
 from apps.telemetry.gate import Gate, gate
 from apps.telemetry.native import Block, block
+from apps.tracing import growth
 from apps.tracing.locks import writing
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.store import chunks
@@ -40,7 +43,8 @@ _NEVER = 2**64  # later than every stamp
 
 def merge(first: Score, second: Score) -> Score:
     """Both arrivals as one score, the same in any order: of each field the greatest stamp speaks, of what
-    hangs on the first event the smallest; of values said at once the greater one."""
+    hangs on the first event the smallest; of values said at once the greater one. Only past what a row may
+    grow to (`growth`) the metadata of `first` stays."""
     merged = replace(
         first,
         said={},
@@ -61,6 +65,10 @@ def merge(first: Score, second: Score) -> Score:
             first, second, key=lambda score: (score.said.get(name, -1), score.metadata.get(key, ""))
         )
         merged.metadata[key], merged.said[name] = speaker.metadata[key], speaker.said.get(name, 0)
+    if growth.weight(merged.metadata) > settings.MAX_BODY_BYTES:
+        merged.metadata = growth.marked(first.metadata)
+        merged.said = {name: stamp for name, stamp in merged.said.items() if "metadata." not in name}
+        merged.said |= {name: stamp for name, stamp in first.said.items() if "metadata." in name}
     return merged
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from apps.telemetry.gate import Gate
-from apps.tracing.records import TraceFacts
+from apps.tracing.records import Score, TraceFacts
 from tests.metrics.rows import DAY, HOUR, MONDAY, at, store
 from tests.support.api import Caller, Keys, check_bad, check_refusals
 from tests.tracing.spans import root, span
@@ -386,3 +386,94 @@ def test_a_query_that_takes_too_long(ours: Keys, monkeypatch: pytest.MonkeyPatch
 def test_a_receipt_that_is_not_ours(ours: Keys):
     query = orjson.dumps(question()).decode()
     assert ours.full.get("metrics", query=query, minReceipt="forged").status_code == 400
+
+
+def test_a_changed_observation_counts_once(ours: Keys):
+    for tokens, model in ((1, "first"), (2, "second"), (5, "last")):
+        usage = {"input": tokens}
+        store(span(ours.project_id, "t", "a", start_time=MONDAY + HOUR, usage=usage))
+        store(span(ours.project_id, "t", "b", start_time=MONDAY + DAY, usage=usage, model=model))
+    asked = {
+        "dimensions": [{"field": "providedModelName"}],
+        "metrics": [COUNT, {"measure": "inputTokens", "aggregation": "sum"}],
+    }
+    expected = [
+        {"providedModelName": model, "count_count": 1, "sum_inputTokens": 5} for model in ("gpt-5", "last")
+    ]
+    assert ask(ours.full, **asked) == expected  # from the projection
+    given = {"column": "environment", "type": "null", "operator": "is not null", "value": ""}
+    assert ask(ours.full, **asked, filters=[given]) == expected  # from the rows
+
+
+def _where(column: str, operator: str, value: Any, type_: str = "string", **more: Any) -> dict[str, Any]:
+    return {"column": column, "type": type_, "operator": operator, "value": value, **more}
+
+
+@pytest.mark.parametrize(
+    ("view", "condition", "count"),
+    [
+        ("traces", _where("metadata", "=", "pro", "stringObject", key="plan"), 4),
+        ("traces", _where("metadata", "contains", "x", "stringObject", key="plan"), 0),
+        ("observations", _where("metadata", "=", "pro", "stringObject", key="plan"), 4),
+        ("traces", _where("timestamp", "<", at(MONDAY + 24 * HOUR), "datetime"), 2),
+        ("observations", _where("start_time", ">=", at(MONDAY + 24 * HOUR), "datetime"), 4),
+        ("traces", _where("traceName", "=", "task 1"), 2),
+        ("observations", _where("traceName", "=", "task 1"), 4),
+        ("observations", _where("observationName", "=", "task 1"), 2),
+        ("observations", _where("userId", "any of", ["ann", "x"], "stringOptions"), 4),
+        ("observations", _where("userId", "none of", ["ann"], "stringOptions"), 4),
+        ("observations", _where("userId", "is null", "", "null"), 2),
+        ("observations", _where("tags", "all of", ["all", "n1"], "arrayOptions"), 4),
+        ("observations", _where("toolNames", "none of", ["find"], "arrayOptions"), 8),
+        ("scores-numeric", _where("scoreName", "=", "x"), 0),
+    ],
+)
+def test_filters(ours: Keys, view: str, condition: dict[str, Any], count: int):
+    for number, user in enumerate(("ann", "bob", "ann", None)):
+        facts = TraceFacts(user_id=user, tags=["all", f"n{number % 2}"], metadata={"plan": "pro"})
+        start, trace = MONDAY + number * 12 * HOUR, f"t{number}"
+        plan = {"plan": "pro"}
+        store(
+            root(ours.project_id, trace, start_time=start, name=f"task {number % 2}", trace=facts),
+            span(ours.project_id, trace, "child", start_time=start, metadata=plan),
+        )
+    assert ask(ours.full, view=view, filters=[condition]) == [{"count_count": count}]
+
+
+def test_experiments(ours: Keys):
+    experiment = {"id": "e1", "name": "first try", "dataset_id": "d1"}
+    store(
+        root(ours.project_id, "t", start_time=MONDAY, experiment=experiment),
+        span(ours.project_id, "t", "child", start_time=MONDAY, experiment=experiment),
+        root(ours.project_id, "u", start_time=MONDAY),
+        *(
+            Score(ours.project_id, f"{trace}-{number}", "tone", MONDAY, value=number, trace_id=trace)
+            for trace in "tu"
+            for number in (1, 2)
+        ),
+    )
+    names = [{"field": name} for name in ("experimentName", "experimentId", "experimentDatasetId")]
+    assert ask(ours.full, "v2/metrics", dimensions=names, **TOP) == [
+        {
+            "experimentName": "first try",
+            "experimentId": "e1",
+            "experimentDatasetId": "d1",
+            "count_count": 2,
+        },
+        {"experimentName": None, "experimentId": None, "experimentDatasetId": None, "count_count": 1},
+    ]
+    value = {"measure": "value", "aggregation": "sum"}
+    by_name = {"dimensions": names[:1], **TOP, "metrics": [COUNT, value]}
+    assert ask(ours.full, "v2/metrics", view="scores-numeric", **by_name) == [
+        {"experimentName": None, "count_count": 2, "sum_value": 3.0},
+        {"experimentName": "first try", "count_count": 2, "sum_value": 3.0},
+    ]
+
+
+def test_usage_by_type_with_a_filter(ours: Keys):
+    store(root(ours.project_id, "t", start_time=MONDAY, usage={"input": 3, "output": 4, "total": 7}))
+    only = {"column": "usageType", "type": "stringOptions", "operator": "any of", "value": ["input", "x"]}
+    usage = [{"measure": "usageByType", "aggregation": "max"}]
+    assert ask(ours.full, "v2/metrics", metrics=usage, filters=[only]) == [
+        {"usageType": "input", "max_usageByType": 3}
+    ]

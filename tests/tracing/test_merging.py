@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.tracing.growth import LEFT_OUT
 from apps.tracing.merging import merge
 from apps.tracing.pieces import settled
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
@@ -216,3 +217,52 @@ def test_whole_spans_merge_as_they_arrive() -> None:
     row = merged([first, later]).observation
     assert (row.start_time, row.output, row.metadata, row.parent_id) == (5, "2", {"k": "2", "l": "1"}, "up")
     assert (row.trace.user_id, row.trace.tags, row.is_root) == ("u", ["a", "b"], False)
+
+
+# --- how far a row grows -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(settings: Any) -> int:
+    """A row may grow to so many bytes."""
+    settings.MAX_BODY_BYTES = 100_000
+    return 100_000
+
+
+def grown(number: int, kind: str) -> Observation:
+    """The nth of many different arrivals that each add 2 kB."""
+    text = str(number) * 2000
+    made = record(received_at=1, level=Level.ERROR if number else Level.DEFAULT)
+    match kind:
+        case "span":
+            made.metadata = {f"key {number}": text}
+        case "event":
+            made.metadata, made.said = {f"key {number}": text}, {f"metadata.key {number}": number}
+        case "fact":
+            made.trace.metadata = {f"key {number}": text}
+        case "log":
+            logs = [{"time": number, "name": "gen_ai.user.message", "body": {"content": text}}]
+            made.attributes, made.is_partial = orjson.dumps({"logs": logs}).decode(), True
+            made = settled(made)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["span", "event", "fact", "log"])
+def test_a_row_grows_no_larger_than_a_request(small: int, kind: str):
+    row = prepare(grown(0, kind))
+    for number in range(1, 200):
+        row = merge(row, prepare(grown(number, kind)))
+    o = row.observation
+    texts = [*o.metadata.items(), *(o.trace.metadata or {}).items()]
+    size = len(o.attributes) + sum(len(key) + len(value) for key, value in texts)
+    assert small // 2 < size <= small
+    assert "over 0 MB" in o.metadata[LEFT_OUT]
+    assert "0" * 2000 in repr(o) and "199" * 600 not in repr(o)  # what was there stays
+    assert o.level == Level.ERROR  # what adds nothing counts all the same
+    again = merge(row, prepare(grown(150, kind)))
+    assert again.observation == replace(o, received_at=again.observation.received_at)
+
+
+def test_what_fits_bears_no_mark(small: int):
+    row = merge(prepare(grown(0, "span")), prepare(grown(1, "span")))
+    assert LEFT_OUT not in row.observation.metadata

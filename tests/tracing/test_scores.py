@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from apps.core.errors import Unavailable
 from apps.telemetry.gate import Gate, gate
-from apps.tracing import receipts, scores, writer
+from apps.tracing import growth, receipts, scores, writer
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.writer import Writer
 
@@ -63,6 +63,17 @@ def test_one_commit_for_all_kinds_and_one_receipt(project: str):
     assert [score.id for score in scores.scores_of_trace(project, "t")] == ["a", "b"]
     assert scores.scores_of_trace("other", "t") == []
     assert scores.get_score("other", "a") is None
+
+
+def test_metadata_grows_no_larger_than_a_request(settings):
+    settings.MAX_BODY_BYTES = 10_000
+    row = make(metadata={"first": "1"}, said={"metadata.first": 1})
+    for number in range(100):
+        name = f"key {number}"
+        row = scores.merge(row, make(metadata={name: "x" * 1000}, said={f"metadata.{name}": number}))
+    assert growth.weight(row.metadata) < 11_000
+    assert row.metadata["first"] == "1" and "key 0" in row.metadata and growth.LEFT_OUT in row.metadata
+    assert {f"metadata.{name}" for name in row.metadata} - {f"metadata.{growth.LEFT_OUT}"} == row.said.keys()
 
 
 def test_a_new_process_merges_with_what_is_stored(project: str):

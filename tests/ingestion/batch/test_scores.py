@@ -214,3 +214,12 @@ async def test_the_browsers_sdk_may_ask_first(sender: Sender):
     response = await sender.http.options(SCORES, headers=headers)
     assert response.status_code == 204
     assert response.headers["access-control-allow-origin"] == "https://app.example"
+
+
+async def test_what_was_acknowledged_is_read_at_once(sender: Sender, others: dict[str, str]):
+    response = await post(sender, GOOD | {"id": "s", "value": 7}, others["public"])
+    receipt = response.headers["x-litefuse-receipt"]
+    for path in ("scores", "v2/scores", "v3/scores"):
+        [score] = (await sender.get(path, minReceipt=receipt)).json()["data"]
+        assert (score["id"], score["value"]) == ("s", 7)
+        assert (await sender.get(path, minReceipt="nonsense")).status_code == 400
