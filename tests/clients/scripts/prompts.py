@@ -13,6 +13,7 @@ GENERATION = int(version("langfuse").split(".")[0])
 client = Langfuse()
 folder = f"folder/{uuid.uuid4().hex[:8]} ü"
 fresh = {"cache_ttl_seconds": 0}
+# SDK 2 never stops trying when max_retries is 0.
 
 client.create_prompt(name=f"{folder}/tone", prompt="kindly", labels=["production"])
 reference = f"@@@langfusePrompt:name={folder}/tone|label=production@@@"
@@ -33,10 +34,10 @@ client.update_prompt(name=f"{folder}/text", version=2, new_labels=["production"]
 moved = client.get_prompt(f"{folder}/text", **fresh)
 told["moved"] = [moved.version, sorted(moved.labels)]
 try:
-    client.get_prompt(f"{folder}/absent", max_retries=0)
+    client.get_prompt(f"{folder}/absent", max_retries=1)
 except Exception as error:
     told["absent"] = type(error).__name__
-told["fallback"] = client.get_prompt(f"{folder}/absent", fallback="plan {{b}}", max_retries=0).compile(b="B")
+told["fallback"] = client.get_prompt(f"{folder}/absent", fallback="plan {{b}}", max_retries=1).compile(b="B")
 
 messages = [{"role": "system", "content": "You are {{role}}."}, {"role": "user", "content": "{{q}}"}]
 placeholder = {"type": "placeholder", "name": "history"}
