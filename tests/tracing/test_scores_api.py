@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -91,7 +92,8 @@ def test_first_version(stored: Keys):
     assert answer["meta"] == {"page": 1, "limit": 50, "totalItems": 5, "totalPages": 1}
     stray, text, categorical, boolean, numeric = answer["data"]
     facts = {"userId": "u", "tags": ["a", "b"], "environment": "prod"}
-    assert numeric.keys() == BASE | {"value", "trace"}
+    assert numeric.keys() == BASE | {"value", "stringValue", "trace"}
+    assert numeric["stringValue"] is None
     assert boolean.keys() == categorical.keys() == BASE | {"value", "stringValue", "trace"}
     assert text.keys() == BASE | {"stringValue", "trace"}
     assert [item["trace"] for item in (text, categorical, boolean, numeric)] == [facts] * 4
@@ -106,7 +108,7 @@ def test_first_version(stored: Keys):
 
 
 def test_one_of_the_first_version(stored: Keys):
-    assert stored.read.get("scores/numeric").json().keys() == BASE | {"value"}
+    assert stored.read.get("scores/numeric").json().keys() == BASE | {"value", "stringValue"}
     for id in ("correction", "session", "run", "absent"):
         assert stored.full.get(f"scores/{id}").status_code == 404
 
@@ -461,3 +463,27 @@ def test_ids_with_slashes(ours: Keys, writer: Writer):
     assert ours.read.get("v2/scores/a%2Fb%20c").json()["id"] == "a/b c"
     assert ours.full.delete("scores/a%2Fb%20c").status_code == 202
     assert ours.read.get("v2/scores/a%2Fb%20c").status_code == 404
+
+
+ODD = "a\0b", "\\N", "tab\there", "line\nbreak", "it's", '"{x}"', "%", "\U0001f600", "x" * 5000
+
+
+@pytest.mark.parametrize("id", ODD, ids=range(len(ODD)))
+def test_odd_ids(ours: Keys, writer: Writer, id: str):
+    path = quote(id, safe="")
+    stored_too = "\0" not in id
+    if stored_too:
+        writer.commit([score(ours.project_id, id, trace_id=id, observation_id=id)])
+    for found in (ours.read.get(f"v2/scores/{path}"), ours.read.get(f"scores/{path}")):
+        assert found.status_code == (200 if stored_too else 404)
+    for query in ({"traceId": id}, {"name": id}, {"sessionId": id}):
+        expected = [id] if stored_too and "traceId" in query else []
+        answer = ours.read.get("v2/scores", **query)
+        if stored_too:
+            assert ids(answer) == expected
+        else:
+            check_bad(answer, *query)
+    given = json.dumps([{"type": "string", "column": "id", "operator": "=", "value": id}])
+    assert ours.read.get("v2/scores", filter=given).status_code == (200 if stored_too else 400)
+    assert ours.full.delete(f"scores/{path}").status_code == 202
+    assert ids(ours.read.get("v3/scores")) == []
