@@ -13,6 +13,7 @@ import pytest
 from apps.core.clock import iso_millis
 from apps.core.ids import new_id
 from apps.tracing.records import Observation, Score, ScoreType, TraceFacts
+from apps.tracing.score_list import COLUMNS
 from apps.tracing.writer import Writer, forget
 from tests.support.api import Keys, check_bad, check_hidden, check_refusals
 
@@ -240,6 +241,19 @@ def test_the_filter(stored: Keys, conditions: list[tuple[Any, ...]], found: str)
     names = ("type", "column", "operator", "value", "key")
     given = json.dumps([dict(zip(names, condition, strict=False)) for condition in conditions])
     assert ids(stored.read.get("v2/scores", filter=given)) == found.split()
+
+
+@pytest.mark.parametrize("column", COLUMNS.names())
+def test_every_column_is_there_or_not(stored: Keys, column: str):
+    given, missing = (
+        ids(
+            stored.read.get(
+                "v2/scores", filter=json.dumps([{"type": "null", "column": column, "operator": word}])
+            )
+        )
+        for word in ("is not null", "is null")
+    )
+    assert sorted(given + missing) == sorted(ALL)
 
 
 def test_a_filter_wins_over_the_parameter_of_its_column(stored: Keys):
