@@ -1,5 +1,4 @@
-"""Patterns that people write: compiled without taking all memory. They run on the `regex` engine, which can be
-stopped."""
+"""Patterns that people write, for the `regex` engine, which can be stopped; none takes all memory."""
 
 from __future__ import annotations
 

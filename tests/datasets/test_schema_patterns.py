@@ -1,4 +1,4 @@
-"""Schemas that would take all memory, or are of no draft at all, are refused; patterns of JavaScript are not."""
+"""Schemas that would take all memory, or are of no draft, are refused; patterns of JavaScript are not."""
 
 from __future__ import annotations
 
