@@ -40,7 +40,7 @@ _STEPS = (
     f" AND event_ts <= {{until:UInt64}} {_MARKED}",
     f"DELETE FROM observation_io WHERE {_NAMED} AND event_ts <= {{until:UInt64}} {_MARKED}",
 )
-_SCORES = f"DELETE FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}}"
+_SCORES = f"DELETE FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}} {_MARKED}"
 _TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError)
 
 
@@ -122,7 +122,7 @@ def _finish(opened: Gate, deletion: TraceDeletion) -> None:
 
 
 def _delete_scores(opened: Gate, parameters: dict[str, Any]) -> None:
-    """A delete without marks rewrites parts, so none is made for nothing."""
+    """Most traces have none, and every delete leaves marks to merge."""
     sql = f"SELECT 1 FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}} LIMIT 1"
     if opened.query(sql, parameters, purpose="deletion"):
         opened.execute(_SCORES, parameters, purpose="deletion")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from apps.telemetry.gate import gate
@@ -11,6 +12,7 @@ from apps.tracing.stored import Stored
 
 Cursor = tuple[int, str, str]  # hour, trace, id: the order of the table
 START: Cursor = (0, "", "")
+MAX_CONTENT = 16 * 1024 * 1024  # bytes read at once, or one row
 
 _ROWS = f"""
 SELECT {tables.STORED_SELECT} FROM observations
@@ -24,6 +26,14 @@ ORDER BY hour, trace_id, id, event_ts DESC LIMIT 1 BY trace_id, id LIMIT {{limit
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Some rows with their content, and where to go on behind them; None at the end."""
+
+    rows: list[Stored]
+    after: Cursor | None
+
+
 def received_between(
     project_id: str,
     since: int,
@@ -33,10 +43,10 @@ def received_between(
     service: str = "",
     after: Cursor = START,
     limit: int = 500,
-) -> list[Stored]:
+) -> Step:
     """Observations of a project received from `since` up to `until` (microseconds), each in its current
-    version, in the order of the table, at most `limit` behind `after`; with `traces` or `service`
-    (service.name) of those alone. Raises Unavailable."""
+    version, in the order of the table behind `after`; with `traces` or `service` (service.name) of those
+    alone. At most `limit`, and as many as hold MAX_CONTENT together. Raises Unavailable."""
     parameters: dict[str, Any] = {
         "project": project_id,
         "since": since,
@@ -50,10 +60,25 @@ def received_between(
     }
     found = gate().query(_ROWS, parameters, purpose="rows by time received", seconds=60)
     rows = [tables.stored_from(values) for values in found]
-    contents = store.contents(gate(), rows)
-    return [
-        tables.fill(row, contents[version]) for row in rows if (version := store.version_of(row)) in contents
+    taken = _holding(rows, store.content_sizes(gate(), rows))
+    is_last = len(taken) == len(rows) < limit
+    contents = store.contents(gate(), taken)
+    filled = [
+        tables.fill(row, contents[version])
+        for row in taken
+        if (version := store.version_of(row)) in contents  # else it was replaced meanwhile
     ]
+    return Step(filled, None if is_last else cursor_of(taken[-1]))
+
+
+def _holding(rows: list[Stored], sizes: dict[store.Version, int]) -> list[Stored]:
+    """The first rows, as many as hold MAX_CONTENT together; one at least."""
+    left = MAX_CONTENT
+    for count, row in enumerate(rows):
+        left -= sizes.get(store.version_of(row), 0)
+        if left < 0:
+            return rows[: max(count, 1)]
+    return rows
 
 
 def cursor_of(row: Stored) -> Cursor:

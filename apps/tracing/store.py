@@ -36,6 +36,10 @@ _CONTENT = f"""
 SELECT project_id, trace_id, id, event_ts, {", ".join(tables.CONTENT_COLUMNS)} FROM observation_io
 WHERE {_KEYED} AND id IN {{ids:Array(String)}}
 """
+_SIZES = f"""
+SELECT project_id, trace_id, id, event_ts, {" + ".join(f"length({name})" for name in tables.CONTENT_COLUMNS)}
+FROM observation_io WHERE {_KEYED} AND id IN {{ids:Array(String)}}
+"""
 _DELETE = f"""
 DELETE FROM {{table}} WHERE {_KEYED}
 AND (project_id, trace_id, id, event_ts) IN {{versions:Array(Tuple(String, String, String, UInt64))}}
@@ -100,6 +104,17 @@ def contents(gate: Gate, items: Sequence[Stored]) -> dict[Version, dict[str, str
         ):
             columns = (first, second, third, fourth, fifth)
             found[tuple(version)] = dict(zip(tables.CONTENT_COLUMNS, columns, strict=True))
+    return found
+
+
+def content_sizes(gate: Gate, items: Sequence[Stored]) -> dict[Version, int]:
+    """Bytes of content of these versions."""
+    found: dict[Version, int] = {}
+    for chunk in chunks(items):
+        named = _named((item.observation.project_id, item.observation.trace_id) for item in chunk)
+        named["ids"] = sorted({item.observation.id for item in chunk})
+        for *version, size in gate.query(_SIZES, named, purpose="content sizes", seconds=60):
+            found[tuple(version)] = size
     return found
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from apps.telemetry.gate import Gate
-from apps.tracing.records import TraceFacts
+from apps.tracing.records import Score, TraceFacts
 from tests.metrics.rows import DAY, HOUR, MONDAY, at, store
 from tests.support.api import Caller, Keys, check_bad, check_refusals
 from tests.tracing.spans import root, span
@@ -438,3 +438,42 @@ def test_filters(ours: Keys, view: str, condition: dict[str, Any], count: int):
             span(ours.project_id, trace, "child", start_time=start, metadata=plan),
         )
     assert ask(ours.full, view=view, filters=[condition]) == [{"count_count": count}]
+
+
+def test_experiments(ours: Keys):
+    experiment = {"id": "e1", "name": "first try", "dataset_id": "d1"}
+    store(
+        root(ours.project_id, "t", start_time=MONDAY, experiment=experiment),
+        span(ours.project_id, "t", "child", start_time=MONDAY, experiment=experiment),
+        root(ours.project_id, "u", start_time=MONDAY),
+        *(
+            Score(ours.project_id, f"{trace}-{number}", "tone", MONDAY, value=number, trace_id=trace)
+            for trace in "tu"
+            for number in (1, 2)
+        ),
+    )
+    names = [{"field": name} for name in ("experimentName", "experimentId", "experimentDatasetId")]
+    assert ask(ours.full, "v2/metrics", dimensions=names, **TOP) == [
+        {
+            "experimentName": "first try",
+            "experimentId": "e1",
+            "experimentDatasetId": "d1",
+            "count_count": 2,
+        },
+        {"experimentName": None, "experimentId": None, "experimentDatasetId": None, "count_count": 1},
+    ]
+    value = {"measure": "value", "aggregation": "sum"}
+    by_name = {"dimensions": names[:1], **TOP, "metrics": [COUNT, value]}
+    assert ask(ours.full, "v2/metrics", view="scores-numeric", **by_name) == [
+        {"experimentName": None, "count_count": 2, "sum_value": 3.0},
+        {"experimentName": "first try", "count_count": 2, "sum_value": 3.0},
+    ]
+
+
+def test_usage_by_type_with_a_filter(ours: Keys):
+    store(root(ours.project_id, "t", start_time=MONDAY, usage={"input": 3, "output": 4, "total": 7}))
+    only = {"column": "usageType", "type": "stringOptions", "operator": "any of", "value": ["input", "x"]}
+    usage = [{"measure": "usageByType", "aggregation": "max"}]
+    assert ask(ours.full, "v2/metrics", metrics=usage, filters=[only]) == [
+        {"usageType": "input", "max_usageByType": 3}
+    ]

@@ -128,7 +128,7 @@ def compare(project: str, rows: plain.Rows, question: Item, version: int) -> Non
 
 
 @pytest.mark.parametrize("version", [1, 2])
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_answers_are_those_of_a_plain_computation(
     stored: tuple[str, plain.Rows], version: int, data: st.DataObject

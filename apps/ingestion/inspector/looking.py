@@ -67,9 +67,9 @@ def _can_be_rebuilt(entry: Entry) -> bool:
 def _rebuilt(entry: Entry) -> bytes:
     """What is stored of a request, as it was received. Raises Unavailable."""
     until = entry.time + int(entry.milliseconds * 1000) + 1
-    rows = received_between(entry.project_id, entry.time, until, traces=entry.traces, limit=MAX_REBUILT)
+    step = received_between(entry.project_id, entry.time, until, traces=entry.traces, limit=MAX_REBUILT)
     spans = []
-    for row in rows:
+    for row in step.rows:
         if row.observation.api_key_id == entry.key_id:
             with suppress(Unknown):
                 spans.append(respan(row.observation)[0])

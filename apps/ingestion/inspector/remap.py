@@ -8,14 +8,17 @@ after each step how far it came: whoever goes on, after a stop or a crash, does 
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from celery import current_app
-from django.db import IntegrityError, transaction
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -23,14 +26,15 @@ from apps.audit.services import Actor, record
 from apps.core.clock import now_micros
 from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound, TooLarge
 from apps.core.lifecycle import is_stopping
+from apps.ingestion.embedded import take_media_out
 from apps.ingestion.inspector.explain import changed_facts, facts
 from apps.ingestion.inspector.respan import Unknown, respan
 from apps.ingestion.mapping.spans import map_spans
-from apps.ingestion.models import Remap
+from apps.ingestion.models import LEASE, Remap
 from apps.organizations.models import Project
 from apps.tracing.costs import add_prices
 from apps.tracing.received import REMOVED
-from apps.tracing.received_rows import START, Cursor, count_received, cursor_of, received_between
+from apps.tracing.received_rows import START, Cursor, count_received, received_between
 from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, cost_units, prepare
 from apps.tracing.writer import Hashes, Writer, remapped
@@ -38,7 +42,8 @@ from apps.tracing.writer import Hashes, Writer, remapped
 logger = logging.getLogger(__name__)
 
 MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
-STEP = 500  # observations read, mapped and replaced at a time
+STEP = 500  # observations read, mapped and replaced at a time, if they are not too large
+RENEWED_EVERY = LEASE.total_seconds() / 4
 PREVIEWED = 2_000  # observations that a preview reads at most
 MAX_EXAMPLES, EXAMPLES_A_FIELD = 16, 2
 MAX_VALUE = 300  # characters of a value in an example
@@ -97,13 +102,11 @@ def preview(project_id: str, since: int, until: int, service: str = "") -> Previ
     _check(since, until)
     total = count_received(project_id, since, until, service=service)
     outcome = Outcome()
-    after: Cursor = START
-    while outcome.read < PREVIEWED:
-        rows = received_between(project_id, since, until, service=service, after=after, limit=STEP)
-        _changes(rows, outcome)
-        if len(rows) < STEP:
-            break
-        after = cursor_of(rows[-1])
+    after: Cursor | None = START
+    while after is not None and outcome.read < PREVIEWED:
+        step = received_between(project_id, since, until, service=service, after=after, limit=STEP)
+        _changes(step.rows, outcome, store_media=False)
+        after = step.after
     return Preview(since, until, total, outcome)
 
 
@@ -186,10 +189,11 @@ def run(id: str) -> bool:
         return False
     writer = Writer()
     try:
-        while _step(job, writer):
-            if is_stopping():  # the next process goes on at once
-                Remap.objects.unfinished().filter(id=id).update(seen_at=None)
-                return True
+        with _seen_alive(id):
+            while (more := _step(job, writer)) and not is_stopping():
+                pass
+        if more:  # the next process goes on at once
+            Remap.objects.unfinished().filter(id=id).update(seen_at=None)
     except ApiError as error:
         logger.warning("re-run %s stopped: %s", id, error.message)
         _end(job, Remap.State.FAILED, error.message)
@@ -201,14 +205,38 @@ def run(id: str) -> bool:
     return True
 
 
+@contextmanager
+def _seen_alive(id: str) -> Iterator[None]:
+    """Renew the lease of a run all the time: one step may take longer than it."""
+    done = threading.Event()
+
+    def renew() -> None:
+        try:
+            while not done.wait(RENEWED_EVERY):
+                try:
+                    Remap.objects.unfinished().filter(id=id).update(seen_at=timezone.now())
+                except DatabaseError:
+                    logger.warning("the lease of re-run %s could not be renewed", id, exc_info=True)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=renew, name="remap-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 def _step(job: Remap, writer: Writer) -> bool:
     """Do some more; False at the end."""
     after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
-    rows = received_between(
+    step = received_between(
         job.project_id, job.since, job.until, service=job.service, after=after, limit=STEP
     )
     outcome = Outcome()
-    changes = _changes(rows, outcome)
+    changes = _changes(step.rows, outcome, store_media=True)
     if not Remap.objects.unfinished().filter(id=job.id).exists():  # canceled meanwhile
         return False
     if changes:
@@ -217,11 +245,11 @@ def _step(job: Remap, writer: Writer) -> bool:
     job.changed += outcome.changed
     job.skipped = dict(Counter(job.skipped) + outcome.skipped)
     job.fields = dict(Counter(job.fields) + outcome.fields)
-    if rows:
-        job.cursor = list(cursor_of(rows[-1]))
+    if step.after is not None:
+        job.cursor = list(step.after)
     progress = {name: getattr(job, name) for name in ("read", "changed", "skipped", "fields", "cursor")}
     alive = Remap.objects.unfinished().filter(id=job.id).update(**progress, seen_at=timezone.now())
-    if len(rows) < STEP:
+    if step.after is None:
         _end(job, Remap.State.DONE)
         return False
     return bool(alive)
@@ -243,13 +271,14 @@ def _check(since: int, until: int) -> None:
 # --- one observation -------------------------------------------------------------------------------------
 
 
-def _changes(rows: Iterable[Stored], outcome: Outcome) -> list[_Change]:
-    """The observations that would not stay as they are; counted."""
+def _changes(rows: Iterable[Stored], outcome: Outcome, *, store_media: bool) -> list[_Change]:
+    """The observations that would not stay as they are; counted. Files in their content are stored, or only
+    thought of as stored."""
     found = []
     for row in rows:
         outcome.read += 1
         try:
-            change = _change(row)
+            change = _change(row, store_media=store_media)
         except Unknown as reason:
             outcome.skipped[str(reason)] += 1
             continue
@@ -274,11 +303,13 @@ def _add_examples(stored: Observation, change: _Change, examples: list[Example])
             examples.append(example)
 
 
-def _change(row: Stored) -> _Change | None:
+def _change(row: Stored, *, store_media: bool) -> _Change | None:
     """What mapping a stored row anew changes; None when nothing."""
     stored = row.observation
     span, context = respan(stored, len(row.arrivals))
     [mapped] = map_spans([span], context)
+    if settings.EXTRACT_MEDIA:
+        take_media_out([mapped], store=store_media)
     add_prices([mapped])
     _keep_secrets(stored, mapped)
     before = dict(_comparable(stored))

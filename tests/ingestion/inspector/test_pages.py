@@ -214,7 +214,7 @@ async def test_what_would_change_is_shown(sender: Sender):
     await sent(sender)
 
     def shown() -> str:
-        [row] = received_between(sender.project.id, 0, now_micros())
+        [row] = received_between(sender.project.id, 0, now_micros()).rows
         row.observation.model = "<an earlier guess>"
         sender.application.writer.replace([row.observation])
         client = Client()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 from hypothesis import given, settings
 
 from apps.audit.models import AuditEntry
@@ -17,14 +19,16 @@ from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.core.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from apps.ingestion import otlp
+from apps.ingestion.embedded import take_media_out
 from apps.ingestion.inspector import remap
 from apps.ingestion.mapping.shapes import Context
 from apps.ingestion.mapping.spans import map_spans
 from apps.ingestion.models import LEASE, Remap
 from apps.organizations.models import Project
 from apps.pricing import catalogue
-from apps.tracing import repository
+from apps.tracing import received_rows, repository
 from apps.tracing.costs import add_prices
+from apps.tracing.media.models import Media
 from apps.tracing.received_rows import received_between
 from apps.tracing.records import Observation
 from apps.tracing.stored import prepare
@@ -32,7 +36,9 @@ from apps.tracing.writer import Writer
 from tests import factories
 from tests.ingestion.inspector.test_respan import spans
 from tests.pricing.factories import catalogue_of, definition, tier
+from tests.support import media
 from tests.support.otlp import request
+from tests.support.waiting import wait_until
 from tests.tracing.conftest import writer
 
 __all__ = ["writer"]
@@ -134,11 +140,11 @@ def test_what_cannot_be_mapped_again_stays(project: Project, writer: Writer):
 def test_what_arrives_meanwhile_is_not_lost(project: Project, writer: Writer):
     [now] = mapped(project, {"attributes": ATTRIBUTES})
     writer.commit([as_before(replace(now))])
-    [row] = received_between(project.id, *last_hour())
+    [row] = received_between(project.id, *last_hour()).rows
     writer.commit([replace(now, output="a later word")])
     writer.replace([replace(now)], [row.arrivals])
     assert only(project, now.trace_id).output == "a later word"
-    [row] = received_between(project.id, *last_hour())
+    [row] = received_between(project.id, *last_hour()).rows
     writer.replace([replace(now, name="anew")], [row.arrivals])
     assert only(project, now.trace_id).name == "anew"
 
@@ -199,6 +205,59 @@ def test_a_run_that_was_left_is_gone_on_with(
     assert remap.run(run.id)
     run.refresh_from_db()
     assert (run.state, run.read, run.changed) == ("done", 5, 5)
+
+
+def test_large_observations_are_done_fewer_at_a_time(
+    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    observations = mapped(project, *({"attributes": ATTRIBUTES} for _ in range(5)))
+    writer.commit([as_before(replace(observation)) for observation in observations])
+    since, until = last_hour()
+    monkeypatch.setattr(received_rows, "MAX_CONTENT", 1)
+    assert len(received_between(project.id, since, until).rows) == 1
+    assert remap.preview(project.id, since, until).outcome.changed == 5
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.read, run.changed) == ("done", 5, 5)
+
+
+def test_files_inside_content_stay_taken_out(project: Project, writer: Writer, settings: Any):
+    settings.EXTRACT_MEDIA = True
+    picture = f"data:image/png;base64,{base64.b64encode(media.png()).decode()}"
+    sent = {**ATTRIBUTES, "langfuse.observation.metadata.picture": picture}
+    [now] = mapped(project, {"attributes": sent})
+    take_media_out([now])
+    assert now.metadata["picture"].startswith("@@@")
+    writer.commit([replace(now)])
+    assert remap.preview(project.id, *last_hour()).outcome.changed == 0
+    writer.commit([replace(now, trace_id="of-before", metadata={"picture": picture})])
+    Media.objects.all().delete()
+    assert remap.preview(project.id, *last_hour()).outcome.fields == {"metadata": 1}
+    assert Media.objects.count() == 0  # it was only looked
+    since, until = last_hour()
+    remap.run(remap.start(actor=SYSTEM, project=project, since=since, until=until).id)
+    assert only(project, "of-before").metadata["picture"] == now.metadata["picture"]
+    assert Media.objects.count() == 1
+
+
+def test_the_lease_is_renewed_while_a_step_runs(
+    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        long_ago = timezone.now() - 2 * LEASE
+        Remap.objects.filter(id=run.id).update(seen_at=long_ago)
+        wait_until(lambda: not Remap.objects.abandoned().exists(), "a sign of life")
+        return received_between(*arguments, **options)
+
+    monkeypatch.setattr(remap, "RENEWED_EVERY", 0.01)
+    monkeypatch.setattr(remap, "received_between", slowly)
+    assert remap.run(run.id)
+    run.refresh_from_db()
+    assert run.state == "done"
 
 
 def test_a_living_run_is_left_alone(project: Project):
@@ -264,4 +323,4 @@ def test_the_command(project: Project, writer: Writer):
 def test_nothing_changes_when_the_rules_did_not(span: Any):
     context = Context("p", received_at=1)
     [observation] = map_spans(otlp.decode_protobuf(request(span), 1).spans, context)
-    assert remap._change(prepare(observation)) is None
+    assert remap._change(prepare(observation), store_media=False) is None

@@ -42,7 +42,7 @@ def stored(observations: list[Observation], writer: Writer) -> list[Observation]
     """The same as they come back out of the store."""
     project = observations[0].project_id
     writer.commit(observations)
-    rows = received_between(project, 0, MAX_MICROS, limit=10_000)
+    rows = received_between(project, 0, MAX_MICROS, limit=10_000).rows
     return [row.observation for row in rows]
 
 
