@@ -71,7 +71,8 @@ def validator(schema: Any, clock: Clock) -> _Validator:
         raise BadSchema("$schema: Expected the address of a draft, a text")
     draft = validators.validator_for(schema, default=Draft202012Validator)
     try:
-        draft.check_schema(schema, format_checker=None)  # it would check patterns by another engine's rules
+        # No formats: patterns would be checked by another engine's rules.
+        draft.check_schema(schema, format_checker=None)  # type: ignore[call-arg]
         words = set(_words(schema))
     except SchemaError as error:
         raise BadSchema(f"This is not a JSON Schema: {_told(error)}") from None
