@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from apps.core.rest import UnknownEndpoint
 from litefuse_web.health import Health, Ready
+from litefuse_web.openapi import OpenApi
 
 ROOMS = (
     "organizations", "pricing", "prompts", "tracing", "evaluation", "datasets", "metrics", "ingestion",
@@ -14,6 +15,7 @@ ROOMS = (
 urlpatterns = [
     path("health", Health.as_view()),
     path("ready", Ready.as_view()),
+    path("openapi.json", OpenApi.as_view(), name="openapi"),
     *(path("", include(f"apps.{room}.api_urls")) for room in ROOMS),
-    path("<path:rest>", UnknownEndpoint.as_view()),
+    path("<name:rest>", UnknownEndpoint.as_view()),
 ]

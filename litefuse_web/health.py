@@ -10,10 +10,16 @@ from rest_framework.response import Response
 from apps.core import lifecycle
 from apps.core.clock import now_micros
 from apps.core.errors import ApiError
+from apps.core.openapi import documented, parameter
 from apps.core.rest import PublicView
 from apps.telemetry import gate
 
 RECENT_SECONDS = 180
+STATUS = {
+    "type": "object",
+    "required": ["status", "version"],
+    "properties": {"status": {"type": "string"}, "version": {"type": "string"}},
+}
 
 
 def _asked(request: Request, name: str) -> bool:
@@ -62,6 +68,17 @@ class Health(PublicView):
 
     scope = "public"
 
+    @documented(
+        "Say whether the server is alive",
+        tag="Instance",
+        response=STATUS,
+        example={"status": "OK", "version": "0.3.0"},
+        errors=(503,),
+        parameters=[
+            parameter("failIfDatabaseUnavailable", "Answer 503 when a store does not answer", bool),
+            parameter("failIfNoRecentEvents", "Answer 503 when no trace came in the last minutes", bool),
+        ],
+    )
     def get(self, request: Request) -> Response:
         """200 with the version, or 503 with what is wrong."""
         trouble = None
@@ -77,6 +94,13 @@ class Ready(PublicView):
 
     scope = "public"
 
+    @documented(
+        "Say whether requests may be sent here",
+        tag="Instance",
+        response=STATUS,
+        example={"status": "OK", "version": "0.3.0"},
+        errors=(503,),
+    )
     def get(self, request: Request) -> Response:
         """200; 500 once the process was asked to stop; 503 when a store does not answer."""
         if lifecycle.is_stopping():

@@ -176,6 +176,8 @@ MIDDLEWARE = [
     "apps.core.middleware.ErrorPages",
 ]
 
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "apps.core.openapi.Schema"}
+
 ROOT_URLCONF = "litefuse_web.urls"
 ASGI_APPLICATION = "litefuse_web.asgi.application"
 APPEND_SLASH = False

@@ -8,6 +8,7 @@ from django.views.i18n import set_language
 from apps.core.rest import UnknownEndpoint
 from apps.organizations.access import public
 from apps.organizations.views import home
+from litefuse_web.api_docs import api_docs
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -17,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.tracing.urls")),
     path("", include("apps.ingestion.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),
+    path("docs/api", api_docs, name="api-docs"),
     path("api/public/", include("litefuse_web.api_urls")),
     path("api/admin/", include("apps.organizations.admin_urls")),
     path("api/<path:rest>", UnknownEndpoint.as_view()),

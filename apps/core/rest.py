@@ -81,6 +81,7 @@ class PublicView(APIView):
     """
 
     scope: str
+    security: tuple[str, ...] = ()  # kinds of credentials, for the API's documentation
     shape: errors.Shape = staticmethod(errors.standard)
     max_body = MAX_BODY
     admitted = False  # past method, credentials and limits: what is refused now is the handler's own

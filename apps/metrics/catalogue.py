@@ -269,7 +269,9 @@ def _scores(name: str, types: str, own: Dimension, *measures: Measure) -> View:
 _SCORES = (
     _scores("scores-numeric", "'NUMERIC', 'BOOLEAN'", Dimension("value", "s.value", Kind.NUMBER), _VALUE),
     _scores("scores-categorical", "'CATEGORICAL'", Dimension("stringValue", "s.string_value")),
-    _scores("scores-boolean", "'BOOLEAN'", Dimension("booleanValue", "s.value = 1", Kind.BOOLEAN), _VALUE),
+    _scores(
+        "scores-boolean", "'BOOLEAN'", Dimension("booleanValue", "toBool(s.value = 1)", Kind.BOOLEAN), _VALUE
+    ),
 )
 
 # A score's own session and run, where version 1 has the session of its trace.

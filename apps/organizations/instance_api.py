@@ -28,6 +28,7 @@ class AdminView(PublicView):
     """Base of what the instance's own key may do."""
 
     scope = INSTANCE_ADMIN
+    security = ("bearer",)
     shape = staticmethod(errors.bare)
     authentication_classes = [AdminAuthentication]
     permission_classes = [KeyPermission]

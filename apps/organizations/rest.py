@@ -19,6 +19,7 @@ class KeyView(PublicView):
     """Base of endpoints for API keys; `scope` names the operation a key must be allowed (`scopes`: by
     method), `resource` (`resources`: by method) what it counts against where rates are limited."""
 
+    security = ("basic",)
     resource = "public-api"
     resources: Mapping[str, str] = MappingProxyType({})
     authentication_classes = [KeyAuthentication]

@@ -6,7 +6,7 @@ never lost between two versions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -63,10 +63,10 @@ def create_version(
         _check_protected(project, draft.labels, may_move_protected)
         version.save(force_insert=True)
         _write_references(project, version)
-        _move_labels(version, {*draft.labels, LATEST})
+        _move_labels(version, [*draft.labels, LATEST])
         if draft.tags is not None:
             _set_tags(version, draft.tags)
-        labels = sorted({*draft.labels, LATEST})
+        labels = list(dict.fromkeys([*draft.labels, LATEST]))
         _record(actor, "create", project, version, after={"labels": labels, "type": prompt.kind})
     return version
 
@@ -91,7 +91,7 @@ def add_labels(
             raise NotFound(f"There is no version {number} of a prompt {name} in this project.")
         _check_protected(project, labels, may_move_protected)
         before = _labels(version)
-        _move_labels(version, set(labels) - set(before))
+        _move_labels(version, [name for name in labels if name not in before])
         after = _labels(version)
         if after != before:
             _record(actor, "update", project, version, before={"labels": before}, after={"labels": after})
@@ -134,7 +134,7 @@ def delete_versions(
             return
         PromptVersion.objects.filter(id__in=ids).delete()
         if LATEST in gone:
-            _move_labels(left, {LATEST})
+            _move_labels(left, [LATEST])
 
 
 def protect_label(*, actor: Actor, project: Project, label: str) -> None:
@@ -173,15 +173,14 @@ def _made(project: Project, draft: VersionDraft) -> Prompt:
     raise Unavailable(f"Prompt {draft.name} is being deleted again and again. Try later.", retry_after=1)
 
 
-def _move_labels(version: PromptVersion, names: Iterable[str]) -> None:
-    held = PromptLabel.objects.filter(prompt_id=version.prompt_id, name__in=list(names)).exclude(
-        version=version
-    )
+def _move_labels(version: PromptVersion, names: Sequence[str]) -> None:
+    held = PromptLabel.objects.filter(prompt_id=version.prompt_id, name__in=names).exclude(version=version)
     losers = set(held.values_list("version_id", flat=True))
     held.delete()
-    added = set(names) - set(_labels(version))
+    had = set(_labels(version))
+    added = [name for name in dict.fromkeys(names) if name not in had]  # clients see them in this order
     PromptLabel.objects.bulk_create(
-        PromptLabel(prompt_id=version.prompt_id, version=version, name=name) for name in sorted(added)
+        PromptLabel(prompt_id=version.prompt_id, version=version, name=name) for name in added
     )
     if added:
         version.updated_at = timezone.now()

@@ -29,6 +29,8 @@ MAX_OF_TRACE = 1000  # scores of one trace, or of one session, in one answer
 
 Key = tuple[str, str]  # project, score
 
+_MARKED = "SETTINGS lightweight_delete_mode = 'lightweight_update'"  # no part is written anew
+
 # --- several arrivals -----------------------------------------------------------------------------------
 
 # What is said together, by its name in `said`.
@@ -148,7 +150,7 @@ def _forget_before(store: Gate, score: Score, hour: int, version: int) -> None:
     this leaves one in sight until the engine merges it away."""
     store.execute(
         "DELETE FROM scores WHERE project_id = {project:String} AND hour = {hour:UInt32} AND id = {id:String}"
-        " AND v < {version:UInt64}",
+        f" AND v < {{version:UInt64}} {_MARKED}",
         {"project": score.project_id, "hour": hour, "id": score.id, "version": version},
         purpose="writer: scores",
     )
@@ -254,7 +256,7 @@ def delete(project_id: str, score_id: str) -> bool:
         if hours:
             gate().execute(
                 "DELETE FROM scores WHERE project_id = {project:String} AND hour IN {hours:Array(UInt32)}"
-                " AND id = {id:String}",
+                f" AND id = {{id:String}} {_MARKED}",
                 {"project": project_id, "hours": [hour for (hour,) in hours], "id": score_id},
                 purpose="score delete",
             )

@@ -145,8 +145,7 @@ def score(row: Score) -> dict[str, Any]:
     }
     if row.type is not ScoreType.TEXT:
         shape["value"] = row.value
-    if row.type is not ScoreType.NUMERIC:
-        shape["stringValue"] = row.string_value
+    shape["stringValue"] = None if row.type is ScoreType.NUMERIC else row.string_value
     return shape
 
 

@@ -161,6 +161,25 @@ def test_users_by_update_current_trace(project: Project, client: str) -> None:
     assert {first, again} <= set(of_user_1) and other not in of_user_1
 
 
+@pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-2.59"])
+def test_metrics(project: Project, client: str) -> None:
+    """One row a user, by each way that the SDK has of asking."""
+    project.run("langfuse-3.15", "users")
+    told = project.run(client, "metrics")
+    assert told
+    for way in ("first", "second"):
+        if way in told:
+            counts = {row["userId"]: row["count_count"] for row in told[way]}
+            spans = 1 if way == "first" else 2
+            assert counts["user-1"] == 2 * counts["user-2"] >= 2 * spans
+    if "daily" in told:
+        day = told["daily"]
+        assert day["countTraces"] * 2 == day["countObservations"] > 0
+        (used,) = [usage for usage in day["usage"] if usage["model"] == "gpt-4o"]
+        assert used["totalUsage"] == used["inputUsage"] + used["outputUsage"] > 0
+        assert used["totalCost"] == day["totalCost"] > 0
+
+
 @pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-3.2"])
 def test_wrong_keys(project: Project, client: str) -> None:
     environment = project.environment() | {"LANGFUSE_SECRET_KEY": "sk-lf-wrong"}

@@ -47,7 +47,7 @@ def test_a_version_is_made_and_read(ours: Keys):
         "type": "text",
         "prompt": "Hello",
         "config": {"model": "m", "n": [1, None]},
-        "labels": ["latest", "production", "staging"],
+        "labels": ["production", "staging", "latest"],
         "tags": ["b", "a"],
         "commitMessage": "First words",
         "isActive": True,
@@ -90,7 +90,7 @@ def test_labels_are_added_to_a_version(ours: Keys):
     answer = ours.full.patch("v2/prompts/greeting/versions/2", {"newLabels": ["production", "c", "c"]})
     assert answer.status_code == 200
     assert answer.json() == get(ours, version=2)
-    assert answer.json()["labels"] == ["b", "latest", "c", "production"]
+    assert answer.json()["labels"] == ["b", "latest", "production", "c"]
     assert answer.json()["updatedAt"] > before["updatedAt"]
     assert get(ours, version=1)["labels"] == ["a"]
     again = ours.full.patch("v2/prompts/greeting/versions/2", {"newLabels": []})
@@ -395,7 +395,7 @@ def test_a_list_gathers_versions_by_name(ours: Keys, theirs: Keys):
         "name": "b",
         "type": "text",
         "versions": [1, 2],
-        "labels": ["production", "latest", "x"],
+        "labels": ["production", "x", "latest"],
         "tags": ["t"],
         "lastUpdatedAt": last["updatedAt"],
         "lastConfig": {"n": 2},
@@ -509,7 +509,7 @@ def test_paging_to_the_end_while_prompts_are_written(ours: Keys):
 
 def test_the_first_version_of_the_api(ours: Keys):
     made = ours.full.post("prompts", {"name": "a b", "prompt": "x", "isActive": True, "labels": ["l"]})
-    assert (made.status_code, made.json()["labels"]) == (201, ["l", "latest", "production"])
+    assert (made.status_code, made.json()["labels"]) == (201, ["l", "production", "latest"])
     assert ours.full.post("prompts", {"name": "a b", "prompt": "y", "isActive": False}).status_code == 201
     found = ours.read.get("prompts", name="a b")
     assert (found.status_code, found.json()["prompt"], found.json()["isActive"]) == (200, "x", True)

@@ -143,6 +143,7 @@ def page_places(context: Context) -> Places:
         wire = optional_url("ingestion:wire", project.id)
         at_wire = bool(wire) and path.startswith(wire)
         places.foot += _place(_("Wire inspector"), "plug", wire, at_wire)
+        places.foot += _place(_("API"), "braces", optional_url("api-docs"), False)
         in_settings = path.startswith(settings) and not at_wire
         places.foot += _place(_("Settings"), "settings", settings, in_settings)
     else:

@@ -10,13 +10,20 @@ from rest_framework.response import Response
 
 from apps.core.clock import iso_millis
 from apps.core.errors import InvalidRequest, NotFound
+from apps.core.openapi import documented, parameter
 from apps.ingestion.inspector import looking, recording
 from apps.ingestion.inspector.entries import Entry
 from apps.ingestion.inspector.explain import Explanation, facts
 from apps.ingestion.inspector.looking import Look
 from apps.organizations.rest import KeyView, project_id
 
+TAG = "Wire inspector"
 MAX_LIMIT = 200
+ENTRY = {
+    "id": "01k8request", "time": "2026-11-21T08:00:00.000Z", "key": {"id": "01k8key", "publicKey": "pk-lf-…"},
+    "way": "otlp", "path": "/api/public/otel/v1/traces", "status": 200, "problem": None, "bytes": 2048,
+    "received": 2, "stored": 2, "merged": 0, "repeated": 0, "refused": 0, "reasons": [],
+}  # fmt: skip
 MAX_EXPLAINED = 20  # items of one answer: each attribute of each is mapped again
 
 
@@ -25,6 +32,17 @@ class WireInspector(KeyView):
 
     scope = "read"
 
+    @documented(
+        "List the last requests of the project's keys",
+        tag=TAG,
+        response={"type": "object"},
+        example={"data": [ENTRY], "lastHour": {}},
+        parameters=[
+            parameter("limit", f"At most so many, up to {MAX_LIMIT}", int),
+            parameter("key", "Only those of the key with this id"),
+            parameter("trouble", "true: only those with something refused", bool),
+        ],
+    )
     def get(self, request: Request) -> Response:
         """Newest first. `key` (id) keeps those of one key, `trouble=true` those with something refused."""
         limit = _number(request, "limit", 50, 1, MAX_LIMIT)
@@ -45,6 +63,16 @@ class WireInspectorRequest(KeyView):
 
     scope = "read"
 
+    @documented(
+        "Get a request with how each attribute was read",
+        tag=TAG,
+        response={"type": "object"},
+        example=ENTRY | {"itemsDecoded": 2, "items": []},
+        parameters=[
+            parameter("from", "Number of the first item explained, from 0", int),
+            parameter("limit", f"Items explained, up to {MAX_EXPLAINED}", int),
+        ],
+    )
     def get(self, request: Request, id: str) -> Response:
         """`from` is the number of the first item explained (from 0), at most `limit` are."""
         first = _number(request, "from", 0, 0, 1_000_000)

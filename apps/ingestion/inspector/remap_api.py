@@ -13,11 +13,19 @@ from apps.audit.services import Actor
 from apps.core.clients import client_ip
 from apps.core.clock import from_datetime, iso_millis, now_micros
 from apps.core.errors import InvalidRequest, NotFound
+from apps.core.openapi import documented
 from apps.ingestion.inspector import remap
 from apps.ingestion.models import Remap
 from apps.organizations.models import Project
 from apps.organizations.rest import KeyView, project_id
 
+TAG = "Wire inspector"
+RUN: dict[str, Any] = {
+    "id": "01k8run", "state": "running", "since": "2026-11-21T08:00:00.000Z",
+    "until": "2026-11-21T09:00:00.000Z", "service": None, "askedBy": "pk-lf-…", "total": 100, "read": 40,
+    "changed": 2, "fields": {}, "skipped": 0, "problem": None, "createdAt": "2026-11-21T09:00:00.000Z",
+    "endedAt": None,
+}  # fmt: skip
 HOUR = 3_600_000_000
 MAX_RUNS = 50
 MAX_NAME = 1000  # characters of a service's name
@@ -28,11 +36,37 @@ class Remaps(KeyView):
 
     scopes = {"GET": "read", "POST": "write"}
 
+    @documented(
+        "List runs of the mapping over what was received",
+        tag=TAG,
+        response={"type": "object"},
+        example={"data": [RUN]},
+    )
     def get(self, request: Request) -> Response:
         """Newest first."""
         runs = Remap.objects.filter(project=project_id(request)).order_by("-created_at", "-id")
         return Response({"data": [_shape(run) for run in runs[:MAX_RUNS]]})
 
+    @documented(
+        "Preview a run of the mapping, or start it",
+        tag=TAG,
+        request={
+            "type": "object",
+            "properties": {
+                "since": {"type": "string", "format": "date-time"},
+                "until": {"type": "string", "format": "date-time"},
+                "service": {"type": "string"},
+                "apply": {
+                    "type": "boolean",
+                    "description": "Start a run; else only say what it would change",
+                },
+            },
+        },
+        request_example={"since": RUN["since"], "until": RUN["until"], "apply": True},
+        response={"type": "object"},
+        status=202,
+        example=RUN,
+    )
     def post(self, request: Request) -> Response:
         """`since` and `until` are ISO times of arrival (default: the last hour), `service` a service.name."""
         sent = request.data if isinstance(request.data, dict) else {}
@@ -67,6 +101,7 @@ class RemapRun(KeyView):
 
     scopes = {"GET": "read", "DELETE": "write"}
 
+    @documented("Get a run of the mapping", tag=TAG, response={"type": "object"}, example=RUN)
     def get(self, request: Request, id: str) -> Response:
         """The run."""
         run = Remap.objects.filter(project=project_id(request), id=id).first()
@@ -74,6 +109,7 @@ class RemapRun(KeyView):
             raise NotFound("There is no such run.")
         return Response(_shape(run))
 
+    @documented("Cancel a run of the mapping", tag=TAG, response={"type": "object"}, example=RUN)
     def delete(self, request: Request, id: str) -> Response:
         """Cancel it; what it did stays."""
         project = Project.objects.get(id=project_id(request))

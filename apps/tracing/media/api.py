@@ -80,7 +80,7 @@ class MediaDetail(KeyView):
     @documented(
         "Report how an upload went",
         tag="Media",
-        response=schema.MediaReported,
+        response={"type": "object"},
         example={},
         request=schema.MediaReport,
         request_example=schema.REPORT,

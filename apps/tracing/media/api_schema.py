@@ -57,10 +57,6 @@ class MediaReport(s.Serializer[Any]):
     uploadTimeMs = s.IntegerField(required=False, allow_null=True)
 
 
-class MediaReported(s.Serializer[Any]):
-    """Nothing to say."""
-
-
 NEW = {
     "traceId": "8c41f07e2d9a4b6c8c41f07e2d9a4b6c",
     "contentType": "image/png",

@@ -81,6 +81,14 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// An address that names something folded away opens it.
+function unfold() {
+  const at = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (at instanceof HTMLDetailsElement) at.open = true;
+}
+addEventListener("hashchange", unfold);
+unfold();
+
 // A form marked data-auto sends itself when one of its controls changes.
 document.addEventListener("change", (event) => {
   if (event.target.matches?.("[data-auto]")) event.target.form?.requestSubmit();
