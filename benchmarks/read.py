@@ -1,9 +1,11 @@
 """How fast pages are answered over a million observations.
 
-    python -m benchmarks.read [--observations 1000000] [--data DIR]
+    python -m benchmarks.read [--observations 1000000] [--data DIR] [--api] [--short]
 
 Fills a store (some spans through the writer, then copies of them spread over thirty days), then times the
-repository's reads, one and eight at once. With --data the store is kept and used again.
+repository's reads, one and eight at once; with --api the public API over HTTP instead. With --data the store
+is kept and used again. With --short all but the first spans have texts of a few characters: five million take
+a minute then, and what is opened is as long as ever.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks import read_api
 from benchmarks.environment import prepare
 from benchmarks.machine import describe, disk_bytes, percentile
 from benchmarks.spans import Source
@@ -59,9 +62,20 @@ _COPIES = {
 }
 
 
-def fill(observations: int) -> None:
-    """Write the first rows through the writer, and multiply them."""
-    from apps.telemetry.gate import gate
+def fill(observations: int, *, short: bool = False) -> None:
+    """Write the first rows through the writer, and multiply them, or put short ones before them."""
+    from benchmarks import stored
+
+    if short:
+        stored.fill(max(observations - SEED_SPANS, 0))
+    write_first()
+    if not short:
+        multiply(observations)
+    print(f"filled: {observations:,} observations", flush=True)
+
+
+def write_first() -> None:
+    """SEED_SPANS of now and a long trace, through the writer."""
     from apps.tracing.writer import Writer
     from benchmarks.records import observation
 
@@ -70,11 +84,16 @@ def fill(observations: int) -> None:
     for batch in source.batches(SEED_SPANS // BATCH, BATCH):
         writer.commit([observation(PROJECT, span) for span in batch])
     writer.commit([observation(PROJECT, span) for span in source.trace(LONG_TRACE, at=now - DAY)])
+
+
+def multiply(observations: int) -> None:
+    """Copies of the first rows, spread over DAYS."""
+    from apps.telemetry.gate import gate
+
     copies = max(observations // SEED_SPANS - 1, 0)
     for copy in range(1, copies + 1):
         for table, changes in _COPIES.items():
             _copy(gate(), table, changes, copy, copies)
-    print(f"filled: {observations:,} observations", flush=True)
 
 
 def _copy(gate: Any, table: str, changes: dict[str, str], copy: int, copies: int) -> None:
@@ -163,31 +182,54 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--observations", type=int, default=1_000_000)
     parser.add_argument("--data", type=Path, help="keep the filled store here")
+    parser.add_argument("--short", action="store_true", help="fill quickly, with short texts")
+    parser.add_argument("--api", action="store_true", help="ask the public API over HTTP")
     parser.add_argument("--seconds", type=float, default=3.0, help="for each question and concurrency")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="litefuse-benchmark-") as temporary:
         data = options.data or Path(temporary)
         prepare(data)
-        measure(data, options.observations, options.seconds)
+        measure(data, options)
 
 
-def measure(data: Path, observations: int, seconds: float) -> None:
+def measure(data: Path, options: argparse.Namespace) -> None:
     """Print the table."""
     from apps.telemetry.gate import close, gate
 
+    seconds: float = options.seconds
+
     if not gate().query("SELECT count() FROM observations", purpose="benchmark")[0][0]:
-        fill(observations)
+        fill(options.observations, short=options.short)
     for table, count in (
         (table, gate().query(f"SELECT count() FROM {table}", purpose="benchmark")[0][0])
         for table in ("observations", "observation_io", "traces")
     ):
         print(f"{table}: {count:,} rows")
     print(f"{describe()}\n{disk_bytes(data) / 2**20:,.0f} MiB on disk\n")
+    if options.api:
+        seen = seen_by_api()
+        close()  # the server needs it
+        return read_api.measure(data, seen, seconds)
     print(f"{'question':42} {'p50 x1':>8} {'p95 x1':>8} {'p50 x8':>8} {'p95 x8':>8}   ms")
     for name, question in questions().items():
         alone, together = timed(question, 1, seconds), timed(question, 8, seconds)
         print(f"{name:42} {alone[0]:8.1f} {alone[1]:8.1f} {together[0]:8.1f} {together[1]:8.1f}", flush=True)
-    close()
+    return close()
+
+
+def seen_by_api() -> read_api.Seen:
+    """What the API is asked for."""
+    from apps.telemetry.gate import gate
+
+    def first(sql: str) -> list[str]:
+        return [row[0] for row in gate().query(sql, {"n": LONG_TRACE}, purpose="benchmark")]
+
+    (long_trace,) = first("SELECT id FROM traces WHERE observation_count = {n:UInt32} LIMIT 1")
+    return read_api.Seen(
+        long_trace,
+        first("SELECT id FROM traces LIMIT 2000"),
+        first("SELECT DISTINCT session_id FROM traces WHERE session_id != '' LIMIT 500"),
+    )
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ _TABLES = {
         "level": "'DEFAULT'", "environment": "'production'",
         "model": "if(n % 2 = 0, ['gpt-5', 'gpt-5-mini', 'claude-sonnet-4-5'][1 + n % 3], '')",
         "user_id": "concat('user-', toString(t % 500))", "total_tokens": "n % 2000",
+        "parent_id": f"if(n % {SPANS_PER_TRACE} = 0, '', lower(hex(sipHash64(t * {SPANS_PER_TRACE}))))",
         "input_tokens": "n % 1500", "total_cost": "if(n % 2 = 0, toDecimal64(n % 997, 12) / 1000, NULL)",
     },
     "observation_io": {
@@ -39,6 +40,8 @@ _TABLES = {
     "traces": {
         **_COMMON, "id": "trace", "v": "at", "timestamp": "moment", "name": "'step-0'",
         "environment": "'production'", "user_id": "concat('user-', toString(t % 500))",
+        "session_id": "concat('stored-', toString(intDiv(t, 4)))",
+        "input_id": "lower(hex(sipHash64(n)))", "output_id": "lower(hex(sipHash64(n)))",
         "observation_count": str(SPANS_PER_TRACE), "default_count": str(SPANS_PER_TRACE),
         "start_time": "moment", "end_time": "later", "received_at": "moment", "has_root": "true",
         "total_tokens": "t % 9000", "total_cost": "toDecimal128(t % 4999, 12) / 1000",

@@ -17,5 +17,5 @@ urlpatterns = [
     path("ready", Ready.as_view()),
     path("openapi.json", OpenApi.as_view(), name="openapi"),
     *(path("", include(f"apps.{room}.api_urls")) for room in ROOMS),
-    path("<path:rest>", UnknownEndpoint.as_view()),
+    path("<name:rest>", UnknownEndpoint.as_view()),
 ]

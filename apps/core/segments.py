@@ -22,7 +22,7 @@ def keep_slashes(raw_path: bytes) -> str:
 class NameConverter:
     """`<name:x>`: any text, slashes included."""
 
-    regex = ".+"
+    regex = r"[\s\S]+"  # line breaks, too
 
     def to_python(self, value: str) -> str:
         """The name as it was sent."""

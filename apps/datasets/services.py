@@ -20,6 +20,7 @@ from apps.datasets.models import Dataset, ItemStatus, ItemVersion, RunItem
 from apps.organizations.models import Project
 
 MAX_CHECKED = 10_000  # items that a new schema is applied to while somebody waits
+_BATCH = 200
 TICK = timedelta(milliseconds=1)
 
 
@@ -159,13 +160,22 @@ def _fit(dataset: Dataset, items: Iterator[tuple[str, Any, Any]], clock: Clock) 
 def _check_items(dataset: Dataset, clock: Clock) -> None:
     """Raises InvalidRequest when an item of the dataset does not fit its schemas."""
     current = ItemVersion.objects.filter(dataset=dataset, valid_to=None, status=ItemStatus.ACTIVE)
-    rows = current.values_list("item_id", "input", "expected_output")[: MAX_CHECKED + 1]
     if current.count() > MAX_CHECKED:
         raise InvalidRequest(
             f"The dataset has more than {MAX_CHECKED} items, too many to check against a new schema. Give"
             " the schema before the items, or to a new dataset."
         )
-    _fit(dataset, rows.iterator(chunk_size=200), clock)
+    _fit(dataset, _contents(current.order_by("item_id")), clock)
+
+
+def _contents(rows: QuerySet[ItemVersion]) -> Iterator[tuple[str, Any, Any]]:
+    """Item, input, expected output; some at once, for contents may be large."""
+    after = ""
+    while batch := list(
+        rows.filter(item_id__gt=after).values_list("item_id", "input", "expected_output")[:_BATCH]
+    ):
+        yield from batch
+        after = batch[-1][0]
 
 
 # --- items ------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ MAX_RUNS = 10_000  # of a dataset, newest first
 MAX_ITEMS = 20_000  # of a run
 _ID, _NAME, _DATASET = "experiment['id']", "experiment['name']", "experiment['dataset_id']"
 _ITEM_ID = "experiment['item_id']"
+# Which spans have an experiment at all is known from a few bytes: read before anything else of them.
+_SPANS = "observations PREWHERE notEmpty(experiment)"
 _START = "toUnixTimestamp64Micro(start_time)"
 _PREFIX = "langfuse.experiment."
 
@@ -143,7 +145,7 @@ def experiments(asked: Asked, limit: int, after: tuple[int, str] | None = None) 
         f"SELECT {_ID} AS experiment_id, argMax({_NAME}, event_ts), argMax({_DATASET}, event_ts),"
         f" min({_START}), max(toUnixTimestamp64Micro(ifNull(end_time, start_time))), max({_START}) AS latest,"
         f" uniqExact(trace_id, id), argMin((trace_id, id), (start_time, trace_id, id))"
-        f" FROM observations WHERE {where} GROUP BY experiment_id{later}"
+        f" FROM {_SPANS} WHERE {where} GROUP BY experiment_id{later}"
         f" ORDER BY latest DESC, experiment_id DESC LIMIT {int(limit)}",
         binder.parameters,
         purpose="experiments",
@@ -161,7 +163,7 @@ def known(project_id: str, ids: Collection[str], deleted: Mapping[str, int]) -> 
     binder = Binder()
     where = _where(Asked(project_id, ids=tuple(ids), deleted=deleted), binder, EXPERIMENT_COLUMNS)
     rows = gate().query(
-        f"SELECT DISTINCT {_ID} FROM observations WHERE {where}",
+        f"SELECT DISTINCT {_ID} FROM {_SPANS} WHERE {where}",
         binder.parameters,
         purpose="experiments",
     )
@@ -184,7 +186,7 @@ def items(asked: Asked, limit: int, after: tuple[int, str, str, str] | None = No
         place = ", ".join(binder.bind(part, "Int64" if type(part) is int else "String") for part in after)
         where += f" AND ({_START}, trace_id, id, {_ID}) < ({place})"
     rows = gate().query(
-        f"SELECT * FROM (SELECT {_ITEM} FROM observations WHERE {where}"
+        f"SELECT * FROM (SELECT {_ITEM} FROM {_SPANS} WHERE {where}"
         " ORDER BY event_ts DESC LIMIT 1 BY trace_id, id)"
         f" ORDER BY started DESC, trace_id DESC, id DESC LIMIT {int(limit)}",
         binder.parameters,

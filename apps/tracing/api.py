@@ -19,7 +19,7 @@ from apps.pricing import catalogue
 from apps.tracing import api_schema, deletion, repository, scores, shapes, trace_list
 from apps.tracing.columns import TRACE_COLUMNS, column
 from apps.tracing.prompt_links import prompt_ids
-from apps.tracing.records import ObservationRow, TraceSummary
+from apps.tracing.records import ObservationRow
 from apps.tracing.rest import TelemetryView
 from apps.tracing.tables import SummaryRow
 from apps.tracing.trace_list import Order
@@ -175,19 +175,22 @@ class TraceDetail(TelemetryView):
     def get(self, request: Request, trace_id: str) -> Response:
         """A trace with its observations; `fields` chooses groups (unknown ones are ignored)."""
         project = project_id(request)
-        summary = repository.get_trace(project, trace_id)
-        if summary is None:
+        row = trace_list.get(project, trace_id)
+        if row is None:
             raise NotFound(f"There is no trace {trace_id} in this project.")
         groups = groups_of(request.query_params.getlist("fields"))
-        rows = _observations(summary) if "observations" in groups else None
-        wants_content = "io" in groups
-        prices, prompts = catalogue.current(), prompt_ids(project, rows or ())
+        if "observations" in groups:
+            observations, said, answered, received = _whole(row)
+        else:
+            observations = []
+            said, answered, received = _content(row) if "io" in groups else ("", "", "")
+        prices, prompts = catalogue.current(), prompt_ids(project, observations)
         judged = scores.scores_of_trace(project, trace_id) if "scores" in groups else []
         shape = shapes.trace(
-            summary,
-            content=repository.trace_content(project, trace_id) if wants_content else None,
-            received=_received(summary, rows) if wants_content else "",
-            observations=[shapes.observation(row, prices, prompts) for row in rows or ()],
+            row.summary,
+            content=(said, answered) if "io" in groups else None,
+            received=received,
+            observations=[shapes.observation(part, prices, prompts) for part in observations],
             scores=shapes.scores_shown(judged),
             metrics="metrics" in groups,
         )
@@ -205,31 +208,21 @@ def groups_of(fields: Sequence[str], known: frozenset[str] = GROUPS) -> frozense
     return asked & known or known
 
 
-def _observations(summary: TraceSummary) -> list[ObservationRow]:
-    """All observations with their content; a trace that has too many for one answer is refused."""
-    if summary.observation_count > MAX_OBSERVATIONS:
+def _whole(row: SummaryRow) -> tuple[list[ObservationRow], str, str, str]:
+    """All observations with their content; input, output and the root's attributes of the trace. One that has
+    too many for one answer is refused."""
+    count = row.summary.observation_count
+    if count > MAX_OBSERVATIONS:
         raise AnswerTooLarge(
-            f"This trace has {summary.observation_count} observations, one answer holds {MAX_OBSERVATIONS}."
+            f"This trace has {count} observations, one answer holds {MAX_OBSERVATIONS}."
             " Leave 'observations' out of fields."
         )
-    return repository.list_observations(
-        summary.project_id, summary.id, content=True, limit=MAX_OBSERVATIONS, trace=summary
-    )
+    observations, (said, answered) = repository.whole_trace(row, limit=MAX_OBSERVATIONS)
+    roots = (part.attributes for part in observations if not part.parent_id or part.is_app_root)
+    return observations, said, answered, next(roots, "")
 
 
-def _received(summary: TraceSummary, rows: Sequence[ObservationRow] | None) -> str:
-    """The attributes as received of the trace's root; empty while none has arrived."""
-    if rows is not None:
-        return next((row.attributes for row in rows if _is_root(row)), "")
-    narrow = repository.list_observations(
-        summary.project_id, summary.id, limit=MAX_OBSERVATIONS, trace=summary
-    )
-    root = next((row for row in narrow if _is_root(row)), None)
-    if root is None:
-        return ""
-    whole = repository.get_observation(summary.project_id, summary.id, root.id, trace=summary)
-    return "" if whole is None else whole.attributes
-
-
-def _is_root(row: ObservationRow) -> bool:
-    return not row.parent_id or row.is_app_root
+def _content(row: SummaryRow) -> tuple[str, str, str]:
+    """Input, output and the root's attributes of a trace, without reading the other observations."""
+    project, trace_id = row.summary.project_id, row.summary.id
+    return trace_list.contents_of(project, [row], trace_list.parts_of(project, [row]))[trace_id]

@@ -22,6 +22,7 @@ from apps.tracing import tables
 from apps.tracing.columns import conditions_of, where_traces
 from apps.tracing.records import FacetValue, ObservationRow, TraceFilter, TracePage, TraceSummary
 from apps.tracing.stored import MICROS_PER_HOUR
+from apps.tracing.tables import SummaryRow
 
 MAX_PAGE = 500
 MAX_NAMED = 1000  # ids named in one query
@@ -305,6 +306,21 @@ def get_observation(
     return tables.observation_row(row, contents.get((observation_id, version), _NO_CONTENT))
 
 
+def whole_trace(row: SummaryRow, *, limit: int = 20_000) -> tuple[list[ObservationRow], tuple[str, str]]:
+    """The observations of a trace with their content, in order of start, and the trace's input and output."""
+    summary = row.summary
+    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary)
+    contents = _contents(summary.project_id, summary.id)
+    observations = [
+        tables.observation_row(values, contents.get((values[_ID], version), _NO_CONTENT))
+        for version, values in rows
+    ]
+    newest = {id: texts for (id, _), texts in sorted(contents.items(), key=lambda item: item[0][1])}
+    said = newest.get(row.input_id, _NO_CONTENT)["trace_input" if row.input_given else "input"]
+    answered = newest.get(row.output_id, _NO_CONTENT)["trace_output" if row.output_given else "output"]
+    return observations, (said, answered)
+
+
 def trace_content(project_id: str, trace_id: str) -> tuple[str, str]:
     """Input and output of the trace: given ones, else the root's, else the entry's, else the earliest."""
     pointers = _trace_row(project_id, trace_id, "input_id, input_given, output_id, output_given")
@@ -334,7 +350,7 @@ def traces_of(project_id: str, observation_ids: Sequence[str]) -> dict[str, str]
 
 
 _ID = [name for name, _ in tables.ROW_COLUMNS].index("id")
-_NO_CONTENT = {"input": "", "output": "", "attributes": ""}
+_NO_CONTENT = dict.fromkeys(tables.CONTENT_COLUMNS, "")
 
 
 def _trace_row(project_id: str, trace_id: str, columns: str) -> Any:
@@ -391,14 +407,13 @@ def _contents(project_id: str, trace_id: str, id: str | None = None) -> dict[tup
     if id is not None:
         parameters["id"], condition = id, " AND id = {id:String}"
     rows = gate().query(
-        "SELECT id, event_ts, input, output, attributes FROM observation_io"
+        f"SELECT id, event_ts, {', '.join(tables.CONTENT_COLUMNS)} FROM observation_io"
         f" WHERE project_id = {{project:String}} AND trace_id = {{trace:String}}{condition}",
         parameters,
         purpose="content of a trace",
     )
     return {
-        (id, version): {"input": said, "output": answered, "attributes": attributes}
-        for id, version, said, answered, attributes in rows
+        (id, version): dict(zip(tables.CONTENT_COLUMNS, texts, strict=True)) for id, version, *texts in rows
     }
 
 

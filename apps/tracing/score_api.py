@@ -129,7 +129,7 @@ def _numbered(request: Request, *, first_version: bool) -> dict[str, Any]:
         rows, _ = score_list.page(project, asked.conditions, limit=asked.page.limit, skip=asked.page.offset)
     if not asked.with_trace:
         return asked.page.answer([score_shapes.score(row) for row in rows], total)
-    traces = score_list.trace_facts(project, {row.trace_id for row in rows if row.trace_id})
+    traces = score_list.judged_traces(project, {row.trace_id for row in rows if row.trace_id})
     data = [score_shapes.with_trace(row, traces.get(row.trace_id), session=not first_version) for row in rows]
     return asked.page.answer(data, total)
 

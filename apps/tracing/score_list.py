@@ -7,7 +7,7 @@ may stand there in several versions and only the newest may be judged by a condi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from apps.core import filters
@@ -51,17 +51,13 @@ COLUMNS = Columns(
     )
 )  # fmt: skip
 
-# Not for the filter language: numbers of which a score's is one.
-_NUMBERS = Column("values", Kind.NUMBER)
-
-
-def number_is_one_of(numbers: Sequence[float]) -> Condition:
-    """The number of a score is among these."""
-    return Condition(_NUMBERS, "number", "any of", tuple(numbers))  # type: ignore[arg-type]
+# Not for the filter language: the number is one of those that these texts say.
+NUMBERS = Column("numbers", Kind.NUMBER)
 
 
 def _numbers(condition: Condition, binder: Binder) -> str:
-    return f"value IN {binder.bind(condition.value, 'Array(Float64)')}"
+    assert isinstance(condition.value, tuple)
+    return f"value IN {binder.bind(tuple(map(float, condition.value)), 'Array(Float64)')}"
 
 
 def _of_trace(expression: str) -> Expression:
@@ -69,8 +65,8 @@ def _of_trace(expression: str) -> Expression:
 
     def written(condition: Condition, binder: Binder) -> str:
         holds = compile_one(condition, expression, binder)
-        lets_nothing_pass = condition.operator in ("none of", "does not contain", "<>", "is null")
-        word, holds = ("NOT IN", f"NOT ({holds})") if lets_nothing_pass else ("IN", holds)
+        passes_without = condition.operator in ("none of", "does not contain", "<>", "is null")
+        word, holds = ("NOT IN", f"NOT ({holds})") if passes_without else ("IN", holds)
         return (
             f"trace_id {word} (SELECT id FROM traces FINAL WHERE project_id = {{project:String}}"
             f" AND records > 0 AND {holds})"
@@ -89,7 +85,7 @@ EXPRESSIONS: Mapping[str, Expression] = {
     "queueId": "queue_id", "authorUserId": "author_user_id", "comment": "comment", "metadata": "metadata",
     "evaluatorId": "''",  # nothing here evaluates yet
     "userId": _of_trace("user_id"), "traceName": _of_trace("name"), "trace_tags": _of_trace("tags"),
-    "values": _numbers,
+    "numbers": _numbers,
 }  # fmt: skip
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -103,8 +99,6 @@ _FINAL = (
 _INDEXED = (ID, TRACE, OBSERVATION, SESSION, RUN)
 _DAY = MICROS_PER_HOUR * 24
 _WINDOWS = (MICROS_PER_HOUR, _DAY, _DAY * 10, _DAY * 100, None)
-
-
 _Place = tuple[int, str, int]  # hour of the sort key, id, timestamp
 
 
@@ -117,8 +111,8 @@ class After:
 
 
 @dataclass(frozen=True, slots=True)
-class TraceFacts:
-    """What a list of scores tells of the trace that is judged."""
+class JudgedTrace:
+    """What a list of scores tells of a trace."""
 
     user_id: str
     session_id: str
@@ -173,9 +167,10 @@ def _in_windows(project_id: str, conditions: Conditions, after: After | None, li
 
 def _bounds(conditions: Conditions) -> tuple[int, int]:
     """Moments that no score of the list comes before, and after; at most now."""
-    moments = [condition for condition in conditions if condition.column is TIMESTAMP]
     oldest, newest = 0, now_micros()
-    for condition in moments:
+    for condition in conditions:
+        if condition.column is not TIMESTAMP or condition.type != "datetime":
+            continue
         assert isinstance(condition.value, int)
         if condition.operator in (">", ">="):
             oldest = max(oldest, condition.value)
@@ -204,7 +199,7 @@ def _where(project_id: str, conditions: Conditions) -> tuple[str, Binder]:
     return " AND ".join(parts), binder
 
 
-def trace_facts(project_id: str, trace_ids: Collection[str]) -> dict[str, TraceFacts]:
+def judged_traces(project_id: str, trace_ids: Collection[str]) -> dict[str, JudgedTrace]:
     """What is known of these traces."""
     if not trace_ids:
         return {}
@@ -216,6 +211,6 @@ def trace_facts(project_id: str, trace_ids: Collection[str]) -> dict[str, TraceF
         purpose="traces of scores",
     )
     return {
-        id: TraceFacts(user, session, environment, tuple(tags))
+        id: JudgedTrace(user, session, environment, tuple(tags))
         for id, user, session, environment, tags in rows
     }

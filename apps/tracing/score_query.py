@@ -172,18 +172,16 @@ def _values(parameters: Parameters, types: Sequence[str]) -> list[Condition]:
         if not {word.lower() for word in given} <= {"true", "false"}:
             parameters.refuse("value", "Expected true or false for BOOLEAN", "invalid_value")
         return [any_of(columns.STRING, tuple(word.capitalize() for word in given))]
-    numbers = [_number(word) for word in given]
-    if None in numbers:
+    if not all(map(_is_number, given)):
         parameters.refuse("value", "Expected finite numbers for NUMERIC", "invalid_value")
-    return [columns.number_is_one_of([number for number in numbers if number is not None])]
+    return [any_of(columns.NUMBERS, given)]
 
 
-def _number(word: str) -> float | None:
+def _is_number(word: str) -> bool:
     try:
-        number = float(word)
+        return math.isfinite(float(word))
     except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+        return False
 
 
 def _range(parameters: Parameters, types: Sequence[str]) -> list[Condition]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from apps.core.clock import iso_millis
 from apps.tracing.records import Score, ScoreType
-from apps.tracing.score_list import TraceFacts
+from apps.tracing.score_list import JudgedTrace
 from apps.tracing.shapes import parsed_metadata, score
 
 GROUPS = ("core", "details", "subject", "annotation")  # of the third version; the first is always there
@@ -16,7 +16,7 @@ GROUPS = ("core", "details", "subject", "annotation")  # of the third version; t
 __all__ = ["GROUPS", "score", "third", "with_trace"]
 
 
-def with_trace(row: Score, facts: TraceFacts | None, *, session: bool) -> dict[str, Any]:
+def with_trace(row: Score, facts: JudgedTrace | None, *, session: bool) -> dict[str, Any]:
     """A score of a list, with what is known of the trace that is judged; the first version tells no session
     of it, and has an object there in any case."""
     trace: dict[str, Any] | None = None

@@ -33,6 +33,7 @@ ORDERS: Mapping[str, str] = {
     "bookmarked": "id",  # none is, so that nothing is before anything else
     "sessionId": "session_id",
 }
+NEAR = 2  # windows in which whole rows are read at once
 MAX_HOURS = 2_000  # named one by one; more are given as a range
 _ROW = f"{tables.SUMMARY_SELECT}, {', '.join(tables.BESIDE_SUMMARY)}"
 
@@ -64,16 +65,33 @@ def numbered(
 ) -> tuple[list[SummaryRow], int]:
     """One page, and how many traces there are in all."""
     where, parameters = where_traces(project_id, conditions)
-    keys: Sequence[Any] = []
-    for since in _since(order):
-        keys = _keys(where, parameters, order, page, since)
-        if since is None or len(keys) == page.limit:
+    found: list[SummaryRow] = []
+    total: int | None = None
+    for place, since in enumerate(_since(order)):
+        if since is not None and place < NEAR:
+            found = _near(where, parameters, order, page, since)
+        else:
+            found = _rows(project_id, _keys("hour, id", where, parameters, order, page, since))
+        if since is None or len(found) == page.limit:
             break
-    if 0 < len(keys) < page.limit or (not keys and not page.offset):
-        total = page.offset + len(keys)
-    else:
-        total = _count(where, parameters)
-    return _rows(project_id, keys), total
+        total = _count(where, parameters) if total is None else total
+        if total <= page.offset + len(found):
+            break  # nothing lies before
+    if 0 < len(found) < page.limit or (not found and not page.offset):
+        total = page.offset + len(found)
+    return found, _count(where, parameters) if total is None else total
+
+
+def get(project_id: str, trace_id: str) -> SummaryRow | None:
+    """One trace, or None: not there, or another project's."""
+    rows = gate().query(
+        f"SELECT {_ROW} FROM traces WHERE project_id = {{project:String}} AND id = {{trace:String}}"
+        " ORDER BY v DESC LIMIT 1",
+        {"project": project_id, "trace": trace_id},
+        purpose="trace",
+    )
+    row = tables.summary_row(rows[0]) if rows else None
+    return row if row is not None and row.records else None
 
 
 def _since(order: Order) -> list[int | None]:
@@ -85,14 +103,19 @@ def _since(order: Order) -> list[int | None]:
     return [None if window is None else now - window for window in WINDOWS]
 
 
+def _near(where: str, parameters: dict[str, Any], order: Order, page: Page, since: int) -> list[SummaryRow]:
+    """Whole rows at once, which is dearer only where there are many to choose from."""
+    return [tables.summary_row(row) for row in _keys(_ROW, where, parameters, order, page, since)]
+
+
 def _keys(
-    where: str, parameters: dict[str, Any], order: Order, page: Page, since: int | None
+    columns: str, where: str, parameters: dict[str, Any], order: Order, page: Page, since: int | None
 ) -> Sequence[Any]:
     if since is not None:
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
     return gate().query(
-        f"SELECT hour, id FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
+        f"SELECT {columns} FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
         f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}{FINAL}",
         parameters,
         purpose="trace list",

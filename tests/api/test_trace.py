@@ -273,7 +273,7 @@ async def test_a_database_that_does_not_answer(sender: Sender, monkeypatch: pyte
     def fail(*arguments: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(api.repository, "get_trace", fail)
+    monkeypatch.setattr(api.trace_list, "get", fail)
     response = await sender.get("traces/x")
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0

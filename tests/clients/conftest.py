@@ -72,9 +72,10 @@ class Project:
             "MODEL_URL": self.models.base_url,
         }
 
-    def get(self, path: str) -> httpx.Response:
+    def get(self, path: str, **query: Any) -> httpx.Response:
         """A read by the public API."""
-        return httpx.get(f"{self.url}/api/public/{path}", auth=(PUBLIC_KEY, SECRET_KEY), timeout=30)
+        address = f"{self.url}/api/public/{path}"
+        return httpx.get(address, params=query or None, auth=(PUBLIC_KEY, SECRET_KEY), timeout=30)
 
     def trace(self, trace_id: str) -> dict[str, Any]:
         """A trace by the public API: at once, since what was acknowledged is readable."""

@@ -6,12 +6,14 @@ import base64
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from apps.core.clock import iso_millis
 from apps.core.ids import new_id
 from apps.tracing.records import Observation, Score, ScoreType, TraceFacts
+from apps.tracing.score_list import COLUMNS
 from apps.tracing.writer import Writer, forget
 from tests.support.api import Keys, check_bad, check_hidden, check_refusals
 
@@ -241,6 +243,19 @@ def test_the_filter(stored: Keys, conditions: list[tuple[Any, ...]], found: str)
     assert ids(stored.read.get("v2/scores", filter=given)) == found.split()
 
 
+@pytest.mark.parametrize("column", COLUMNS.names())
+def test_every_column_is_there_or_not(stored: Keys, column: str):
+    given, missing = (
+        ids(
+            stored.read.get(
+                "v2/scores", filter=json.dumps([{"type": "null", "column": column, "operator": word}])
+            )
+        )
+        for word in ("is not null", "is null")
+    )
+    assert sorted(given + missing) == sorted(ALL)
+
+
 def test_a_filter_wins_over_the_parameter_of_its_column(stored: Keys):
     given = json.dumps([{"type": "string", "column": "name", "operator": "=", "value": "label"}])
     assert ids(stored.read.get("v2/scores", filter=given, name="quality")) == ["categorical"]
@@ -462,3 +477,27 @@ def test_ids_with_slashes(ours: Keys, writer: Writer):
     assert ours.read.get("v2/scores/a%2Fb%20c").json()["id"] == "a/b c"
     assert ours.full.delete("scores/a%2Fb%20c").status_code == 202
     assert ours.read.get("v2/scores/a%2Fb%20c").status_code == 404
+
+
+ODD = "a\0b", "\\N", "tab\there", "line\nbreak", "it's", '"{x}"', "%", "\U0001f600", "x" * 5000
+
+
+@pytest.mark.parametrize("id", ODD, ids=range(len(ODD)))
+def test_odd_ids(ours: Keys, writer: Writer, id: str):
+    path = quote(id, safe="")
+    stored_too = "\0" not in id
+    if stored_too:
+        writer.commit([score(ours.project_id, id, trace_id=id, observation_id=id)])
+    for found in (ours.read.get(f"v2/scores/{path}"), ours.read.get(f"scores/{path}")):
+        assert found.status_code == (200 if stored_too else 404)
+    for query in ({"traceId": id}, {"name": id}, {"sessionId": id}):
+        expected = [id] if stored_too and "traceId" in query else []
+        answer = ours.read.get("v2/scores", **query)
+        if stored_too:
+            assert ids(answer) == expected
+        else:
+            check_bad(answer, *query)
+    given = json.dumps([{"type": "string", "column": "id", "operator": "=", "value": id}])
+    assert ours.read.get("v2/scores", filter=given).status_code == (200 if stored_too else 400)
+    assert ours.full.delete(f"scores/{path}").status_code == 202
+    assert ids(ours.read.get("v3/scores")) == []
