@@ -185,10 +185,10 @@ def names(dataset: Dataset) -> list[str]:
 
 def get_run(dataset: Dataset, name: str) -> Run:
     """The run of that name. Raises NotFound."""
-    found = _places(dataset, name) if "\0" not in name else []
-    if not found:
-        raise NotFound(f"There is no run {name[:200]} over the dataset {dataset.name}.")
-    return _runs(dataset, found[:1])[0]
+    for called in services.spellings(name):
+        if found := _runs(dataset, _places(dataset, called)[:1]):
+            return found[0]
+    raise NotFound(f"There is no run {name[:200]} over the dataset {dataset.name}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -65,10 +66,18 @@ def datasets(project_id: str) -> QuerySet[Dataset]:
 
 def get_dataset(project_id: str, name: str) -> Dataset:
     """The dataset of that name. Raises NotFound."""
-    found = Dataset.objects.filter(project_id=project_id, name=name).first() if "\0" not in name else None
-    if found is None:
-        raise NotFound(f"There is no dataset {name[:200]} in this project.")
-    return found
+    for called in spellings(name):
+        found = Dataset.objects.filter(project_id=project_id, name=called).first()
+        if found is not None:
+            return found
+    raise NotFound(f"There is no dataset {name[:200]} in this project.")
+
+
+def spellings(name: str) -> list[str]:
+    """What a name in an address may mean: itself, else the name that it encodes. Clients of Langfuse 2
+    encode names once more than it takes."""
+    decoded = unquote(name)
+    return [called for called in dict.fromkeys((name, decoded)) if "\0" not in called]
 
 
 def upsert_dataset(project_id: str, draft: DatasetDraft, actor: Actor) -> Dataset:
