@@ -111,7 +111,7 @@ def _finish(opened: Gate, deletion: TraceDeletion) -> None:
         "first": deletion.first_hour,
         "last": deletion.last_hour,
     }
-    _delete_scores(opened, parameters)
+    opened.execute(_SCORES, parameters, purpose="deletion")
     if deletion.first_hour <= deletion.last_hour:  # else none of them is there
         for step in _STEPS:
             opened.execute(step, parameters, purpose="deletion")
@@ -119,10 +119,3 @@ def _finish(opened: Gate, deletion: TraceDeletion) -> None:
     opened.sync()
     erasure.erase_copies(project_id, frozenset(ids))
     deletion.delete()
-
-
-def _delete_scores(opened: Gate, parameters: dict[str, Any]) -> None:
-    """Most traces have none, and every delete leaves marks to merge."""
-    sql = f"SELECT 1 FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}} LIMIT 1"
-    if opened.query(sql, parameters, purpose="deletion"):
-        opened.execute(_SCORES, parameters, purpose="deletion")

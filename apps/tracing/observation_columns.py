@@ -183,10 +183,11 @@ def _at_position(condition: Condition, traces: str, binder: Binder) -> str:
     if condition.key == "root":
         return IS_ROOT
     down = " DESC" if condition.key in ("last", "nthFromEnd") else ""
-    place = int(condition.value) if condition.key.startswith("nth") else 1  # type: ignore[arg-type]
+    assert isinstance(condition.value, float | int)
+    place = min(int(condition.value), 2**32 - 1) if condition.key.startswith("nth") else 1
     return (
         "(trace_id, id) IN (SELECT trace_id, id FROM (SELECT trace_id, id, row_number() OVER"
         f" (PARTITION BY trace_id ORDER BY start_time{down}, id{down}) AS place FROM observations"
         f" WHERE project_id = {{project:String}} AND id != '' AND trace_id IN ({traces}))"
-        f" WHERE place = {binder.bind(place, 'UInt32')})"
+        f" WHERE place = {binder.bind(min(place, 2**32 - 1), 'UInt32')})"
     )

@@ -158,7 +158,7 @@ def _keys(
     newest = min((bounds.last + 1) * MICROS_PER_HOUR, now_micros())
     found: list[Key] = []
     oldest: int | None = None
-    for window in WINDOWS:
+    for window in (MICROS_PER_HOUR, *WINDOWS):
         first = 0 if window is None else max((newest - window) // MICROS_PER_HOUR, 0)
         hours = Hours(max(first, bounds.first), bounds.last)
         found = _distinct(project_id, conditions, hours, limit, offset, behind)

@@ -31,8 +31,8 @@ def numbered(
     if environments:
         having.append("environment_ IN {environments:Array(String)}")
         parameters["environments"] = list(environments)
-    grouped = (
-        f"SELECT session_id, {_CREATED} AS created, argMin(environment, (timestamp, id)) AS environment_"
+    grouped = (  # of two traces of one moment either: telling them apart would take four times as long
+        f"SELECT session_id, {_CREATED} AS created, argMin(environment, timestamp) AS environment_"
         " FROM traces FINAL WHERE project_id = {project:String} AND session_id != '' AND records > 0"
         f" GROUP BY session_id HAVING {' AND '.join(having)}"
     )

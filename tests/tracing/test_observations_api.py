@@ -153,6 +153,7 @@ COMMON = [
     ({"filter": one("positionInTrace", "positionInTrace", "=", 1, "root")}, {"root", "lone"}),
     ({"filter": one("positionInTrace", "positionInTrace", "=", 1, "last")}, {"b", "lone"}),
     ({"filter": one("positionInTrace", "positionInTrace", "=", 2, "nthFromEnd")}, {"a"}),
+    ({"filter": one("positionInTrace", "positionInTrace", "=", 1e300, "nthFromEnd")}, set()),
     ({"filter": one("number", "toolDefinitions", "=", 0)}, {"a", "b", "root", "lone"}),
     ({"filter": one("arrayOptions", "calledToolNames", "any of", ["search"])}, set()),
 ]
