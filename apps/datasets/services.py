@@ -22,6 +22,7 @@ from apps.organizations.models import Project
 
 MAX_CHECKED = 10_000  # items that a new schema is applied to while somebody waits
 _BATCH = 200
+_TRIES = 3
 TICK = timedelta(milliseconds=1)
 
 
@@ -87,11 +88,13 @@ def upsert_dataset(project_id: str, draft: DatasetDraft, actor: Actor) -> Datase
     for side, schema in (("input", draft.input_schema), ("expectedOutput", draft.expected_output_schema)):
         if schema is not None:
             _check_schema(side, schema, clock)
-    try:
-        with transaction.atomic():
-            return _write_dataset(project_id, draft, actor, clock)
-    except IntegrityError:  # made by another request in this very moment
-        raise Conflict(f"The dataset {draft.name} was written at the same time. Try again.") from None
+    for _ in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _write_dataset(project_id, draft, actor, clock)
+        except IntegrityError:  # made by another request in this very moment: it is there now
+            continue
+    raise Conflict(f"The dataset {draft.name} was written at the same time. Try again.")
 
 
 def _write_dataset(project_id: str, draft: DatasetDraft, actor: Actor, clock: Clock) -> Dataset:
