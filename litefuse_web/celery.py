@@ -21,6 +21,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
     "go on with re-runs": {"task": "ingestion.resume_remaps", "schedule": 60.0},
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
+    "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }

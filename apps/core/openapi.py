@@ -35,8 +35,11 @@ class Schema(AutoSchema):
 class Problem(serializers.Serializer[Any]):
     """What every refusal says."""
 
-    message = serializers.CharField(help_text="What was wrong, and what to do about it")
-    error = serializers.JSONField(required=False, help_text="Name of the error, or the list of issues")
+    message = serializers.CharField(required=False, help_text="What was wrong, and what to do about it")
+    error = serializers.JSONField(
+        required=False,
+        help_text="Name of the error, or the list of issues",
+    )
 
 
 ERRORS = (400, 401, 403, 404, 405, 429)

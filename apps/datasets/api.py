@@ -97,6 +97,7 @@ class DatasetsFirst(Datasets):
         "List the datasets of the project with ids of their items and names of their runs",
         tag="Datasets (first version)",
         response=schema.DatasetFirstVersionPage,
+        example=schema.page(schema.DATASET | {"items": [schema.ITEM["id"]], "runs": [schema.RUN["name"]]}),
         parameters=PAGE,
     )
     def get(self, request: Request) -> Response:
@@ -122,6 +123,7 @@ class DatasetFirst(DatasetView):
         "Get a dataset with its active items and the names of its runs",
         tag="Datasets (first version)",
         response=schema.DatasetWithItems,
+        example=schema.DATASET | {"items": [schema.ITEM], "runs": [schema.RUN["name"]]},
     )
     def get(self, request: Request, name: str) -> Response:
         """One dataset."""

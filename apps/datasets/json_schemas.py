@@ -18,6 +18,8 @@ from jsonschema.validators import Draft202012Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from apps.core.patterns import MAX_SIZE, compile_pattern, written_out
+
 MAX_SCHEMA = 100_000  # bytes
 SECONDS = 5.0  # for all that one request has to check
 _PATTERN_SECONDS = 0.05
@@ -65,9 +67,12 @@ def validator(schema: Any, clock: Clock) -> _Validator:
         raise BadSchema("Expected a JSON Schema, an object")
     if len(orjson.dumps(schema)) > MAX_SCHEMA:
         raise BadSchema(f"The JSON Schema must be at most {MAX_SCHEMA} bytes")
+    if not isinstance(schema.get("$schema", ""), str):
+        raise BadSchema("$schema: Expected the address of a draft, a text")
     draft = validators.validator_for(schema, default=Draft202012Validator)
     try:
-        draft.check_schema(schema)
+        # No formats: patterns would be checked by another engine's rules.
+        draft.check_schema(schema, format_checker=None)  # type: ignore[call-arg]
         words = set(_words(schema))
     except SchemaError as error:
         raise BadSchema(f"This is not a JSON Schema: {_told(error)}") from None
@@ -75,7 +80,10 @@ def validator(schema: Any, clock: Clock) -> _Validator:
         raise BadSchema("The JSON Schema is nested too deep") from None
     if {"patternProperties", "unevaluatedProperties"} <= words:
         raise BadSchema("patternProperties and unevaluatedProperties cannot be used in one schema here")
-    for pattern in _patterns(schema):
+    patterns = set(_patterns(schema))
+    if sum(map(written_out, patterns)) > MAX_SIZE:
+        raise BadSchema("The patterns' counted repeats, as in {10}, come to too many in all")
+    for pattern in patterns:
         _compiled(pattern)
     keywords = {**draft.VALIDATORS, **{name: own for name, own in _OWN.items() if name in draft.VALIDATORS}}
     timed = {name: _timed(keyword, clock) for name, keyword in keywords.items()}
@@ -133,8 +141,8 @@ def _patterns(schema: Any) -> Iterator[str]:
 
 def _compiled(pattern: str) -> regex.Pattern[str]:
     try:
-        return regex.compile(pattern)
-    except (regex.error, RecursionError) as error:
+        return compile_pattern(pattern)
+    except (ValueError, RecursionError) as error:
         raise BadSchema(f"The pattern {pattern[:100]} cannot be used: {error!s:.100}") from None
 
 

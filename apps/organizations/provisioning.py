@@ -18,7 +18,7 @@ from apps.accounts.services import create_user, make_instance_admin
 from apps.audit.services import SYSTEM
 from apps.core.errors import Conflict, InvalidRequest
 from apps.organizations import services
-from apps.organizations.authentication import hash_secret
+from apps.organizations.authentication import PUBLIC_PREFIX, SECRET_PREFIX, hash_secret
 from apps.organizations.models import ApiKey, Membership, Organization, Project, Role
 
 log = logging.getLogger(__name__)
@@ -125,8 +125,18 @@ def _key(want: Wanted, project: Project) -> None:
             note="Provisioned",
             public_key=want.project_public_key,
             secret_key=want.project_secret_key,
+            any_form=True,
         )
         log.info("made api key %s", want.project_public_key)
+        if not _looks_like_ours(want):
+            log.warning(
+                "api key %s: a public key begins with %s, a secret key with %s, and more than five characters"
+                " follow; this one opens with both halves in Authorization, not as 'token' of a resource, in"
+                " another header, or by its secret alone",
+                want.project_public_key,
+                PUBLIC_PREFIX,
+                SECRET_PREFIX,
+            )
     elif key.project_id != project.id:
         raise Conflict("LITEFUSE_INIT_PROJECT_PUBLIC_KEY is a key of another project.")
     elif not hmac.compare_digest(key.secret_hash, hash_secret(want.project_secret_key)):
@@ -134,3 +144,8 @@ def _key(want: Wanted, project: Project) -> None:
             "LITEFUSE_INIT_PROJECT_SECRET_KEY is not the secret of LITEFUSE_INIT_PROJECT_PUBLIC_KEY."
             " Give a new pair instead."
         )
+
+
+def _looks_like_ours(want: Wanted) -> bool:
+    halves = (want.project_public_key, PUBLIC_PREFIX), (want.project_secret_key, SECRET_PREFIX)
+    return all(half.startswith(prefix) and len(half) > len(prefix) + 5 for half, prefix in halves)

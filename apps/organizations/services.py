@@ -33,6 +33,7 @@ from apps.organizations.models import (
 NAME_LENGTHS = (3, 60)
 NOTE_LENGTH = 200
 _KEY_FORM = re.compile(r"[\x21-\x39\x3b-\x7e]{6,94}")  # after the prefix; visible ASCII without a colon
+_ANY_KEY_FORM = re.compile(r"[\x21-\x39\x3b-\x7e]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +197,14 @@ def create_key(
     expires_at: datetime | None = None,
     public_key: str | None = None,
     secret_key: str | None = None,
+    any_form: bool = False,
 ) -> NewKey:
     """A new key of `project`, or of the whole organization when that is None.
 
-    Both halves are made here unless both are given (provisioning, administration by API).
+    Both halves are made here unless both are given (provisioning, administration by API); in `any_form` those
+    that an installation had before need not look like ours.
     """
-    public_key, secret = _halves(public_key, secret_key)
+    public_key, secret = _halves(public_key, secret_key, any_form=any_form)
     note = _check_note(note)
     if scope not in KeyScope.values:
         raise InvalidRequest(
@@ -216,7 +219,7 @@ def create_key(
         project=project,
         public_key=public_key,
         secret_hash=hash_secret(secret),
-        secret_hint=secret[-4:],
+        secret_hint=secret[-4:] if len(secret) >= 12 else "",
         scope=scope,
         note=note,
         created_by=created_by,
@@ -278,13 +281,17 @@ def taken(name: str) -> str:
     return _("The organization has a project named “%(name)s” already.") % {"name": name}
 
 
-def _halves(public_key: str | None, secret_key: str | None) -> tuple[str, str]:
+def _halves(public_key: str | None, secret_key: str | None, *, any_form: bool) -> tuple[str, str]:
     """Public and secret key: new ones, or the given ones checked."""
     if public_key is None and secret_key is None:
         return f"{PUBLIC_PREFIX}{uuid.uuid4()}", f"{SECRET_PREFIX}{uuid.uuid4()}"
     if public_key is None or secret_key is None:
         raise InvalidRequest(_("Give both the public and the secret key, or neither."))
     for value, prefix in ((public_key, PUBLIC_PREFIX), (secret_key, SECRET_PREFIX)):
+        if any_form:
+            if not _ANY_KEY_FORM.fullmatch(value):
+                raise InvalidRequest(_("A key has 1 to 100 visible ASCII characters, and no colon."))
+            continue
         if not value.startswith(prefix) or not _KEY_FORM.fullmatch(value.removeprefix(prefix)):
             raise InvalidRequest(
                 _("A given key starts with “%(prefix)s” and goes on with 6 to 94 visible ASCII characters.")

@@ -15,9 +15,10 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from apps.core.clock import MAX_MICROS, MIN_MICROS, from_datetime
 from apps.core.errors import InvalidRequest
+from apps.core.patterns import compile_pattern
 from apps.core.validation import json_problem
 from apps.pricing.models import PricingTier, Tokenizer, Unit
-from apps.pricing.rules import compile_pattern, parse_condition
+from apps.pricing.rules import parse_condition
 from apps.pricing.usage import dollars
 
 MAX_TIERS = 50

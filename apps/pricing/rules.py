@@ -17,17 +17,14 @@ from typing import Any
 
 import regex
 
+from apps.core.patterns import compile_pattern
 from apps.pricing.usage_keys import expand
 
 logger = logging.getLogger(__name__)
 
 PATTERN_SECONDS = 0.05  # longest a single pattern may run
-MAX_PATTERN_SIZE = 1_000_000  # characters once repeats are written out, which takes at most some 100 MB
-MAX_PATTERN_DEPTH = 100  # parentheses
 _MAX_REMEMBERED_KEYS = 500  # usage keys whose answer a condition remembers
 
-_COUNTS = regex.compile(r"\{(\d*)(?:,(\d*))?\}")
-_BRACKETS = regex.compile(r"\\.|([()])", regex.DOTALL)
 _HOURS = regex.compile(r"^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$")
 _OPERATORS: dict[str, Callable[[int, float], bool]] = {
     "gt": operator.gt,
@@ -46,27 +43,6 @@ def search(pattern: regex.Pattern[str], text: str, seconds: float = PATTERN_SECO
     except TimeoutError:
         logger.warning("A match pattern ran out of time and was skipped: %.100s", pattern.pattern)
         return False
-
-
-def compile_pattern(text: str, flags: int = 0) -> regex.Pattern[str]:
-    """A pattern that a person wrote. ValueError says what is wrong with it.
-
-    The engine writes counted repeats out, so that a few nested ones would take all memory there is.
-    """
-    size = len(text)
-    for counts in _COUNTS.findall(text):
-        size *= max(int(count[:9]) if count else 1 for count in counts) or 1
-    if size > MAX_PATTERN_SIZE:
-        raise ValueError("its counted repeats, as in {10}, come to too many in all")
-    depth = 0
-    for bracket in _BRACKETS.findall(text):
-        depth += {"(": 1, ")": -1}.get(bracket, 0)
-        if depth > MAX_PATTERN_DEPTH:
-            raise ValueError(f"its parentheses are more than {MAX_PATTERN_DEPTH} deep")
-    try:
-        return regex.compile(text, flags)
-    except regex.error as error:
-        raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

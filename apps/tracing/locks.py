@@ -25,7 +25,8 @@ def writing(keys: Collection[tuple[str, str]]) -> Iterator[None]:
             return
         # In order, so that two writers cannot wait for each other in a circle.
         buckets = sorted({_bucket(*key) for key in keys})
-        close_old_connections()
+        if not connection.in_atomic_block:  # whose owner needs the connection as it is
+            close_old_connections()
         try:
             _call("pg_advisory_lock", buckets)
         except Unavailable:

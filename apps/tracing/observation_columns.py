@@ -189,5 +189,5 @@ def _at_position(condition: Condition, traces: str, binder: Binder) -> str:
         "(trace_id, id) IN (SELECT trace_id, id FROM (SELECT trace_id, id, row_number() OVER"
         f" (PARTITION BY trace_id ORDER BY start_time{down}, id{down}) AS place FROM observations"
         f" WHERE project_id = {{project:String}} AND id != '' AND trace_id IN ({traces}))"
-        f" WHERE place = {binder.bind(place, 'UInt32')})"
+        f" WHERE place = {binder.bind(min(place, 2**32 - 1), 'UInt32')})"
     )

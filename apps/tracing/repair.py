@@ -69,8 +69,9 @@ def _delete_leftovers(gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key,
     orphans = set(store.content_versions(gate, kept)) - current
     if orphans:
         store.delete(gate, "observation_io", orphans)
-    if older or orphans:
-        logger.warning("repair deleted %d older rows and %d unused contents", len(older), len(orphans))
+    if older or orphans:  # contents of rows that were replaced last are there after any stop
+        level = logging.WARNING if older else logging.INFO
+        logger.log(level, "repair deleted %d older rows and %d unused contents", len(older), len(orphans))
 
 
 def _rewrite(gate: Gate, found: dict[Key, SummaryRow], kept: dict[Key, list[Stored]]) -> int:

@@ -40,7 +40,7 @@ class Score(s.Serializer[Any]):
     name = s.CharField()
     dataType = s.ChoiceField(choices=list(ScoreType))
     value = s.FloatField(required=False, help_text="BOOLEAN: 0 or 1; CATEGORICAL: of the category; not TEXT")
-    stringValue = s.CharField(required=False, help_text="Of all but NUMERIC")
+    stringValue = s.CharField(allow_null=True, help_text="Of all but NUMERIC")
     source = s.ChoiceField(choices=SOURCES)  # type: ignore[assignment]
     timestamp = s.DateTimeField()
     createdAt = s.DateTimeField()

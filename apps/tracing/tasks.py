@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.tracing import deletion
+from apps.tracing import deletion, project_erasure
 from apps.tracing.media import services
 
 
@@ -18,3 +18,9 @@ def sweep_media() -> None:
 def finish_deletions() -> None:
     """Go on with deletions of traces that were cut off; beat calls it every minute."""
     deletion.finish_deletions()
+
+
+@shared_task(name="tracing.erase_deleted_projects")
+def erase_deleted_projects() -> None:
+    """Erase what deleted projects hold; beat calls it every minute."""
+    project_erasure.erase_deleted_projects()

@@ -6,7 +6,7 @@ Order of a commit, so that a crash between any two steps leaves neither a gap no
 2. observations: this insert is the commit. Before it nothing counts: content without its observation is
    never read, summaries ahead of their rows are put right at the next start (`repair`);
 3. only then the older versions of replaced spans are deleted. A cut before that leaves both versions;
-   readers take the newer, and the next start deletes the older.
+   readers take the newer, and the next start deletes the older. Their content goes a few seconds later.
 
 A repeated arrival is known by its hash, kept with the row, and changes nothing. A different arrival of a
 known span merges into a new version of the row.
@@ -39,13 +39,14 @@ from apps.tracing.locks import writing
 from apps.tracing.merging import merge, replaced
 from apps.tracing.pieces import settled
 from apps.tracing.records import MERGED, REPEATED, Observation, Score, TraceSummary
-from apps.tracing.repair import newest_version, repair, repair_recent
+from apps.tracing.repair import EMBEDDED_WINDOW, newest_version, repair, repair_recent
 from apps.tracing.store import Key
 from apps.tracing.stored import Stored, prepare
 from apps.tracing.summaries import Fold
 
 logger = logging.getLogger(__name__)
 
+UNUSED_FOR = EMBEDDED_WINDOW // 2  # microseconds that replaced content stays; `repair` looks back further
 TROUBLE_SECONDS = 120  # a failed commit is told this long, unless one succeeds; clients try again sooner
 
 Hashes = tuple[int, ...]  # of the arrivals that a row was made of
@@ -83,6 +84,8 @@ class _State:
     memory: Memory | None = None  # None until the store was opened and mended
     last_version: int = 0
     failed: set[Key] = field(default_factory=set)  # of failed commits, to be mended before the next one
+    unused: list[store.Version] = field(default_factory=list)  # content of replaced rows, to be deleted
+    unused_since: int = 0  # version of the commit that replaced the first of them
 
 
 @dataclass(slots=True)
@@ -231,6 +234,7 @@ class Writer:
         self, state: _State, keys: list[Key], group: Callable[[], Arrivals], combine: Combine
     ) -> CommitResult:
         assert state.memory is not None
+        self._delete_unused(state)
         arrivals, traces = self._recall(state.memory, keys, group)
         fresh, changed = _news(arrivals, traces, combine)
         older = self._replace(traces, changed, combine) if changed else []
@@ -243,7 +247,7 @@ class Writer:
             stored.event_ts = traces[key].place.v = version
         if written:
             rows = self._store(written, fresh, touched)
-            self._delete(older)
+            self._delete(state, older, version)
         else:
             rows = []
         state.memory.put((key, known) for key, known in traces.items() if known.spans)
@@ -338,12 +342,23 @@ class Writer:
         opened.sync()
         return rows
 
-    def _delete(self, older: list[Stored]) -> None:
-        """Delete the rows that were replaced."""
+    def _delete(self, state: _State, older: list[Stored], version: int) -> None:
+        """Delete the rows that were replaced. Their content, which nobody reads any more, waits for company:
+        a delete costs the same whatever its size."""
         if older:
             versions = [store.version_of(row) for row in older]
             store.delete(self._gate(), "observations", versions)
-            store.delete(self._gate(), "observation_io", versions)
+            if not state.unused:
+                state.unused_since = version
+            state.unused += versions
+
+    def _delete_unused(self, state: _State) -> None:
+        """Delete content of rows that were replaced a while ago; before anything new is written, so that a
+        crash at any moment leaves only what the next start finds."""
+        is_due = now_micros() - state.unused_since > UNUSED_FOR or len(state.unused) >= store.DELETED
+        if state.unused and is_due:
+            store.delete(self._gate(), "observation_io", state.unused)
+            state.unused = []
 
 
 def _store_content(opened: Gate, written: list[Stored]) -> None:

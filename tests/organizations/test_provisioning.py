@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -101,7 +102,8 @@ def test_half_a_wish_is_refused(missing: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"PROJECT_PUBLIC_KEY": "my-key"},
+        {"PROJECT_PUBLIC_KEY": "my:key"},
+        {"PROJECT_PUBLIC_KEY": "my key"},
         {"PROJECT_SECRET_KEY": "sk-lf-a:b-c-d"},
         {"ORG_NAME": "x"},
         {"ORG_ID": "a/b"},
@@ -112,6 +114,17 @@ def test_bad_values_are_refused_whole(changes: dict[str, str]) -> None:
     with pytest.raises(ApiError):
         provision({**ALL, **changes})
     assert set(_counts()) == {0}
+
+
+def test_keys_of_an_older_installation_are_taken_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    provision({**ALL, "PROJECT_PUBLIC_KEY": "public", "PROJECT_SECRET_KEY": "secret"})
+    assert "api key public" in caplog.text and "secret:" not in caplog.text
+    basic = base64.b64encode(b"public:secret").decode()
+    assert authenticate(f"Basic {basic}").project_id == authenticate("Bearer public:secret").project_id
+    assert ApiKey.objects.get().secret_hint == ""  # of a short one the end would say too much
+    caplog.clear()
+    provision({**ALL, "PROJECT_PUBLIC_KEY": "public", "PROJECT_SECRET_KEY": "secret"})
+    assert "begins with" not in caplog.text
 
 
 def test_contradictions_are_refused() -> None:

@@ -91,6 +91,24 @@ def test_a_replay_changes_nothing(writer: Writer, project: str, restarted: bool)
 
 
 @pytest.mark.parametrize("restarted", [False, True])
+def test_content_of_replaced_rows_goes_with_a_later_commit_or_the_next_start(
+    writer: Writer, project: str, restarted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        writer.commit([span(project, "t", "a", output=f"answer {number}")])
+    assert counted(project)[:2] == (1, 4)
+    if restarted:
+        forget()
+        writer.start()
+    else:
+        monkeypatch.setattr("apps.tracing.writer.UNUSED_FOR", -1)
+        writer.commit([span(project, "u", "b")])
+    assert counted(project)[1] == counted(project)[0] == (1 if restarted else 2)
+    row = repository.get_observation(project, "t", "a")
+    assert row is not None and row.output == "answer 3"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
 def test_a_changed_arrival_merges_and_replaces(writer: Writer, project: str, restarted: bool) -> None:
     first = span(project, "t", "a", output="", metadata={"a": "1", "b": "1"}, usage={}, total_cost=None)
     first.cost = {}
@@ -102,7 +120,7 @@ def test_a_changed_arrival_merges_and_replaces(writer: Writer, project: str, res
     if restarted:
         forget()
     (summary,) = writer.commit([second]).traces
-    assert counted(project)[:2] == (2, 2)
+    assert counted(project)[:2] == (2, 3)  # the content that was replaced goes later
     row = repository.get_observation(project, "t", "a")
     assert row is not None
     assert (row.name, row.input, row.output, row.start_time) == ("span a", "question of a", "done", START)

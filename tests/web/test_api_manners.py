@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -93,3 +94,41 @@ def test_unknown_paths_of_the_api_are_json(http: httpx.Client, url: str):
     for path in (f"{url}/nothing", url.replace("/public", "/nothing")):
         answer = http.get(path)
         assert (answer.status_code, answer.json()["error"]) == (404, "LangfuseNotFoundError")
+
+
+NAME = "folder/über %41?#&+name"
+
+
+def encoded(name: str) -> str:
+    return quote(name, safe="")
+
+
+def test_names_with_slashes_are_one_part_of_a_path(http: httpx.Client):
+    prompt = {"name": NAME, "type": "text", "prompt": "hi", "labels": ["production"]}
+    assert http.post("/v2/prompts", json=prompt).status_code == 201
+    assert http.get(f"/v2/prompts/{encoded(NAME)}").json()["name"] == NAME
+    labels = http.patch(f"/v2/prompts/{encoded(NAME)}/versions/1", json={"newLabels": ["staging"]})
+    assert "staging" in labels.json()["labels"]
+    assert http.post("/v2/datasets", json={"name": NAME}).status_code == 200
+    assert http.get(f"/v2/datasets/{encoded(NAME)}").json()["name"] == NAME
+
+
+def test_two_names_with_slashes_are_told_apart(http: httpx.Client):
+    dataset, run = "a/runs/b", "runs/c/d"
+    http.post("/v2/datasets", json={"name": dataset})
+    item = http.post("/dataset-items", json={"datasetName": dataset, "input": 1}).json()
+    body = {"runName": run, "datasetItemId": item["id"], "traceId": "t"}
+    assert http.post("/dataset-run-items", json=body).status_code == 200
+    runs = http.get(f"/datasets/{encoded(dataset)}/runs").json()["data"]
+    assert [one["name"] for one in runs] == [run]
+    found = http.get(f"/datasets/{encoded(dataset)}/runs/{encoded(run)}")
+    assert (found.status_code, found.json()["name"]) == (200, run)
+    assert http.get(f"/datasets/{encoded('a')}/runs/{encoded('b/runs/' + run)}").status_code == 404
+
+
+def test_the_whole_description_comes_over_the_wire(http: httpx.Client, url: str):
+    described = http.get("/openapi.json").json()
+    assert described["servers"] == [{"url": "/below"}]
+    page = httpx.get(url.replace("/api/public", "/docs/api"))
+    assert page.status_code == 200
+    assert f"{url.partition('/below')[0]}/below" in page.text

@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ('id', models.CharField(default=apps.core.ids.new_id, max_length=64, primary_key=True, serialize=False)),
                 ('since', models.BigIntegerField(help_text='First moment of arrival, in microseconds since the epoch.')),
                 ('until', models.BigIntegerField(help_text='First moment of arrival that is not included.')),
+                ('service', models.CharField(blank=True, help_text='service.name it is about; empty for all.', max_length=1000)),
                 ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('done', 'done'), ('canceled', 'canceled'), ('failed', 'failed')], default='queued', max_length=10)),
                 ('asked_by', models.CharField(help_text='Who asked, as the audit log names them.', max_length=320)),
                 ('total', models.PositiveBigIntegerField(default=0, help_text='Observations in range when it was asked.')),

@@ -1,5 +1,6 @@
 // The trace list: rows that arrive by themselves, the pill while the reader points, keys, facets, the strip.
 import htmx from "htmx.org";
+import { isPointedAt } from "./pointer.js";
 import { remember } from "./ui.js";
 
 const MAX_ROWS = 150; // then the first page is fetched whole again
@@ -43,7 +44,7 @@ const rowOf = (id) => body()?.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
 function paused() {
   const rows = body();
   if (!rows) return false;
-  return Boolean(rows.contains(document.activeElement) || list.querySelector("#trace-rows:hover, .pill:hover"));
+  return Boolean(rows.contains(document.activeElement) || isPointedAt(list.querySelector("#trace-rows"), list.querySelector(".pill")));
 }
 
 async function get(url, target) {

@@ -1,5 +1,7 @@
 // The wire inspector: requests that arrive by themselves, one of them opened, keys. Messages carry ids alone;
 // what is shown is fetched here, where access is checked again.
+import { isPointedAt } from "./pointer.js";
+
 const REFRESH_EVERY = 500; // ms
 
 const root = () => document.querySelector("[data-wire]");
@@ -23,7 +25,7 @@ async function get(url, part) {
 }
 
 /** Whether rows must not move: the pointer is over them, or one has the keyboard. */
-const paused = () => Boolean(rows()?.contains(document.activeElement) || root()?.querySelector("[data-rows]:hover"));
+const paused = () => Boolean(rows()?.contains(document.activeElement) || isPointedAt(rows()));
 
 function markOpen(id) {
   for (const row of rows()?.children ?? []) {
