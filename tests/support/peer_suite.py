@@ -77,7 +77,7 @@ SUITES = {
         _files("core_sdk datasets decorators media prompt"),
         ("langchain-community", "llama-index"),
         {},
-        (),
+        tuple(f"tests/{test}" for test in _URLS),
     ),
 }
 
