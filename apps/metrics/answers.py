@@ -31,13 +31,34 @@ class Answer:
 
 def answer(project_id: str, query: Query) -> Answer:
     """What the project's telemetry says. Raises ApiError 422 when that takes too long, Unavailable."""
-    statement = by_day.compile(query, project_id) or statements.compile(query, project_id)
-    found = gate().query(statement.sql, statement.parameters, purpose=f"metrics: {query.view.name}")
+    columns, found = _from_days(project_id, query) or _from_rows(project_id, query)
     if query.granularity and not query.order:
-        rows = _filled(query, statement.columns, found)
+        rows = _filled(query, columns, found)
     else:
-        rows = [_row(query, statement.columns, row) for row in found]
+        rows = [_row(query, columns, row) for row in found]
     return Answer(rows[: query.row_limit], len(rows) > query.row_limit)
+
+
+_Found = tuple[Sequence[str], Sequence[Sequence[Any]]]  # names of columns, rows
+
+
+def _from_rows(project_id: str, query: Query) -> _Found:
+    statement = statements.compile(query, project_id)
+    found = gate().query(statement.sql, statement.parameters, purpose=f"metrics: {query.view.name}")
+    return statement.columns, found
+
+
+def _from_days(project_id: str, query: Query) -> _Found | None:
+    """From the projection; None where it has no answer, or parts were merged while it was read."""
+    which = by_day.right_parts(query, project_id)
+    if which is None:
+        return None
+    names = [name for (name,) in gate().query(which.sql, which.parameters, purpose="metrics: right parts")]
+    statement = by_day.compile(query, project_id, names)
+    found = gate().query(statement.sql, statement.parameters, purpose="metrics: days")
+    # The halves of the statement may have seen a merge differently: its rows twice, or not at all.
+    still = gate().query(by_day.STILL_THERE, {"parts": names}, purpose="metrics: parts still there")
+    return (statement.columns, found) if still[0][0] == len(names) else None
 
 
 def _row(query: Query, columns: Sequence[str], values: Sequence[Any]) -> Row:

@@ -81,7 +81,7 @@ class PromptDetail(PromptView):
         "Get a prompt", tag="Prompts", response=schema.Version, example=schema.EXAMPLE,
         parameters=schema.GET_PARAMETERS,
     )  # fmt: skip
-    def get(self, request: Request, name: str) -> Response:
+    def get(self, request: Request, prompt_name: str) -> Response:
         """One version, by number or label; by the label production when neither is given."""
         query = Parameters(request.query_params)
         number, label = _which(query)
@@ -89,29 +89,31 @@ class PromptDetail(PromptView):
         query.check()
         if number is not None and label:
             raise InvalidRequest("Give version or label, not both.")
-        return Response(_version(project_id(request), name, number, label, resolved=is_resolved is not False))
+        return Response(
+            _version(project_id(request), prompt_name, number, label, resolved=is_resolved is not False)
+        )
 
     @documented("Delete versions of a prompt", tag="Prompts", status=204, parameters=schema.DELETE_PARAMETERS)
-    def delete(self, request: Request, name: str) -> Response:
+    def delete(self, request: Request, prompt_name: str) -> Response:
         """The version with this number, or label; every one when neither is given."""
         query = Parameters(request.query_params)
         number, label = _which(query)
         query.check()
         services.delete_versions(
-            actor=actor_of(request), project=project_of(request), name=name, number=number, label=label,
-            may_move_protected=KEYS_MAY_MOVE_PROTECTED,
+            actor=actor_of(request), project=project_of(request), name=prompt_name, number=number,
+            label=label, may_move_protected=KEYS_MAY_MOVE_PROTECTED,
         )  # fmt: skip
         return Response(status=204)
 
 
 class PromptVersionDetail(PromptView):
-    """/api/public/v2/prompts/{name}/versions/{version}."""
+    """/api/public/v2/prompts/{promptName}/versions/{version}."""
 
     @documented(
         "Label a version of a prompt", tag="Prompts", request=schema.NewLabels, response=schema.Version,
         request_example={"newLabels": ["production"]}, example=schema.EXAMPLE,
     )  # fmt: skip
-    def patch(self, request: Request, name: str, version: int) -> Response:
+    def patch(self, request: Request, prompt_name: str, version: int) -> Response:
         """The version gets these labels beside those it has; other versions lose them."""
         fields = Fields(request.data)
         labels = read_labels(fields, "newLabels")
@@ -119,12 +121,12 @@ class PromptVersionDetail(PromptView):
             fields.refuse("newLabels", "Required", "invalid_type")
         fields.check()
         if version > MAX_NUMBER:
-            raise NotFound(f"There is no version {version} of a prompt {name} in this project.")
+            raise NotFound(f"There is no version {version} of a prompt {prompt_name} in this project.")
         services.add_labels(
-            actor=actor_of(request), project=project_of(request), name=name, number=version,
+            actor=actor_of(request), project=project_of(request), name=prompt_name, number=version,
             labels=labels or (), may_move_protected=KEYS_MAY_MOVE_PROTECTED,
         )  # fmt: skip
-        return Response(_version(project_id(request), name, version, "", resolved=False))
+        return Response(_version(project_id(request), prompt_name, version, "", resolved=False))
 
 
 class PromptsV1(PromptView):

@@ -9,7 +9,7 @@ from apps.prompts.api import PromptDetail, Prompts, PromptsV1, PromptVersionDeta
 urlpatterns = [
     path("v2/prompts", Prompts.as_view()),
     # Before the next, which takes bare slashes too.
-    path("v2/prompts/<name:name>/versions/<int:version>", PromptVersionDetail.as_view()),
-    path("v2/prompts/<name:name>", PromptDetail.as_view()),
+    path("v2/prompts/<name:prompt_name>/versions/<int:version>", PromptVersionDetail.as_view()),
+    path("v2/prompts/<name:prompt_name>", PromptDetail.as_view()),
     path("prompts", PromptsV1.as_view()),
 ]

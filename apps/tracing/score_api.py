@@ -126,7 +126,9 @@ def _numbered(request: Request, *, first_version: bool) -> dict[str, Any]:
     total = score_list.count(project, asked.conditions)
     rows: list[Score] = []
     if total > asked.page.offset:
-        rows, _ = score_list.page(project, asked.conditions, limit=asked.page.limit, skip=asked.page.offset)
+        rows, _ = score_list.page(
+            project, asked.conditions, limit=asked.page.limit, skip=asked.page.offset, total=total
+        )
     if not asked.with_trace:
         return asked.page.answer([score_shapes.score(row) for row in rows], total)
     traces = score_list.judged_traces(project, {row.trace_id for row in rows if row.trace_id})

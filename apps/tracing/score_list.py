@@ -91,6 +91,7 @@ EXPRESSIONS: Mapping[str, Expression] = {
 # --- reading ------------------------------------------------------------------------------------------------
 
 MAX_SKIPPED = 1_000  # rows that are looked for window by window; beyond, all is sorted at once
+FEW = 10_000  # and so are so many
 # Rows of one score never move to another partition, so each partition is resolved alone.
 _FINAL = (
     " SETTINGS do_not_merge_across_partitions_select_final = 1,"
@@ -130,11 +131,17 @@ def count(project_id: str, conditions: Conditions) -> int:
 
 
 def page(
-    project_id: str, conditions: Conditions, *, limit: int, skip: int = 0, after: After | None = None
+    project_id: str,
+    conditions: Conditions,
+    *,
+    limit: int,
+    skip: int = 0,
+    after: After | None = None,
+    total: int = FEW + 1,
 ) -> tuple[list[Score], After | None]:
     """Scores, newest first: `limit` of them behind a place, or behind `skip` others; and the place behind
-    them, when there are more."""
-    if skip > MAX_SKIPPED or any(map(_leaves_few, conditions)):
+    them, when there are more. `total` is how many there are in all, if known: few are found faster."""
+    if total <= FEW or skip > MAX_SKIPPED or any(map(_leaves_few, conditions)):
         keys = _between(project_id, conditions, after, f"{limit + 1} OFFSET {skip}")
     else:
         keys = _in_windows(project_id, conditions, after, skip + limit + 1)[skip:]

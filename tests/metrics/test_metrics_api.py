@@ -405,6 +405,23 @@ def test_a_changed_observation_counts_once(ours: Keys):
     assert ask(ours.full, **asked, filters=[given]) == expected  # from the rows
 
 
+def test_days_of_another_century_are_not_of_this_one(ours: Keys):
+    """The store's dates begin anew after 65,536 days."""
+    store(
+        root(ours.project_id, "now", start_time=MONDAY + HOUR),
+        root(ours.project_id, "then", start_time=MONDAY + HOUR + 65_536 * DAY),
+        root(ours.project_id, "before", start_time=HOUR),
+    )
+    assert ask(ours.full) == [{"count_count": 1}]
+    times = {"fromTimestamp": "1970-01-01T00:00:00Z", "toTimestamp": "2148-12-31T00:00:00Z"}
+    by_month = {
+        "timeDimension": {"granularity": "month"},
+        "orderBy": [{"field": "count_count", "direction": "asc"}],
+    }
+    found = [row["time_dimension"] for row in ask(ours.full, **times, **by_month)]
+    assert found == ["1970-01-01", "2026-11-01"]
+
+
 def _where(column: str, operator: str, value: Any, type_: str = "string", **more: Any) -> dict[str, Any]:
     return {"column": column, "type": type_, "operator": operator, "value": value, **more}
 

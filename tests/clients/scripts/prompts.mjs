@@ -1,14 +1,18 @@
-// A program that keeps its prompts in the server, on Langfuse's JavaScript SDK 4 and 5.
+// A program that keeps its prompts in the server, on Langfuse's JavaScript SDK 3, 4 and 5.
 //
 // Prints one line of JSON: what it got.
 
 import { randomUUID } from "node:crypto";
-import { LangfuseClient } from "@langfuse/client";
 
-const langfuse = new LangfuseClient();
+const { LangfuseClient } = await import("@langfuse/client").catch(() => ({}));
+const langfuse = LangfuseClient ? new LangfuseClient() : new (await import("langfuse")).Langfuse();
 const folder = `folder/${randomUUID().slice(0, 8)} ü`;
 const fresh = { cacheTtlSeconds: 0 };
-const { prompt } = langfuse;
+const prompt = langfuse.prompt ?? {
+  create: (body) => langfuse.createPrompt(body),
+  get: (name, { version, ...options }) => langfuse.getPrompt(name, version, options),
+  update: (body) => langfuse.updatePrompt(body),
+};
 
 await prompt.create({ name: `${folder}/tone`, prompt: "kindly", labels: ["production"] });
 const reference = `@@@langfusePrompt:name=${folder}/tone|label=production@@@`;
@@ -55,11 +59,10 @@ const history = [{ role: "assistant", content: "hello {{q}}" }];
 told.chat = chat
   .compile({ role: "a clerk", q: "why?" }, { history })
   .map((message) => [message.role, message.content]);
-const names = async () => {
+if (LangfuseClient) {
+  await prompt.delete(`${folder}/chat`);
   const listed = await langfuse.api.prompts.list({ limit: 100 });
-  return listed.data.map((meta) => meta.name).filter((name) => name.startsWith(folder));
-};
-await prompt.delete(`${folder}/chat`);
-told.left = await names();
+  told.left = listed.data.map((meta) => meta.name).filter((name) => name.startsWith(folder));
+}
 told.prompt = [`${folder}/text`, moved.version];
 console.log(JSON.stringify(told));
