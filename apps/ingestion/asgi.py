@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,7 +19,7 @@ from django.db import OperationalError
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, RateLimited, Unavailable
 from apps.ingestion import bodies
-from apps.ingestion.batch import requests
+from apps.ingestion.batch import requests, strays
 from apps.ingestion.bodies import Disconnected, Share
 from apps.ingestion.credentials import missing
 from apps.ingestion.headers import Headers, read_headers, sender
@@ -202,9 +203,18 @@ class Ingestion:
                     receipt = (await intake.group.commit(prepared.records)).receipt(project_id)
                     arrivals.current().stored({project_id: receipt})
                     extra.append((RECEIPT_HEADER.encode(), receipt.encode()))
+                if prepared.homes:
+                    await self._bring_home(project_id, prepared.homes)
                 return Reply(prepared.answer, extra, prepared.status)
 
         return answer
+
+    async def _bring_home(self, project_id: str, homes: Mapping[str, str]) -> None:
+        """Move observations into their traces, now that these are known."""
+        moving = await self._intake.decode(partial(strays.find, project_id, homes))
+        if moving.observations:
+            await self._intake.group.commit(moving.observations)
+            await self._intake.decode(partial(strays.leave, project_id, moving))
 
 
 @asynccontextmanager

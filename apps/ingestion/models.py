@@ -1,4 +1,4 @@
-"""Re-runs of the mapping: what was asked, how far it came, what it changed."""
+"""Re-runs of the mapping, and observations whose trace nobody has named yet."""
 
 from __future__ import annotations
 
@@ -83,3 +83,13 @@ class Remap(models.Model):
     def is_unfinished(self) -> bool:
         """Queued or running."""
         return self.state in (self.State.QUEUED, self.State.RUNNING)
+
+
+class Stray(models.Model):
+    """An observation that updates told of before any event named its trace (`batch.strays`)."""
+
+    key = models.CharField(primary_key=True, max_length=64, help_text="Hash of project and observation.")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    def __str__(self) -> str:
+        return self.key

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.clock import now_micros
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.ids import new_id
-from apps.ingestion.batch import decode, scores
+from apps.ingestion.batch import decode, scores, strays
 from apps.ingestion.batch.events import Event
 from apps.ingestion.batch.fields import MAX_NAME, Fields, Invalid, Missing, kind_of
 from apps.ingestion.mapping.shapes import Context, Sender
@@ -56,6 +56,7 @@ class Prepared:
     status: int
     answer: dict[str, Any]
     refused: Sequence[str] = ()  # why the others are not among the records
+    homes: Mapping[str, str] = field(default_factory=dict)  # traces of observations that stand elsewhere
 
 
 Prepare = Callable[[Body], Prepared]
@@ -83,10 +84,10 @@ def batch(body: Body) -> Prepared:
     configs = find_rules(body.project_id, scores.configs_named(scores.bodies_in(events)))
     scores_only = body.access.kind == "public"
     decoded = decode.decode(events, context, scores_only=scores_only, configs=configs)
-    _place_in_traces(decoded.untraced, body.project_id)
+    homes = _place_in_traces(decoded, body.project_id)
     add_prices(decoded.observations)
     refused = [error["message"] for error in decoded.errors]
-    return Prepared([*decoded.observations, *decoded.scores], 207, decoded.answer, refused)
+    return Prepared([*decoded.observations, *decoded.scores], 207, decoded.answer, refused, homes)
 
 
 def single(kind: str, id_field: str = "id") -> Prepare:
@@ -113,18 +114,21 @@ def single(kind: str, id_field: str = "id") -> Prepare:
             raise InvalidBody(problem) from None
         except RecursionError:
             raise InvalidRequest("The body is nested too deep to be stored.") from None
-        _place_in_traces(decoded.untraced, body.project_id)
+        homes = _place_in_traces(decoded, body.project_id)
         add_prices(decoded.observations)
-        return Prepared(decoded.observations, 200, {"id": values["id"]})
+        return Prepared(decoded.observations, 200, {"id": values["id"]}, homes=homes)
 
     return prepare
 
 
-def _place_in_traces(untraced: list[Observation], project_id: str) -> None:
-    """Observations whose event named no trace go where they are stored already."""
-    if untraced:
-        ids = [observation.id for observation in untraced]
-        decode.place_in_traces(untraced, repository.traces_of(project_id, ids))
+def _place_in_traces(decoded: decode.Decoded, project_id: str) -> dict[str, str]:
+    """Observations whose event named no trace go where they are stored already. The traces, by observation,
+    of those that are stored elsewhere because nobody had named theirs."""
+    if decoded.untraced:
+        ids = [observation.id for observation in decoded.untraced]
+        decode.place_in_traces(decoded.untraced, repository.traces_of(project_id, ids))
+        strays.note(project_id, [o for o in decoded.untraced if o.trace_id == o.id])
+    return strays.homes(project_id, decoded.observations)
 
 
 def post_scores(body: Body) -> Prepared:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from apps.ingestion.models import Stray
 from apps.organizations.models import Project
 from apps.tracing import repository, scores
 from tests import factories
@@ -197,6 +198,34 @@ async def test_an_update_without_a_trace_finds_its_observation(sender: Sender):
     [row] = repository.list_observations(sender.project.id, "t", content=True)
     assert (row.name, row.output) == ("n", "done")
     assert repository.get_trace(sender.project.id, "s") is None
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_an_update_before_its_observation_moves_into_its_trace(sender: Sender, again: bool):
+    update = event("generation-update", at=1, id="s", output="done", metadata={"k": "v"})
+    await send(sender, update)
+    assert repository.get_trace(sender.project.id, "s") is not None
+    if again:
+        await send(sender, update)
+    create = event("generation-create", id="s", traceId="t", name="n", input="question")
+    for _ in range(2):
+        await send(sender, create)
+        [row] = repository.list_observations(sender.project.id, "t", content=True)
+        assert (row.name, row.input, row.output, row.metadata) == ("n", "question", "done", {"k": "v"})
+        summary = repository.get_trace(sender.project.id, "t")
+        assert summary is not None and summary.observation_count == 1
+        assert repository.get_trace(sender.project.id, "s") is None
+        assert repository.list_observations(sender.project.id, "s") == []
+    assert await Stray.objects.acount() == 0
+
+
+async def test_only_what_was_moved_leaves(sender: Sender):
+    await send(sender, event("span-update", at=1, id="s", output="done"))
+    await send(sender, event("span-create", id="other", traceId="s", name="other"))
+    await send(sender, event("span-create", id="s", traceId="t", name="n"))
+    assert [row.id for row in repository.list_observations(sender.project.id, "s")] == ["other"]
+    summary = repository.get_trace(sender.project.id, "s")
+    assert summary is not None and summary.observation_count == 1
 
 
 async def test_the_entry_marked_in_metadata_gives_content(sender: Sender):
