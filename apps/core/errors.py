@@ -109,6 +109,13 @@ class MethodNotAllowed(ApiError):
     error = "MethodNotAllowedError"
 
 
+class AnswerTooLarge(ApiError):
+    """422: what was asked for is more than one answer holds."""
+
+    status = 422
+    error = "PayloadTooLargeError"
+
+
 class Conflict(ApiError):
     """409."""
 

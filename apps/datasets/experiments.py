@@ -117,7 +117,7 @@ def _within(listing: Listing) -> Q:
 
 # --- experiments ------------------------------------------------------------------------------------------
 
-_RUN_PATHS: Mapping[str, filter_orm.Path] = {"id": "run_id", "name": "name", "datasetId": "dataset_id"}
+_RUN_PATHS: Mapping[str, filter_orm.Path] = {"id": "run_id", "name": "name", "datasetId": "dataset__id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def _noted(noted: NotedRun) -> Experiment:
 
 _NOTE_PATHS: Mapping[str, filter_orm.Path] = {
     "experimentId": "run__run_id", "experimentName": "run__name", "experimentItemId": "item_id",
-    "datasetId": "run__dataset_id", "traceId": "trace_id",
+    "datasetId": "run__dataset__id", "traceId": "trace_id",
 }  # fmt: skip
 
 

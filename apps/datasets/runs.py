@@ -26,6 +26,7 @@ from apps.datasets.spans import Asked, SpanItem, SpanRun
 from apps.organizations.models import Project
 from apps.tracing.repository import traces_of
 
+_TRIES = 3
 MAX_DELETED = 1_000  # deleted runs of a project that spans are checked against: the latest
 
 
@@ -95,12 +96,14 @@ def add_item(project_id: str, draft: RunItemDraft) -> tuple[DatasetRun, RunItem]
             f"There is no observation {draft.observation_id} in this project. Give its traceId, or send it"
             " first."
         )
-    try:
-        with transaction.atomic():
-            run = _written(item.dataset, draft)
-            return run, _noted(run, draft, trace_id)
-    except IntegrityError:
-        raise Conflict(f"The run {draft.run_name} was written at the same time. Try again.") from None
+    for _ in range(_TRIES):
+        try:
+            with transaction.atomic():
+                run = _written(item.dataset, draft)
+                return run, _noted(run, draft, trace_id)
+        except IntegrityError:  # its first item is noted by another request too: the run is there now
+            continue
+    raise Conflict(f"The run {draft.run_name} was written at the same time. Try again.")
 
 
 def _written(dataset: Dataset, draft: RunItemDraft) -> DatasetRun:
@@ -185,10 +188,10 @@ def names(dataset: Dataset) -> list[str]:
 
 def get_run(dataset: Dataset, name: str) -> Run:
     """The run of that name. Raises NotFound."""
-    found = _places(dataset, name) if "\0" not in name else []
-    if not found:
-        raise NotFound(f"There is no run {name[:200]} over the dataset {dataset.name}.")
-    return _runs(dataset, found[:1])[0]
+    for called in services.spellings(name):
+        if found := _runs(dataset, _places(dataset, called)[:1]):
+            return found[0]
+    raise NotFound(f"There is no run {name[:200]} over the dataset {dataset.name}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -21,6 +22,7 @@ from apps.organizations.models import Project
 
 MAX_CHECKED = 10_000  # items that a new schema is applied to while somebody waits
 _BATCH = 200
+_TRIES = 3
 TICK = timedelta(milliseconds=1)
 
 
@@ -65,10 +67,18 @@ def datasets(project_id: str) -> QuerySet[Dataset]:
 
 def get_dataset(project_id: str, name: str) -> Dataset:
     """The dataset of that name. Raises NotFound."""
-    found = Dataset.objects.filter(project_id=project_id, name=name).first() if "\0" not in name else None
-    if found is None:
-        raise NotFound(f"There is no dataset {name[:200]} in this project.")
-    return found
+    for called in spellings(name):
+        found = Dataset.objects.filter(project_id=project_id, name=called).first()
+        if found is not None:
+            return found
+    raise NotFound(f"There is no dataset {name[:200]} in this project.")
+
+
+def spellings(name: str) -> list[str]:
+    """What a name in an address may mean: itself, else the name that it encodes. Clients of Langfuse 2
+    encode names once more than it takes."""
+    decoded = unquote(name)
+    return [called for called in dict.fromkeys((name, decoded)) if "\0" not in called]
 
 
 def upsert_dataset(project_id: str, draft: DatasetDraft, actor: Actor) -> Dataset:
@@ -78,11 +88,13 @@ def upsert_dataset(project_id: str, draft: DatasetDraft, actor: Actor) -> Datase
     for side, schema in (("input", draft.input_schema), ("expectedOutput", draft.expected_output_schema)):
         if schema is not None:
             _check_schema(side, schema, clock)
-    try:
-        with transaction.atomic():
-            return _write_dataset(project_id, draft, actor, clock)
-    except IntegrityError:  # made by another request in this very moment
-        raise Conflict(f"The dataset {draft.name} was written at the same time. Try again.") from None
+    for _ in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _write_dataset(project_id, draft, actor, clock)
+        except IntegrityError:  # made by another request in this very moment: it is there now
+            continue
+    raise Conflict(f"The dataset {draft.name} was written at the same time. Try again.")
 
 
 def _write_dataset(project_id: str, draft: DatasetDraft, actor: Actor, clock: Clock) -> Dataset:

@@ -46,7 +46,7 @@ class Comments(KeyView):
         page = parameters.page()
         object_type = parameters.choice("objectType", Comment.Subject.values)
         object_id = parameters.text("objectId")
-        if object_id and "objectType" not in request.query_params:
+        if object_id and not object_type:
             parameters.refuse("objectType", "objectId needs an objectType beside it")
         author = parameters.text("authorUserId")
         parameters.check()

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import filters
-from apps.core.errors import ApiError, NotFound
+from apps.core.errors import AnswerTooLarge, NotFound
 from apps.core.filters import Condition, Conditions
 from apps.core.openapi import PAGE, documented, parameter
 from apps.core.parameters import Parameters
@@ -32,13 +32,6 @@ LATER = "The traces will be deleted within minutes: a store did not answer just 
 MAX_LISTED = 100_000  # observations named in one list of traces
 
 _EQUAL = ("userId", "name", "sessionId", "version", "release")  # simple parameters, as the columns are called
-
-
-class AnswerTooLarge(ApiError):
-    """422: what was asked for is more than one answer holds."""
-
-    status = 422
-    error = "PayloadTooLargeError"
 
 
 class Traces(TelemetryView):

@@ -21,7 +21,7 @@ from apps.telemetry.gate import gate
 from apps.tracing import tables
 from apps.tracing.observation_columns import Hours, hours_of, where_observations
 from apps.tracing.records import ObservationRow
-from apps.tracing.repository import WINDOWS
+from apps.tracing.repository import CONTENT_BYTES, WINDOWS, check_content
 from apps.tracing.stored import MICROS_PER_HOUR
 
 _START = "toUnixTimestamp64Micro(start_time)"
@@ -222,17 +222,20 @@ def _rows(project_id: str, keys: Sequence[Key], content: Sequence[str]) -> list[
         "ids": sorted({key.id for key in keys}),
     }
     read = gate().query(
-        f"SELECT event_ts, {tables.ROW_SELECT} FROM observations WHERE project_id = {{project:String}}"
+        f"SELECT event_ts, {CONTENT_BYTES}, {tables.ROW_SELECT} FROM observations"
+        " WHERE project_id = {project:String}"
         " AND hour IN {hours:Array(UInt32)} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)}",
         named,
         purpose="observation list",
     )
     wanted = {(key.trace_id, key.id, key.event_ts): place for place, key in enumerate(keys)}
+    if "input" in content:
+        check_content([row[1] for row in read])
     texts = _contents(project_id, named, content) if content else {}
     found: dict[int, ObservationRow] = {}
     for row in read:
-        version, values = row[0], row[1:]
+        version, values = row[0], row[2:]
         name = (values[_TRACE_ID], values[_ID], version)
         if name in wanted:
             found[wanted[name]] = tables.observation_row(

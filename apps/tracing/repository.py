@@ -16,7 +16,7 @@ from typing import Any, Literal
 import orjson
 
 from apps.core.clock import MAX_MICROS, now_micros
-from apps.core.errors import InvalidRequest
+from apps.core.errors import AnswerTooLarge, InvalidRequest
 from apps.telemetry.gate import gate
 from apps.tracing import tables
 from apps.tracing.columns import conditions_of, where_traces
@@ -26,6 +26,7 @@ from apps.tracing.tables import SummaryRow
 
 MAX_PAGE = 500
 MAX_NAMED = 1000  # ids named in one query
+MAX_CONTENT = 100_000_000  # bytes of input and output in one answer, which holds them several times over
 FacetField = Literal["environment", "name", "level", "user_id", "session_id", "tag", "service", "host"]
 _LISTS = {"tag": "tags", "service": "services", "host": "hosts"}  # fields that a trace has several of
 
@@ -278,7 +279,7 @@ def list_observations(
 
     Who has just read the summary gives it as `trace`: it says where to look, and need not be read again.
     """
-    rows = _observations(project_id, trace_id, "", {}, limit, trace)
+    rows = _observations(project_id, trace_id, "", {}, limit, trace, content=content)
     contents = _contents(project_id, trace_id) if content and rows else {}
     return [
         tables.observation_row(row, contents.get((row[_ID], version), _NO_CONTENT) if content else None)
@@ -309,7 +310,7 @@ def get_observation(
 def whole_trace(row: SummaryRow, *, limit: int = 20_000) -> tuple[list[ObservationRow], tuple[str, str]]:
     """The observations of a trace with their content, in order of start, and the trace's input and output."""
     summary = row.summary
-    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary)
+    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary, content=True)
     contents = _contents(summary.project_id, summary.id)
     observations = [
         tables.observation_row(values, contents.get((values[_ID], version), _NO_CONTENT))
@@ -371,8 +372,11 @@ def _observations(
     parameters: dict[str, Any],
     limit: int,
     trace: TraceSummary | None,
+    *,
+    content: bool = False,
 ) -> list[tuple[int, Any]]:
-    """(version, row) pairs in order of start, one for each observation."""
+    """(version, row) pairs in order of start, one for each observation. `content`: it is read next, and
+    AnswerTooLarge is raised before where it is too much."""
     times: tuple[int, int] | None = (trace.start_time, trace.end_time) if trace else None
     times = times or _trace_row(
         project_id, trace_id, "toUnixTimestamp64Micro(start_time), toUnixTimestamp64Micro(end_time)"
@@ -382,7 +386,7 @@ def _observations(
     rows = gate().query(
         # The hours of the trace are its part of the sort key; two versions are seen while one replaces
         # the other.
-        f"SELECT * FROM (SELECT event_ts, {tables.ROW_SELECT} FROM observations"
+        f"SELECT * FROM (SELECT event_ts, {CONTENT_BYTES}, {tables.ROW_SELECT} FROM observations"
         " WHERE project_id = {project:String} AND trace_id = {trace:String}"
         f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''{condition}"
         f" ORDER BY event_ts DESC LIMIT 1 BY id) ORDER BY {_START}, id LIMIT {int(limit)}",
@@ -395,7 +399,22 @@ def _observations(
         },
         purpose="observations of a trace",
     )
-    return [(row[0], row[1:]) for row in rows]
+    if content:
+        check_content([row[1] for row in rows])
+    return [(row[0], row[2:]) for row in rows]
+
+
+CONTENT_BYTES = "toUInt64(input_length) + output_length"  # SQL of an observation
+
+
+def check_content(lengths: Sequence[int]) -> None:
+    """Raises AnswerTooLarge for several observations (bytes of each) that are too much for one answer."""
+    amount = sum(lengths)
+    if amount > MAX_CONTENT and len(lengths) > 1:
+        raise AnswerTooLarge(
+            f"Input and output of these observations have {amount:,} bytes, one answer holds {MAX_CONTENT:,}."
+            " Ask for fewer at once: a smaller limit, or a trace's observations in pages."
+        )
 
 
 _START = "`toUnixTimestamp64Micro(start_time)`"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.errors import NotFound
+from apps.core.errors import AnswerTooLarge, NotFound
 from apps.core.openapi import PAGE, documented, parameter
 from apps.core.parameters import Parameters
 from apps.organizations.rest import project_id
 from apps.tracing import api_schema, sessions, shapes, trace_list
-from apps.tracing.api import AnswerTooLarge
 from apps.tracing.rest import TelemetryView
 
 MAX_TRACES = 2_000  # of a session in one answer

@@ -1,4 +1,4 @@
-"""Every Python SDK judges a trace by score configs, reads the scores back, comments and deletes."""
+"""Every SDK judges a trace by score configs, reads the scores back, comments and deletes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from tests.clients.conftest import Project
 pytestmark = pytest.mark.clients
 
 
-@pytest.mark.parametrize("client", ["langfuse-2.59", "langfuse-3.15", "langfuse-4.18", "langfuse-5.0.4"])
+CLIENTS = ["langfuse-2.59", "langfuse-3.15", "langfuse-4.18", "langfuse-5.0.4", "js-4", "js-5"]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
 def test_judging(project: Project, client: str) -> None:
-    told = project.run(client, "judge")
+    told = project.run(client, "judge.mjs" if client.startswith("js") else "judge")
     newest = client == "langfuse-5.0.4"
     assert told["scores"] == {
         "stars": {"value": 4, "type": "NUMERIC"},

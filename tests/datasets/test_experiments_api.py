@@ -216,6 +216,8 @@ def test_filters(ours: Keys, store: Store) -> None:
     assert ids(filter=json.dumps([condition])) == {"e1", "e2"}
     options = {"type": "stringOptions", "column": "datasetId", "operator": "none of", "value": ["ds1"]}
     assert ids(filter=json.dumps([options])) == {"e2", noted}
+    begins = {"type": "string", "column": "datasetId", "operator": "starts with", "value": id[:20]}
+    assert ids(filter=json.dumps([begins])) == {noted}
     equal = {"type": "string", "column": "id", "operator": "=", "value": "e2"}
     assert ids(id="e1", filter=json.dumps([equal])) == {"e2"}  # a filter wins
 
@@ -226,6 +228,7 @@ def test_filters(ours: Keys, store: Store) -> None:
     assert found(experimentItemId="i0") == {("e1", "i0"), ("e2", "i0")}
     assert found(experimentName="r,two") == {("e2", "i0"), (noted, "i")}
     assert found(datasetId=f"{id}") == {(noted, "i")}
+    assert found(filter=json.dumps([begins])) == {(noted, "i")}
     trace = {"type": "string", "column": "traceId", "operator": "=", "value": "e1-1"}
     assert found(filter=json.dumps([trace])) == {("e1", "i1")}
 

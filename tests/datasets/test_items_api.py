@@ -113,6 +113,13 @@ def test_an_id_is_of_one_dataset(ours: Keys, theirs: Keys) -> None:
     assert write(ours, "i", "two", input=2)["datasetName"] == "two"
 
 
+def test_a_name_that_is_encoded_once_too_often_is_found(ours: Keys) -> None:
+    make(ours, "a b/100%25")
+    write(ours, "i", "a b/100%25")
+    assert ids(ours, datasetName="a%20b%2F100%2525") == ["i"]
+    assert ids(ours, datasetName="a b/100%25") == ["i"]
+
+
 def test_the_list_is_newest_first(ours: Keys) -> None:
     make(ours)
     for number in range(5):

@@ -131,6 +131,7 @@ def test_bodies_that_are_no_objects(ours: Keys):
     ("query", "field"),
     [
         ({"objectId": "t"}, "objectType"),
+        ({"objectId": "t", "objectType": ""}, "objectType"),
         ({"objectType": "trace"}, "objectType"),
         ({"limit": "101"}, "limit"),
         ({"page": "0"}, "page"),

@@ -115,6 +115,24 @@ def test_tiers(ours: Keys):
     assert (made["unit"], made["inputPrice"], made["outputPrice"]) == ("TOKENS", 1.0, None)
 
 
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        ("3.15.0", ["Standard"]),
+        ("4.14.3", ["Standard"]),
+        ("4.18.0", ["Standard", "Large"]),
+        ("?", ["Standard", "Large"]),
+    ],
+)
+def test_old_clients_are_spared_conditions_they_refuse(ours: Keys, version: str, shown: list[str]):
+    made = create(ours, TIERED)
+    old = Caller(
+        ours.read.authorization, {"x-langfuse-sdk-name": "python", "x-langfuse-sdk-version": version}
+    )
+    found = [old.get(f"models/{made['id']}").json(), *old.get("models").json()["data"]]
+    assert [[tier["name"] for tier in model["pricingTiers"]] for model in found] == [shown, shown]
+
+
 def test_managed_models_are_read_only(ours: Keys, managed: str):
     found = ours.read.get(f"models/{managed}").json()
     assert found["isLangfuseManaged"] is True

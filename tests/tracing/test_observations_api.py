@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from apps.core.clock import iso_millis
+from apps.tracing import repository
 from apps.tracing.records import Level, ObservationType, TraceFacts
 from apps.tracing.writer import Writer
 from tests.support.api import Keys, check_bad, check_hidden, check_refusals
@@ -329,3 +330,20 @@ def test_tools_and_experiments_are_read_from_what_was_sent(ours: Keys, writer: W
         (one("boolean", "isExperimentItemRootSpan", "=", True), {"a"}),
     ]:
         assert set(ids(ours.full.get("v2/observations", filter=asked_of))) == found
+
+
+def test_more_content_than_an_answer_holds(told: Keys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(repository, "MAX_CONTENT", 30)
+    refused = [
+        told.read.get("observations"),
+        told.read.get("v2/observations", fields="io"),
+        told.read.get("traces/t1"),
+    ]
+    for answer in refused:
+        assert answer.status_code == 422
+        assert answer.json()["error"] == "PayloadTooLargeError"
+        assert "limit" in answer.json()["message"]
+    assert ids(told.read.get("observations", limit=1)) == ["b"]
+    assert ids(told.read.get("v2/observations", fields="core")) == ["b", "a", "root", "lone"]
+    assert told.read.get("observations/a").json()["input"] == "question of a"
+    assert told.read.get("traces/t1", fields="core,io").json()["input"] == {"q": 1}

@@ -57,6 +57,24 @@ def test_each_attribute_names_the_rule_that_took_it():
     assert found["service.name"] == ("used", "resource", ("service_name",))
 
 
+def test_attributes_of_an_experiment():
+    found = fates(
+        explained(
+            {
+                "langfuse.experiment.id": "e",
+                "langfuse.experiment.item.version": "2026-11-21T08:00:00Z",
+                "langfuse.experiment.dataset.id": "d",
+                "langfuse.experiment.metadata": '{"model": "m"}',
+            }
+        )
+    )
+    rule = "experiments.experiment"
+    assert found["langfuse.experiment.dataset.id"] == ("used", rule, ("experiment.dataset_id",))
+    assert found["langfuse.experiment.item.version"] == ("used", rule, ("experiment.item_version",))
+    assert "experiment.id" in found["langfuse.experiment.id"][2]
+    assert found["langfuse.experiment.metadata"] == ("metadata", "", ())  # read from what was received
+
+
 def test_what_was_not_used_says_why():
     explanation = explained(
         {
