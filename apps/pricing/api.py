@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rest_framework.request import Request
@@ -15,6 +16,9 @@ from apps.organizations.rest import KeyView, actor_of, project_id, project_of
 from apps.pricing import api_schema as schema
 from apps.pricing import queries, services, shapes
 from apps.pricing.drafts import read_draft
+
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
+_KNOWS_ATTRIBUTES = (4, 18)  # 4.14 does not yet
 
 
 class ModelView(KeyView):
@@ -36,7 +40,8 @@ class Models(ModelView):
         page = query.page()
         query.check()
         found, total = queries.list_models(project_id(request), limit=page.limit, offset=page.offset)
-        return Response(page.answer([shapes.model(model) for model in found], total))
+        attributes = _knows_attributes(request)
+        return Response(page.answer([shapes.model(model, attributes=attributes) for model in found], total))
 
     @documented(
         "Create a model", tag="Models", request=schema.NewModel, response=schema.Model,
@@ -46,7 +51,7 @@ class Models(ModelView):
         """A definition of the project's own, which comes before managed ones for calls from now on."""
         draft = read_draft(request.data)
         made = services.create_model(actor=actor_of(request), project=project_of(request), draft=draft)
-        return Response(_read(project_id(request), made.id))
+        return Response(_read(request, made.id))
 
 
 class ModelDetail(ModelView):
@@ -55,7 +60,7 @@ class ModelDetail(ModelView):
     @documented("Get a model", tag="Models", response=schema.Model, example=schema.EXAMPLE)
     def get(self, request: Request, model_id: str) -> Response:
         """A managed definition, or one of the project's own."""
-        return Response(_read(project_id(request), model_id))
+        return Response(_read(request, model_id))
 
     @documented(
         "Create or replace a model", tag="Models", request=schema.NewModel, response=schema.Model,
@@ -67,7 +72,7 @@ class ModelDetail(ModelView):
         services.put_model(
             actor=actor_of(request), project=project_of(request), model_id=model_id, draft=draft
         )
-        return Response(_read(project_id(request), model_id))
+        return Response(_read(request, model_id))
 
     @documented("Delete a model", tag="Models", status=204)
     def delete(self, request: Request, model_id: str) -> Response:
@@ -80,8 +85,16 @@ class ModelDetail(ModelView):
         return Response(status=204)
 
 
-def _read(project: str, model_id: str) -> dict[str, Any]:
-    model = queries.find_model(project, model_id)
+def _read(request: Request, model_id: str) -> dict[str, Any]:
+    model = queries.find_model(project_id(request), model_id)
     if model is None:
         raise NotFound(f"There is no model {model_id} in this project.")
-    return shapes.model(model)
+    return shapes.model(model, attributes=_knows_attributes(request))
+
+
+def _knows_attributes(request: Request) -> bool:
+    """Whether the client reads conditions on parameters and metadata."""
+    if request.headers.get("x-langfuse-sdk-name", "").lower() != "python":
+        return True
+    version = _VERSION.match(request.headers.get("x-langfuse-sdk-version", ""))
+    return version is None or (int(version[1]), int(version[2])) >= _KNOWS_ATTRIBUTES

@@ -11,14 +11,16 @@ from apps.pricing.models import ModelDefinition, PricingTier
 from apps.pricing.usage_keys import expand
 
 
-def model(row: ModelDefinition) -> dict[str, Any]:
+def model(row: ModelDefinition, *, attributes: bool = True) -> dict[str, Any]:
     """A definition with its tiers, which the reader has fetched. Prices are US dollars for one unit.
 
-    Tiers that hold at some hours of the day are left out: clients refuse conditions they do not know.
+    Clients refuse a whole answer for a condition they do not know: tiers that hold at some hours of the day
+    are left out, and those about parameters and metadata without `attributes`.
     """
+    unknown = {"hoursUtc"} if attributes else {"hoursUtc", "source"}
     managed = row.project_id is None
     tiers = sorted(row.tiers.all(), key=lambda tier: tier.priority)
-    shown = [_tier(tier, managed) for tier in tiers if not any("hoursUtc" in c for c in tier.conditions)]
+    shown = [_tier(tier, managed) for tier in tiers if not any(unknown & c.keys() for c in tier.conditions)]
     prices: Mapping[str, float] = next((tier["prices"] for tier in shown if tier["isDefault"]), {})
     return {
         "id": row.id,

@@ -46,7 +46,7 @@ def test_python(project: Project, client: str) -> None:
     if "model" in told:
         assert told["model"] == [False, 1.5e-6, "Standard"]
         assert told["models"][0] == told["models"][1] > 1000
-    assert told.get("upserted", 2.0) == 2.0
+    assert (told.get("upserted", 2.0), told.get("read", 100)) == (2.0, 100)
 
 
 @pytest.mark.parametrize("client", ["js-5", "js-4", "js-3"])

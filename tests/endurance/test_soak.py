@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Launcher
 from tests.endurance.conftest import Effort
-from tests.endurance.traffic import Stream, sending
+from tests.endurance.traffic import MOST_READ, Stream, sending
 from tests.support.provisioned import CREDENTIALS, ENVIRONMENT
 from tests.support.server import ServerProcess
 
@@ -55,7 +55,8 @@ def test_memory_stays_flat(make_server: Launcher, effort: Effort) -> None:
     second, last = (statistics.median(part) for part in (samples[third : 2 * third], samples[2 * third :]))
     effort.note(
         "soak",
-        f"{effort.soak_seconds} s, {len(stream.acknowledged):,} parcels acknowledged and read back;"
+        f"{effort.soak_seconds:,} s, {len(stream.acknowledged):,} parcels acknowledged, all of them"
+        f" ({MOST_READ:,} traces at most) read back;"
         f" memory in the second third {second:.0f} MiB, in the last {last:.0f} MiB",
     )
     assert last - second < GROWTH, samples[:: max(len(samples) // 50, 1)]

@@ -115,6 +115,24 @@ def test_tiers(ours: Keys):
     assert (made["unit"], made["inputPrice"], made["outputPrice"]) == ("TOKENS", 1.0, None)
 
 
+@pytest.mark.parametrize(
+    ("version", "shown"),
+    [
+        ("3.15.0", ["Standard"]),
+        ("4.14.3", ["Standard"]),
+        ("4.18.0", ["Standard", "Large"]),
+        ("?", ["Standard", "Large"]),
+    ],
+)
+def test_old_clients_are_spared_conditions_they_refuse(ours: Keys, version: str, shown: list[str]):
+    made = create(ours, TIERED)
+    old = Caller(
+        ours.read.authorization, {"x-langfuse-sdk-name": "python", "x-langfuse-sdk-version": version}
+    )
+    found = [old.get(f"models/{made['id']}").json(), *old.get("models").json()["data"]]
+    assert [[tier["name"] for tier in model["pricingTiers"]] for model in found] == [shown, shown]
+
+
 def test_managed_models_are_read_only(ours: Keys, managed: str):
     found = ours.read.get(f"models/{managed}").json()
     assert found["isLangfuseManaged"] is True
@@ -167,6 +185,18 @@ def test_put_makes_and_replaces(ours: Keys, theirs: Keys):
     check_bad(ours.full.put("models/mine-2", TIERED), "modelName")
     changes = AuditEntry.objects.filter(resource_type="model").order_by("id")
     assert [entry.action for entry in changes] == ["create", "update"]
+
+
+def test_patterns_come_to_an_end(ours: Keys, theirs: Keys):
+    large = f"^(?:{'ab' * 300}){{999}}$"
+    create(ours, modelName="m0", matchPattern=large)
+    create(ours, modelName="m1", matchPattern=large)
+    check_bad(ours.full.post("models", {**FLAT, "matchPattern": large}), "matchPattern")
+    small = create(ours)
+    check_bad(ours.full.put(f"models/{small['id']}", {**FLAT, "matchPattern": large}), "matchPattern")
+    create(theirs, matchPattern=large)
+    uuid = "^[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$"
+    create(theirs, modelName="tuned", matchPattern=uuid)
 
 
 def test_a_name_is_there_once_in_a_project(ours: Keys, theirs: Keys):
