@@ -67,9 +67,9 @@ class Traces(TelemetryView):
         order = _order(parameters)
         parameters.check()
         project = project_id(request)
-        rows, total = trace_list.numbered(project, conditions, order, page)
-        listed = _listed(project, rows, groups_of(request.query_params.getlist("fields")))
-        return Response(page.answer(listed, total))
+        groups = groups_of(request.query_params.getlist("fields"))
+        rows, total = trace_list.numbered(project, conditions, order, page, content="io" in groups)
+        return Response(page.answer(_listed(project, rows, groups), total))
 
     @documented(
         "Delete traces",
