@@ -1,17 +1,21 @@
 """How we compare with Arize Phoenix and MLflow, on this machine, with the same spans.
 
     python -m benchmarks.peers [--spans 40960] [--peer-spans 5120]
+    python -m benchmarks.peers --spans 20480 --peer-spans 20480      to compare what reading takes as well
 
 Each runs from pip in an environment of its own, with its defaults (SQLite), and gets the same gzip OTLP
 batches over as many connections. A span counts once it is in the database and so visible: we are asked by
 our answers, the others by looking into their SQLite file, which is kind to them. They get fewer spans,
-because they take long. Figures are for one machine and one load: the ratios are what can be quoted.
+because they take long. Then each is asked for its newest 50 traces, over and over for a few seconds; only
+after equal loads do these times compare. Figures are for one machine and one load: the ratios are what can be
+quoted.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import os
 import signal
 import sqlite3
@@ -28,7 +32,7 @@ from queue import Empty, Queue
 
 from benchmarks import ingest
 from benchmarks.environment import prepare
-from benchmarks.machine import describe, disk_bytes
+from benchmarks.machine import describe, disk_bytes, percentile
 from benchmarks.otlp import body
 from benchmarks.spans import Source
 
@@ -39,6 +43,19 @@ SETTLE_SECONDS = 600  # until all that was acknowledged must be visible
 HEADERS = {"Content-Type": "application/x-protobuf", "Content-Encoding": "gzip"}
 
 
+READ_SECONDS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request for the newest 50 traces with what a list shows of them."""
+
+    method: str
+    path: str
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Another program that takes OTLP: how to start it, where to send, where its spans lie."""
@@ -46,6 +63,7 @@ class Peer:
     name: str
     environment: str  # requirements/clients/NAME.txt
     command: Sequence[str]  # {bin}, {port} and {data} are filled in
+    newest: Question
     database: str  # below the data directory; a table `spans` with one row a span
     settings: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -57,6 +75,14 @@ PEERS = (
         "peer-mlflow",
         ("{bin}/mlflow", "server", "--host", "127.0.0.1", "--port", "{port}",
          "--backend-store-uri", "sqlite:///{data}/mlflow.db", "--artifacts-destination", "{data}/files"),
+        Question(
+            "POST", "/api/3.0/mlflow/traces/search",
+            json.dumps({
+                "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}],
+                "max_results": 50, "order_by": ["timestamp_ms DESC"],
+            }),
+            {"Content-Type": "application/json"},
+        ),
         "mlflow.db",
         headers={"x-mlflow-experiment-id": "0"},
     ),
@@ -64,6 +90,7 @@ PEERS = (
         "Phoenix",
         "peer-phoenix",
         ("{bin}/phoenix", "serve"),
+        Question("GET", "/v1/projects/default/traces?limit=50&sort=start_time&order=desc"),
         "phoenix.db",
         settings={"PHOENIX_HOST": "127.0.0.1", "PHOENIX_PORT": "{port}", "PHOENIX_GRPC_PORT": "{port2}",
                   "PHOENIX_WORKING_DIR": "{data}", "PHOENIX_TELEMETRY_ENABLED": "false"},
@@ -80,6 +107,7 @@ class Result:
     rate: float  # visible spans a second
     cpu: float  # seconds of CPU a span
     disk: float  # bytes a span
+    newest: float  # milliseconds of the newest 50 traces, the median
 
 
 def session_cpu(leader: int) -> float:
@@ -166,7 +194,25 @@ def _load(peer: Peer, port: int, leader: int, spans: int, data: Path) -> Result:
     _await_spans(database, total)
     seconds, count = time.perf_counter() - start, BATCH * len(bodies)
     cpu, grown = session_cpu(leader) - before, disk_bytes(data) - size
-    return Result(peer.name, count, count / seconds, cpu / count, grown / count)
+    newest = _asked(port, peer.newest)
+    return Result(peer.name, count, count / seconds, cpu / count, grown / count, newest)
+
+
+def _asked(port: int, question: Question) -> float:
+    """Median milliseconds of a question over a connection that stays open."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    took: list[float] = []
+    end = time.perf_counter() + READ_SECONDS
+    while len(took) < 3 or time.perf_counter() < end:
+        start = time.perf_counter()
+        connection.request(question.method, question.path, question.body or None, dict(question.headers))
+        answer = connection.getresponse()
+        text = answer.read()
+        took.append((time.perf_counter() - start) * 1000)
+        if answer.status != 200:
+            raise SystemExit(f"{question.path} was answered {answer.status}: {text[:300]!r}")
+    connection.close()
+    return percentile(took[1:], 0.5)  # the first one warms up
 
 
 def _await_spans(database: Path, count: int) -> None:
@@ -208,6 +254,13 @@ def _send_all(port: int, bodies: list[bytes], headers: Mapping[str, str]) -> Non
         raise SystemExit(f"the load was refused: {failures[0]}")
 
 
+NEWEST = Question(
+    "GET",
+    "/api/public/traces?fields=core,metrics",
+    headers={"Authorization": ingest.HEADERS["Authorization"]},
+)
+
+
 def ours(spans: int, data: Path) -> Result:
     """The same load on us."""
     from tests.support.server import ServerProcess
@@ -223,9 +276,10 @@ def ours(spans: int, data: Path) -> Result:
             raise SystemExit(f"{load.refused} of our own requests were refused")
         count = BATCH * load.acknowledged
         cpu, grown = ingest.cpu_seconds(server.pid) - before, disk_bytes(data) - size
+        newest = _asked(server.port, NEWEST)
     finally:
         server.stop()
-    return Result("Litefuse", count, count / seconds, cpu / count, grown / count)
+    return Result("Litefuse", count, count / seconds, cpu / count, grown / count, newest)
 
 
 def main() -> None:
@@ -242,11 +296,13 @@ def main() -> None:
         print(describe(), flush=True)
         first = ours(options.spans, folders["ours"])
         results = [first, *(measure(peer, options.peer_spans, folders[peer.name]) for peer in PEERS)]
-    print(f"{'':10} {'spans':>8} {'visible/s':>10} {'ms CPU':>8} {'disk B':>8}   ours: spans/s, CPU, disk")
+    columns = f"{'spans':>8} {'visible/s':>10} {'ms CPU':>8} {'disk B':>8} {'50 traces':>9}"
+    print(f"{'':10} {columns}   ours: spans/s, CPU, disk")
     for result in results:
         print(
             f"{result.name:10} {result.spans:8,} {result.rate:10,.0f} {result.cpu * 1000:8.3f}"
-            f" {result.disk:8,.0f}   {first.rate / result.rate:6.1f}x  {result.cpu / first.cpu:6.1f}x"
+            f" {result.disk:8,.0f} {result.newest:6.0f} ms"
+            f"   {first.rate / result.rate:6.1f}x  {result.cpu / first.cpu:6.1f}x"
             f"  {result.disk / first.disk:6.1f}x"
         )
 

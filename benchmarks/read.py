@@ -163,6 +163,7 @@ def questions() -> dict[str, Callable[[random.Random], Any]]:
 
 def timed(question: Callable[[random.Random], Any], at_once: int, seconds: float) -> tuple[float, float, int]:
     """p50, p95 in milliseconds, and how many were asked."""
+    question(random.Random(0))
     end = time.perf_counter() + seconds
 
     def ask(seed: int) -> Iterator[float]:
@@ -171,7 +172,6 @@ def timed(question: Callable[[random.Random], Any], at_once: int, seconds: float
             question(draw)
             yield (time.perf_counter() - start) * 1000
 
-    question(random.Random(0))
     with ThreadPoolExecutor(at_once) as pool:
         took = [time for times in pool.map(lambda seed: list(ask(seed)), range(at_once)) for time in times]
     return percentile(took, 0.5), percentile(took, 0.95), len(took)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -203,6 +203,15 @@ def items(
     else:
         rows = rows.filter(Q(valid_to=None) | Q(valid_to__gt=at), valid_from__lte=at)
     return rows.order_by("-created_at", "item_id").select_related("dataset")
+
+
+def item_ids(project_id: str, dataset_ids: Collection[str]) -> dict[str, list[str]]:
+    """Ids of the items of some datasets, newest first."""
+    found: dict[str, list[str]] = {}
+    rows = items(project_id).filter(dataset_id__in=dataset_ids)
+    for dataset_id, item_id in rows.values_list("dataset_id", "item_id"):
+        found.setdefault(dataset_id, []).append(item_id)
+    return found
 
 
 def get_item(project_id: str, item_id: str, at: datetime | None = None) -> ItemVersion:

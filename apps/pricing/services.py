@@ -17,11 +17,13 @@ from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import InvalidRequest, NotFound
 from apps.core.ids import new_id
+from apps.core.patterns import written_out
 from apps.organizations.models import Project
 from apps.pricing.drafts import ModelDraft
 from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision, PricingTier
 
 MAX_MODELS = 1000  # a project's own definitions; all their patterns may run for one new name
+MAX_PATTERNS = 1_500_000  # characters of all of them, written out: every process holds them compiled
 
 # Of a definition that a project names itself. Managed ones have a colon, and more of them come with updates.
 _OWN_ID = re.compile(r"[A-Za-z0-9_.-]{1,100}")
@@ -33,7 +35,7 @@ def create_model(*, actor: Actor, project: Project, draft: ModelDraft, model_id:
         own = ModelDefinition.objects.select_for_update().filter(project_id=project.id)
         if own.count() >= MAX_MODELS:
             raise InvalidRequest(f"a project has at most {MAX_MODELS} models of its own; delete some first")
-        _check_name_free(project.id, draft.name, except_id="")
+        _check_fits(project.id, draft, except_id="")
         model = ModelDefinition(id=model_id or new_id(), project_id=project.id, revision=1, **_columns(draft))
         model.save(force_insert=True)
         _write_tiers(actor, model, draft)
@@ -61,7 +63,7 @@ def replace_model(*, actor: Actor, project: Project, model: ModelDefinition, dra
     if before == content(draft):
         return
     with _taken_at_once(draft), transaction.atomic():
-        _check_name_free(project.id, draft.name, except_id=model.id)
+        _check_fits(project.id, draft, except_id=model.id)
         last = PriceRevision.objects.filter(definition_id=model.id).aggregate(last=Max("number"))["last"] or 0
         for name, value in _columns(draft).items():
             setattr(model, name, value)
@@ -126,10 +128,19 @@ def _taken_at_once(draft: ModelDraft) -> Iterator[None]:
         raise InvalidRequest(f"modelName: {draft.name} was changed by another request; try again") from error
 
 
-def _check_name_free(project_id: str, name: str, *, except_id: str) -> None:
-    if ModelDefinition.objects.filter(project_id=project_id, name=name).exclude(id=except_id).exists():
+def _check_fits(project_id: str, draft: ModelDraft, *, except_id: str) -> None:
+    """Beside the project's other definitions."""
+    others = ModelDefinition.objects.filter(project_id=project_id).exclude(id=except_id)
+    patterns = dict(others.values_list("name", "match_pattern"))
+    if draft.name in patterns:
         raise InvalidRequest(
-            f"modelName: the project has a model named {name} already; choose another name or change that one"
+            f"modelName: the project has a model named {draft.name} already; choose another name or change"
+            " that one"
+        )
+    if sum(map(written_out, (*patterns.values(), draft.match_pattern))) > MAX_PATTERNS:
+        raise InvalidRequest(
+            "matchPattern: with their counted repeats, as in {10}, written out, the patterns of the project's"
+            " models come to too much; make some simpler"
         )
 
 

@@ -67,9 +67,9 @@ class Traces(TelemetryView):
         order = _order(parameters)
         parameters.check()
         project = project_id(request)
-        rows, total = trace_list.numbered(project, conditions, order, page)
-        listed = _listed(project, rows, groups_of(request.query_params.getlist("fields")))
-        return Response(page.answer(listed, total))
+        groups = groups_of(request.query_params.getlist("fields"))
+        rows, total = trace_list.numbered(project, conditions, order, page, content="io" in groups)
+        return Response(page.answer(_listed(project, rows, groups), total))
 
     @documented(
         "Delete traces",
@@ -170,7 +170,8 @@ class TraceDetail(TelemetryView):
         project = project_id(request)
         row = trace_list.get(project, trace_id)
         if row is None:
-            raise NotFound(f"There is no trace {trace_id} in this project.")
+            # Worded as clients compare it.
+            raise NotFound(f"Trace {trace_id} not found within authorized project")
         groups = groups_of(request.query_params.getlist("fields"))
         if "observations" in groups:
             observations, said, answered, received = _whole(row)

@@ -7,7 +7,7 @@ last day first and then wider. Two versions of a row that is being replaced are 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from apps.tracing.stored import MICROS_PER_HOUR
 
 _START = "toUnixTimestamp64Micro(start_time)"
 _CONTENT = ("input", "output", "attributes")
+ALL = frozenset(name for name, _ in tables.ROW_COLUMNS)
 
 
 class Key(NamedTuple):
@@ -59,15 +60,22 @@ class Page:
 
 
 def after_cursor(
-    project_id: str, conditions: Conditions, *, limit: int, cursor: str, content: Sequence[str]
+    project_id: str,
+    conditions: Conditions,
+    *,
+    limit: int,
+    cursor: str,
+    content: Sequence[str],
+    columns: Collection[str] = ALL,
 ) -> Page:
     """A page that begins behind a cursor ("": at the newest). `content`: which of input, output and
-    attributes are read. Raises InvalidRequest for a cursor that is not one of ours."""
+    attributes are read; `columns`: which others, the rest of a row is empty. Raises InvalidRequest for a
+    cursor that is not one of ours."""
     behind = read_cursor(cursor) if cursor else None
     found = _keys(project_id, conditions, limit + 1, behind=behind) if limit else []
     keys = found[:limit]
     more = _write_cursor(keys[-1]) if len(found) > limit > 0 else ""
-    return Page(_rows(project_id, keys, content), more)
+    return Page(_rows(project_id, keys, content, columns), more)
 
 
 def at_offset(
@@ -211,7 +219,9 @@ def _distinct(
         asked *= 2
 
 
-def _rows(project_id: str, keys: Sequence[Key], content: Sequence[str]) -> list[ObservationRow]:
+def _rows(
+    project_id: str, keys: Sequence[Key], content: Sequence[str], columns: Collection[str] = ALL
+) -> list[ObservationRow]:
     """Whole rows in the order of their keys, with the parts of their content that are asked for."""
     if not keys:
         return []
@@ -222,8 +232,8 @@ def _rows(project_id: str, keys: Sequence[Key], content: Sequence[str]) -> list[
         "ids": sorted({key.id for key in keys}),
     }
     read = gate().query(
-        f"SELECT event_ts, {CONTENT_BYTES}, {tables.ROW_SELECT} FROM observations"
-        " WHERE project_id = {project:String}"
+        f"SELECT event_ts, {CONTENT_BYTES}, {tables.select_used(tables.ROW_COLUMNS, columns)}"
+        " FROM observations WHERE project_id = {project:String}"
         " AND hour IN {hours:Array(UInt32)} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)}",
         named,

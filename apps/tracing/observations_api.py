@@ -139,7 +139,12 @@ class ObservationsV2(TelemetryView):
         parameters.check()
         project = project_id(request)
         page = observation_list.after_cursor(
-            project, conditions, limit=limit, cursor=cursor, content=shapes_v2.content_of(groups)
+            project,
+            conditions,
+            limit=limit,
+            cursor=cursor,
+            content=shapes_v2.content_of(groups),
+            columns=shapes_v2.columns_of(groups),
         )
         owners = {}
         if page.rows and groups & shapes_v2.OF_TRACE:

@@ -11,6 +11,7 @@ from apps.tracing import tables
 from apps.tracing.records import Session
 from apps.tracing.repository import FINAL
 from apps.tracing.tables import SummaryRow
+from apps.tracing.trace_list import ROW_WITH_CONTENT
 
 _CREATED = "toUnixTimestamp64Micro(min(timestamp))"
 
@@ -55,7 +56,7 @@ def traces_of(project_id: str, session_id: str, *, limit: int) -> list[SummaryRo
     if not session_id:
         return []
     rows = gate().query(
-        f"SELECT {tables.SUMMARY_SELECT}, {', '.join(tables.BESIDE_SUMMARY)} FROM traces FINAL"
+        f"SELECT {ROW_WITH_CONTENT} FROM traces FINAL"
         " WHERE project_id = {project:String} AND session_id = {session:String} AND records > 0"
         f" ORDER BY timestamp, id LIMIT {int(limit)}{FINAL}",
         {"project": project_id, "session": session_id},

@@ -19,6 +19,16 @@ OF_TRACE = frozenset({"basic", "trace_context"})  # groups that tell of the trac
 MAX_VALUE = 200  # characters of a metadata value that nobody asked to see whole
 
 _CONTENT: Mapping[str, tuple[str, ...]] = {"io": ("input", "output"), "metadata": ("attributes",)}
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "core": ("project_id", "trace_id", "id", "parent_id", "type", "start_time", "end_time", "source"),
+    "basic": ("name", "level", "status_message", "version", "environment", "is_app_root"),
+    "time": ("completion_start_time", "received_at"),
+    "metadata": ("metadata",),
+    "model": ("model", "model_id", "model_parameters"),
+    "usage": ("usage", "cost", "total_cost", "pricing_tier_name"),
+    "prompt": ("prompt_name", "prompt_version"),
+    "metrics": ("completion_start_time",),
+}
 _UNKNOWN = TraceFacts()
 
 
@@ -27,6 +37,11 @@ def groups_of(fields: Sequence[str]) -> frozenset[str]:
     Unknown ones are ignored."""
     asked = frozenset(name.strip() for name in ",".join(fields).split(",")) if fields else {"basic"}
     return frozenset(GROUPS) & asked | {"core"}
+
+
+def columns_of(groups: frozenset[str]) -> frozenset[str]:
+    """Which columns of a row these groups need."""
+    return frozenset(name for group in groups for name in _COLUMNS.get(group, ()))
 
 
 def content_of(groups: frozenset[str]) -> tuple[str, ...]:

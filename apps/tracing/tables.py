@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -199,6 +199,21 @@ def select(columns: Iterable[tuple[str, str]]) -> str:
 SUMMARY_SELECT = select(SUMMARY_COLUMNS)
 
 
+_EMPTY = {"Array": "CAST([], 'Array(String)')", "Map": "CAST(map(), 'Map(String, String)')",
+          "Nullable": "NULL", "UInt": "0", "Bool": "false", "DateTime64": "0"}  # fmt: skip
+
+
+def select_used(columns: Iterable[tuple[str, str]], used: Collection[str]) -> str:
+    """Column expressions as of `select`; columns that nobody uses are not read but empty: what a query takes
+    grows with the number of its columns."""
+    return ", ".join(
+        select([(name, kind)])
+        if name in used
+        else next((empty for start, empty in _EMPTY.items() if kind.startswith(start)), "''")
+        for name, kind in columns
+    )
+
+
 def summary_from(row: Sequence[Any]) -> TraceSummary:
     """A summary from the columns of SUMMARY_SELECT."""
     values = {name: value for (name, _), value in zip(SUMMARY_COLUMNS, row, strict=True)}
@@ -210,6 +225,9 @@ def summary_from(row: Sequence[Any]) -> TraceSummary:
 BESIDE_SUMMARY = (
     "hour", "v", "first_hour", "last_hour", "records", "input_id", "input_given", "output_id", "output_given",
 )  # fmt: skip
+
+_KINDS = {name: kind for name, kind, _ in _TRACES}
+SUMMARY_ROW_COLUMNS = [*SUMMARY_COLUMNS, *((name, _KINDS[name]) for name in BESIDE_SUMMARY)]
 
 
 def summary_row(row: Sequence[Any]) -> SummaryRow:

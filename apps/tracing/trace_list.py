@@ -33,9 +33,19 @@ ORDERS: Mapping[str, str] = {
     "bookmarked": "id",  # none is, so that nothing is before anything else
     "sessionId": "session_id",
 }
-NEAR = 2  # windows in which whole rows are read at once
+NEAR = 2  # windows in which rows are read at once: dearer only where there are many to choose from
 MAX_HOURS = 2_000  # named one by one; more are given as a range
-_ROW = f"{tables.SUMMARY_SELECT}, {', '.join(tables.BESIDE_SUMMARY)}"
+# What answers say of a trace; with its content a little more.
+_PLAIN = (
+    "project_id", "id", "timestamp", "name", "user_id", "session_id", "environment", "release", "version",
+    "tags", "public", "observation_count", "total_cost", "start_time", "end_time", "received_at",
+    "first_hour", "last_hour", "records",
+)  # fmt: skip
+_ROW = tables.select_used(tables.SUMMARY_ROW_COLUMNS, _PLAIN)
+ROW_WITH_CONTENT = tables.select_used(
+    tables.SUMMARY_ROW_COLUMNS,
+    (*_PLAIN, "metadata", "input_id", "input_given", "output_id", "output_given"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +71,21 @@ class Part:
 
 
 def numbered(
-    project_id: str, conditions: Conditions, order: Order, page: Page
+    project_id: str, conditions: Conditions, order: Order, page: Page, *, content: bool = True
 ) -> tuple[list[SummaryRow], int]:
-    """One page, and how many traces there are in all."""
+    """One page, and how many traces there are in all. Without `content` rows lack metadata and lead to no
+    content."""
+    columns = ROW_WITH_CONTENT if content else _ROW
     where, parameters = where_traces(project_id, conditions)
     found: list[SummaryRow] = []
     total: int | None = None
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
-            found = _near(where, parameters, order, page, since)
+            near = _keys(columns, where, parameters, order, page, since)
+            found = [tables.summary_row(row) for row in near]
         else:
-            found = _rows(project_id, _keys("hour, id", where, parameters, order, page, since))
+            keys = _keys("hour, id", where, parameters, order, page, since)
+            found = _rows(columns, project_id, keys)
         if since is None or len(found) == page.limit:
             break
         total = _count(where, parameters) if total is None else total
@@ -85,7 +99,8 @@ def numbered(
 def get(project_id: str, trace_id: str) -> SummaryRow | None:
     """One trace, or None: not there, or another project's."""
     rows = gate().query(
-        f"SELECT {_ROW} FROM traces WHERE project_id = {{project:String}} AND id = {{trace:String}}"
+        f"SELECT {ROW_WITH_CONTENT} FROM traces"
+        " WHERE project_id = {project:String} AND id = {trace:String}"
         " ORDER BY v DESC LIMIT 1",
         {"project": project_id, "trace": trace_id},
         purpose="trace",
@@ -101,11 +116,6 @@ def _since(order: Order) -> list[int | None]:
         return [None]
     now = now_micros()
     return [None if window is None else now - window for window in WINDOWS]
-
-
-def _near(where: str, parameters: dict[str, Any], order: Order, page: Page, since: int) -> list[SummaryRow]:
-    """Whole rows at once, which is dearer only where there are many to choose from."""
-    return [tables.summary_row(row) for row in _keys(_ROW, where, parameters, order, page, since)]
 
 
 def _keys(
@@ -127,13 +137,13 @@ def _count(where: str, parameters: dict[str, Any]) -> int:
     return int(gate().query(sql, parameters, purpose="trace count")[0][0])
 
 
-def _rows(project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
+def _rows(columns: str, project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
     if not keys:
         return []
     place = {id: number for number, (_, id) in enumerate(keys)}
     rows = gate().query(
-        f"SELECT {_ROW} FROM traces WHERE project_id = {{project:String}} AND hour IN {{hours:Array(UInt32)}}"
-        " AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
+        f"SELECT {columns} FROM traces WHERE project_id = {{project:String}}"
+        " AND hour IN {hours:Array(UInt32)} AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
         {"project": project_id, "hours": sorted({hour for hour, _ in keys}), "ids": list(place)},
         purpose="trace list",
     )

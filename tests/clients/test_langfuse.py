@@ -52,6 +52,26 @@ def test_tour(project: Project, client: str) -> None:
     check_picture(project, project.trace(told["picture"])["output"]["picture"])
 
 
+@pytest.mark.parametrize("client", GENERATIONS)
+def test_reads(project: Project, client: str) -> None:
+    """What an SDK's own API client understands of lists, traces, sessions and observations."""
+    said = project.run(client, "reads")
+    first, second = said["ids"]
+    if client != "langfuse-5.0.4":
+        assert said["listed"] == [first, second] == said["session"]
+        assert (said["counts"], said["bare"]) == ([2, 2], [-1, -1])
+        assert said["alone"] == {"name": "agent", "types": ["AGENT", "GENERATION"]}
+        assert said["first version"] == ["done", "done"]
+        assert said["one"] == {"input": 10, "output": 5, "total": 15}
+    if client != "langfuse-3.15":
+        assert said["second version"] == ["agent", "agent", "call", "call"]
+        assert (said["tags"], said["roots"]) == (["reads"], [second, first])
+        assert (said["cut"], said["whole"]) == (200, 300)
+    assert all("deleted" in message for message in said["deleted"])
+    assert project.get(f"traces/{first}").status_code == 404
+    assert project.get(f"traces/{second}").status_code == 200
+
+
 def check_scores(trace: dict[str, Any]) -> None:
     scores = scores_of(trace)
     assert sorted(scores) == ["label", "liked", "right"]

@@ -187,6 +187,18 @@ def test_put_makes_and_replaces(ours: Keys, theirs: Keys):
     assert [entry.action for entry in changes] == ["create", "update"]
 
 
+def test_patterns_come_to_an_end(ours: Keys, theirs: Keys):
+    large = f"^(?:{'ab' * 300}){{999}}$"
+    create(ours, modelName="m0", matchPattern=large)
+    create(ours, modelName="m1", matchPattern=large)
+    check_bad(ours.full.post("models", {**FLAT, "matchPattern": large}), "matchPattern")
+    small = create(ours)
+    check_bad(ours.full.put(f"models/{small['id']}", {**FLAT, "matchPattern": large}), "matchPattern")
+    create(theirs, matchPattern=large)
+    uuid = "^[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$"
+    create(theirs, modelName="tuned", matchPattern=uuid)
+
+
 def test_a_name_is_there_once_in_a_project(ours: Keys, theirs: Keys):
     create(ours)
     check_bad(ours.full.post("models", FLAT), "modelName")
