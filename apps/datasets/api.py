@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from apps.audit.services import Actor
 from apps.core.clients import client_ip
 from apps.core.clock import to_datetime
-from apps.core.errors import AnswerTooLarge
 from apps.core.ids import new_id
 from apps.core.json_body import LARGE_BODY
 from apps.core.openapi import PAGE, documented, parameter
@@ -27,7 +26,7 @@ from apps.organizations.rest import KeyView, project_id
 
 MAX_DESCRIPTION = 10_000  # characters
 MAX_METADATA = 1_000_000  # bytes of JSON
-MAX_NAMED, MAX_SHOWN = 100_000, 10_000  # items of a dataset in one answer of the first version: ids, or whole
+MAX_SHOWN = 10_000  # items in one answer of the first version
 _HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 
 
@@ -107,12 +106,10 @@ class DatasetsFirst(Datasets):
         page = _page(request, first=0)
         project = project_id(request)
         rows, total = _cut(services.datasets(project), page)
+        ids = [row.id for row in rows]
+        items, names = services.item_ids(project, ids), runs.names(project, ids)
         data = [
-            {
-                **shapes.dataset(row),
-                "items": _all(services.items(project, row).values_list("item_id", flat=True), MAX_NAMED),
-                "runs": runs.names(row),
-            }
+            {**shapes.dataset(row), "items": items.get(row.id, []), "runs": names.get(row.id, [])}
             for row in rows
         ]
         return Response(page.answer(data, total))
@@ -131,8 +128,9 @@ class DatasetFirst(DatasetView):
         """One dataset."""
         project = project_id(request)
         row = services.get_dataset(project, name)
-        active = _all(services.items(project, row).filter(status=ItemStatus.ACTIVE), MAX_SHOWN)
-        return Response({**shapes.dataset(row), "items": _shown(request, active), "runs": runs.names(row)})
+        active = services.whole(services.items(project, row).filter(status=ItemStatus.ACTIVE), MAX_SHOWN)
+        names = runs.names(project, [row.id]).get(row.id, [])
+        return Response({**shapes.dataset(row), "items": _shown(request, active), "runs": names})
 
 
 class Items(DatasetView):
@@ -226,17 +224,6 @@ def _page(request: Request, *, first: int = 1) -> Page:
 def _cut(rows: Any, page: Page) -> tuple[list[Any], int]:
     """The rows of a page and how many there are in all."""
     return list(rows[page.offset : page.offset + page.limit]), rows.count()
-
-
-def _all(rows: Any, most: int) -> list[Any]:
-    """All items of a dataset. Raises AnswerTooLarge for more than so many."""
-    found = list(rows[: most + 1])
-    if len(found) > most:
-        raise AnswerTooLarge(
-            f"A dataset here has more than {most:,} items, too many for this version. Read them in pages:"
-            " GET /api/public/dataset-items?datasetName=…"
-        )
-    return found
 
 
 def _shown(request: Request, rows: Sequence[ItemVersion]) -> list[dict[str, Any]]:

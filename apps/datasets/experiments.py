@@ -57,7 +57,6 @@ class Experiment:
 class ExperimentItem:
     """What an experiment made of one item. Times in microseconds."""
 
-    key: ItemKey
     id: str  # the observation that stands for it
     trace_id: str
     start_time: int
@@ -91,12 +90,14 @@ def _union(
     the page when there are more; `noted` comes latest first."""
     floor = key_of(told[-1]) if len(told) > limit else None
     both: list[tuple[_Key, _Found | _Row]] = [(key_of(row), row) for row in told]
-    room = limit + 1
-    for key, row in noted:
-        if not room or (floor is not None and key < floor):
+    end = None if floor is None else floor[0]
+    for count, (key, row) in enumerate(noted, start=1):
+        if end is not None and key[0] < end:
             break
         both.append((key, row))
-        room -= 1
+        if count > limit:
+            # Of one moment all are read: databases have orders of their own for texts.
+            end = key[0] if end is None else max(end, key[0])
     both.sort(key=lambda pair: pair[0], reverse=True)
     page = both[:limit]
     return [row for _, row in page], page[-1][0] if len(both) > limit else None
@@ -299,7 +300,6 @@ def _version(project_id: str, note: RunItem) -> ItemVersion | None:
 def _told_item(row: SpanItem, said: Told) -> ExperimentItem:
     experiment = row.experiment
     return ExperimentItem(
-        key=row.key,
         id=row.id,
         trace_id=row.trace_id,
         start_time=row.start_time,
@@ -324,13 +324,11 @@ def _told_item(row: SpanItem, said: Told) -> ExperimentItem:
 def _noted_item(
     note: RunItem, stand: SpanItem | None, said: Told, version: ItemVersion | None
 ) -> ExperimentItem:
-    key = _key(note)
     version_at = note.item_version or (version.valid_from if version else None)
     return ExperimentItem(
-        key=key,
         id=stand.id if stand else note.observation_id or note.trace_id,
         trace_id=note.trace_id,
-        start_time=stand.start_time if stand else key[0],
+        start_time=stand.start_time if stand else from_datetime(note.created_at),
         end_time=stand.end_time if stand else None,
         level=stand.level if stand else "DEFAULT",
         environment=stand.environment if stand else "default",

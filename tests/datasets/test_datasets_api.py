@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.audit.models import AuditEntry
-from apps.datasets import api
+from apps.datasets import api, services
 from tests.support.api import Keys, check_bad, check_hidden, check_refusals
 
 pytestmark = pytest.mark.django_db
@@ -128,8 +128,8 @@ def test_the_first_version(ours: Keys) -> None:
 
 def test_the_first_version_has_an_end(ours: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     make(ours)
-    for name in ("MAX_NAMED", "MAX_SHOWN"):
-        monkeypatch.setattr(api, name, 1)
+    monkeypatch.setattr(api, "MAX_SHOWN", 1)
+    monkeypatch.setattr(services, "MAX_NAMED", 1)
     ours.full.post("dataset-items", {"datasetName": "d", "id": "a"})
     assert ours.read.get("datasets/d").status_code == ours.read.get("datasets").status_code == 200
     ours.full.post("dataset-items", {"datasetName": "d", "id": "b"})
