@@ -26,6 +26,7 @@ from apps.organizations.rest import KeyView, project_id
 
 MAX_DESCRIPTION = 10_000  # characters
 MAX_METADATA = 1_000_000  # bytes of JSON
+MAX_SHOWN = 10_000  # items in one answer of the first version
 _HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 
 
@@ -127,7 +128,7 @@ class DatasetFirst(DatasetView):
         """One dataset."""
         project = project_id(request)
         row = services.get_dataset(project, name)
-        active = list(services.items(project, row).filter(status=ItemStatus.ACTIVE))
+        active = services.whole(services.items(project, row).filter(status=ItemStatus.ACTIVE), MAX_SHOWN)
         names = runs.names(project, [row.id]).get(row.id, [])
         return Response({**shapes.dataset(row), "items": _shown(request, active), "runs": names})
 

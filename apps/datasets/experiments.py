@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import Count, Max, Min, Q, QuerySet
@@ -15,7 +16,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from apps.core import filter_orm
 from apps.core.clock import from_datetime, iso_millis, to_datetime
 from apps.core.filters import Conditions
-from apps.datasets import runs, services, spans
+from apps.datasets import runs, spans
 from apps.datasets.models import HERE, DatasetRun, ItemVersion, RunItem
 from apps.datasets.spans import NOTHING_TOLD, Asked, SpanItem, SpanRun, Told
 from apps.tracing.repository import trace_content
@@ -278,6 +279,7 @@ def _items(project_id: str, page: Sequence[SpanItem | RunItem], content: bool) -
     places = [(row.trace_id, row.id) for row in page if isinstance(row, SpanItem)]
     places += [(row.trace_id, row.id) for row in stands.values()]
     long = spans.told(project_id, places, content=content)
+    versions = _versions(project_id, notes)
     found = []
     for row in page:
         if isinstance(row, SpanItem):
@@ -287,14 +289,24 @@ def _items(project_id: str, page: Sequence[SpanItem | RunItem], content: bool) -
         said = NOTHING_TOLD if stand is None else long.get((stand.trace_id, stand.id), NOTHING_TOLD)
         if content and stand is None:
             said = Told(*trace_content(project_id, row.trace_id))
-        found.append(_noted_item(row, stand, said, _version(project_id, row)))
+        found.append(_noted_item(row, stand, said, versions.get(row.id)))
     return found
 
 
-def _version(project_id: str, note: RunItem) -> ItemVersion | None:
-    """The item as it was run: of the version named, else of the time of the note."""
-    at = note.item_version or note.created_at
-    return services.items(project_id, at=at).filter(item_id=note.item_id).first()
+def _versions(project_id: str, notes: Sequence[RunItem]) -> dict[str, ItemVersion]:
+    """Of each note the item as it was run: as of the time it names, else of its own."""
+    rows = ItemVersion.objects.filter(project_id=project_id, item_id__in={note.item_id for note in notes})
+    times: dict[str, list[tuple[int, datetime, datetime | None]]] = {}
+    for pk, item_id, since, until in rows.values_list("pk", "item_id", "valid_from", "valid_to"):
+        times.setdefault(item_id, []).append((pk, since, until))
+    chosen = {}
+    for note in notes:
+        at = note.item_version or note.created_at
+        for pk, since, until in times.get(note.item_id, ()):
+            if since <= at and (until is None or at < until):
+                chosen[note.id] = pk
+    found = ItemVersion.objects.in_bulk(set(chosen.values()))
+    return {id: found[pk] for id, pk in chosen.items() if pk in found}
 
 
 def _told_item(row: SpanItem, said: Told) -> ExperimentItem:
