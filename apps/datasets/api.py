@@ -26,6 +26,7 @@ from apps.organizations.rest import KeyView, project_id
 
 MAX_DESCRIPTION = 10_000  # characters
 MAX_METADATA = 1_000_000  # bytes of JSON
+MAX_SHOWN = 10_000  # items in one answer of the first version
 _HTML = re.compile(r"<[a-zA-Z/!][^>]*>")
 
 
@@ -105,12 +106,10 @@ class DatasetsFirst(Datasets):
         page = _page(request, first=0)
         project = project_id(request)
         rows, total = _cut(services.datasets(project), page)
+        ids = [row.id for row in rows]
+        items, names = services.item_ids(project, ids), runs.names(project, ids)
         data = [
-            {
-                **shapes.dataset(row),
-                "items": list(services.items(project, row).values_list("item_id", flat=True)),
-                "runs": runs.names(row),
-            }
+            {**shapes.dataset(row), "items": items.get(row.id, []), "runs": names.get(row.id, [])}
             for row in rows
         ]
         return Response(page.answer(data, total))
@@ -129,8 +128,9 @@ class DatasetFirst(DatasetView):
         """One dataset."""
         project = project_id(request)
         row = services.get_dataset(project, name)
-        active = list(services.items(project, row).filter(status=ItemStatus.ACTIVE))
-        return Response({**shapes.dataset(row), "items": _shown(request, active), "runs": runs.names(row)})
+        active = services.whole(services.items(project, row).filter(status=ItemStatus.ACTIVE), MAX_SHOWN)
+        names = runs.names(project, [row.id]).get(row.id, [])
+        return Response({**shapes.dataset(row), "items": _shown(request, active), "runs": names})
 
 
 class Items(DatasetView):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import Count, Max, Min, Q, QuerySet
@@ -15,7 +16,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from apps.core import filter_orm
 from apps.core.clock import from_datetime, iso_millis, to_datetime
 from apps.core.filters import Conditions
-from apps.datasets import runs, services, spans
+from apps.datasets import runs, spans
 from apps.datasets.models import HERE, DatasetRun, ItemVersion, RunItem
 from apps.datasets.spans import NOTHING_TOLD, Asked, SpanItem, SpanRun, Told
 from apps.tracing.repository import trace_content
@@ -57,7 +58,6 @@ class Experiment:
 class ExperimentItem:
     """What an experiment made of one item. Times in microseconds."""
 
-    key: ItemKey
     id: str  # the observation that stands for it
     trace_id: str
     start_time: int
@@ -91,12 +91,14 @@ def _union(
     the page when there are more; `noted` comes latest first."""
     floor = key_of(told[-1]) if len(told) > limit else None
     both: list[tuple[_Key, _Found | _Row]] = [(key_of(row), row) for row in told]
-    room = limit + 1
-    for key, row in noted:
-        if not room or (floor is not None and key < floor):
+    end = None if floor is None else floor[0]
+    for count, (key, row) in enumerate(noted, start=1):
+        if end is not None and key[0] < end:
             break
         both.append((key, row))
-        room -= 1
+        if count > limit:
+            # Of one moment all are read: databases have orders of their own for texts.
+            end = key[0] if end is None else max(end, key[0])
     both.sort(key=lambda pair: pair[0], reverse=True)
     page = both[:limit]
     return [row for _, row in page], page[-1][0] if len(both) > limit else None
@@ -277,6 +279,7 @@ def _items(project_id: str, page: Sequence[SpanItem | RunItem], content: bool) -
     places = [(row.trace_id, row.id) for row in page if isinstance(row, SpanItem)]
     places += [(row.trace_id, row.id) for row in stands.values()]
     long = spans.told(project_id, places, content=content)
+    versions = _versions(project_id, notes)
     found = []
     for row in page:
         if isinstance(row, SpanItem):
@@ -286,20 +289,29 @@ def _items(project_id: str, page: Sequence[SpanItem | RunItem], content: bool) -
         said = NOTHING_TOLD if stand is None else long.get((stand.trace_id, stand.id), NOTHING_TOLD)
         if content and stand is None:
             said = Told(*trace_content(project_id, row.trace_id))
-        found.append(_noted_item(row, stand, said, _version(project_id, row)))
+        found.append(_noted_item(row, stand, said, versions.get(row.id)))
     return found
 
 
-def _version(project_id: str, note: RunItem) -> ItemVersion | None:
-    """The item as it was run: of the version named, else of the time of the note."""
-    at = note.item_version or note.created_at
-    return services.items(project_id, at=at).filter(item_id=note.item_id).first()
+def _versions(project_id: str, notes: Sequence[RunItem]) -> dict[str, ItemVersion]:
+    """Of each note the item as it was run: as of the time it names, else of its own."""
+    rows = ItemVersion.objects.filter(project_id=project_id, item_id__in={note.item_id for note in notes})
+    times: dict[str, list[tuple[int, datetime, datetime | None]]] = {}
+    for pk, item_id, since, until in rows.values_list("pk", "item_id", "valid_from", "valid_to"):
+        times.setdefault(item_id, []).append((pk, since, until))
+    chosen = {}
+    for note in notes:
+        at = note.item_version or note.created_at
+        for pk, since, until in times.get(note.item_id, ()):
+            if since <= at and (until is None or at < until):
+                chosen[note.id] = pk
+    found = ItemVersion.objects.in_bulk(set(chosen.values()))
+    return {id: found[pk] for id, pk in chosen.items() if pk in found}
 
 
 def _told_item(row: SpanItem, said: Told) -> ExperimentItem:
     experiment = row.experiment
     return ExperimentItem(
-        key=row.key,
         id=row.id,
         trace_id=row.trace_id,
         start_time=row.start_time,
@@ -324,13 +336,11 @@ def _told_item(row: SpanItem, said: Told) -> ExperimentItem:
 def _noted_item(
     note: RunItem, stand: SpanItem | None, said: Told, version: ItemVersion | None
 ) -> ExperimentItem:
-    key = _key(note)
     version_at = note.item_version or (version.valid_from if version else None)
     return ExperimentItem(
-        key=key,
         id=stand.id if stand else note.observation_id or note.trace_id,
         trace_id=note.trace_id,
-        start_time=stand.start_time if stand else key[0],
+        start_time=stand.start_time if stand else from_datetime(note.created_at),
         end_time=stand.end_time if stand else None,
         level=stand.level if stand else "DEFAULT",
         environment=stand.environment if stand else "default",

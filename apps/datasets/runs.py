@@ -7,7 +7,7 @@ run's name. Earlier ones write the run and get that id back, so that both ways l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -177,19 +177,22 @@ def delete_run(project_id: str, dataset_name: str, run_name: str, actor: Actor) 
 
 def page_of_runs(dataset: Dataset, page: Page) -> tuple[list[Run], int]:
     """A page of a dataset's runs, newest first, and how many there are in all."""
-    found = _places(dataset)
+    found = _places(dataset.project_id, [dataset.id])
     return _runs(dataset, found[page.offset : page.offset + page.limit]), len(found)
 
 
-def names(dataset: Dataset) -> list[str]:
-    """Names of a dataset's runs, newest first."""
-    return [place.name for place in _places(dataset)]
+def names(project_id: str, dataset_ids: Collection[str]) -> dict[str, list[str]]:
+    """Names of the runs of some datasets, newest first."""
+    found: dict[str, list[str]] = {}
+    for place in _places(project_id, dataset_ids):
+        found.setdefault(place.dataset_id, []).append(place.name)
+    return found
 
 
 def get_run(dataset: Dataset, name: str) -> Run:
     """The run of that name. Raises NotFound."""
     for called in services.spellings(name):
-        if found := _runs(dataset, _places(dataset, called)[:1]):
+        if found := _runs(dataset, _places(dataset.project_id, [dataset.id], called)[:1]):
             return found[0]
     raise NotFound(f"There is no run {name[:200]} over the dataset {dataset.name}.")
 
@@ -201,26 +204,31 @@ class _Place:
     created_at: int
     id: str
     name: str
+    dataset_id: str
     told: SpanRun | None  # None: written by a client
 
 
-def _places(dataset: Dataset, name: str | None = None) -> list[_Place]:
-    """The runs of a dataset, newest first, with a name those of that name."""
-    written = DatasetRun.objects.filter(HERE, dataset=dataset)
+def _places(project_id: str, dataset_ids: Collection[str], name: str | None = None) -> list[_Place]:
+    """The runs of some datasets, newest first, with a name those of that name."""
+    if not dataset_ids:
+        return []
+    written = DatasetRun.objects.filter(HERE, project_id=project_id, dataset_id__in=dataset_ids)
     if name is not None:
         written = written.filter(name=name)
     found = {
-        run_id: _Place(from_datetime(created_at), run_id, called, None)
-        for run_id, called, created_at in written.values_list("run_id", "name", "created_at")
+        run_id: _Place(from_datetime(created_at), run_id, called, dataset_id, None)
+        for run_id, called, dataset_id, created_at in written.values_list(
+            "run_id", "name", "dataset_id", "created_at"
+        )
     }
     asked = Asked(
-        dataset.project_id,
-        dataset_ids=(dataset.id,),
+        project_id,
+        dataset_ids=tuple(dataset_ids),
         names=() if name is None else (name,),
-        deleted=deleted(dataset.project_id),
+        deleted=deleted(project_id),
     )
     for told in spans.experiments(asked, spans.MAX_RUNS):
-        found.setdefault(told.id, _Place(told.start_time, told.id, told.name, told))
+        found.setdefault(told.id, _Place(told.start_time, told.id, told.name, told.dataset_id, told))
     return sorted(found.values(), key=lambda place: (place.created_at, place.id), reverse=True)
 
 

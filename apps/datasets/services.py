@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.services import Actor
-from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.core.errors import AnswerTooLarge, Conflict, InvalidRequest, NotFound
 from apps.datasets import json_schemas
 from apps.datasets.json_schemas import BadSchema, Clock, Misfit, TooSlow
 from apps.datasets.models import Dataset, ItemStatus, ItemVersion, RunItem
@@ -23,6 +23,7 @@ from apps.organizations.models import Project
 MAX_CHECKED = 10_000  # items that a new schema is applied to while somebody waits
 _BATCH = 200
 _TRIES = 3
+MAX_NAMED = 200_000  # ids of items in one answer of the first version
 TICK = timedelta(milliseconds=1)
 
 
@@ -203,6 +204,26 @@ def items(
     else:
         rows = rows.filter(Q(valid_to=None) | Q(valid_to__gt=at), valid_from__lte=at)
     return rows.order_by("-created_at", "item_id").select_related("dataset")
+
+
+def whole(rows: QuerySet[Any, Any], most: int) -> list[Any]:
+    """All of some items. Raises AnswerTooLarge for more than so many."""
+    found = list(rows[: most + 1])
+    if len(found) > most:
+        raise AnswerTooLarge(
+            f"These are more than {most:,} items, too many for an answer of this version. Read them in pages:"
+            " GET /api/public/dataset-items?datasetName=…"
+        )
+    return found
+
+
+def item_ids(project_id: str, dataset_ids: Collection[str]) -> dict[str, list[str]]:
+    """Ids of the items of some datasets, newest first. Raises AnswerTooLarge."""
+    found: dict[str, list[str]] = {}
+    rows = items(project_id).filter(dataset_id__in=dataset_ids)
+    for dataset_id, item_id in whole(rows.values_list("dataset_id", "item_id"), MAX_NAMED):
+        found.setdefault(dataset_id, []).append(item_id)
+    return found
 
 
 def get_item(project_id: str, item_id: str, at: datetime | None = None) -> ItemVersion:

@@ -18,6 +18,7 @@ import orjson
 from django.db import OperationalError
 
 from apps.core.errors import ApiError, InvalidRequest, MethodNotAllowed, RateLimited, Unavailable
+from apps.core.rest import EXPOSED
 from apps.ingestion import bodies
 from apps.ingestion.batch import requests, strays
 from apps.ingestion.bodies import Disconnected, Share
@@ -320,7 +321,7 @@ def _cors(headers: Headers) -> list[tuple[bytes, bytes]]:
         return []
     return [
         (b"access-control-allow-origin", origin.encode("latin-1")),
-        (b"access-control-expose-headers", RECEIPT_HEADER.encode()),
+        (b"access-control-expose-headers", EXPOSED.encode()),
         (b"vary", b"Origin"),
     ]
 

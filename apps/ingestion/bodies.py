@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,9 +76,22 @@ async def read(receive: Receive, *, length: int | None, limit: int, share: Share
     Raises TooLarge as soon as it is clear that the body is over `limit`, without reading on. Only what has
     arrived counts: a few senders that announce much and send nothing must not shut everybody else out.
     """
+    pieces: list[bytes] = []
+    async for piece in _pieces(receive, length, limit):
+        share.take(len(piece))
+        pieces.append(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def drain(receive: Receive, *, length: int | None, limit: int) -> None:
+    """Receive a body nobody reads, so that its sender can finish; the same limits and errors as `read`."""
+    async for _ in _pieces(receive, length, limit):
+        pass
+
+
+async def _pieces(receive: Receive, length: int | None, limit: int) -> AsyncIterator[bytes]:
     if length is not None:
         _check(length, limit)
-    pieces: list[bytes] = []
     size = 0
     more = True
     while more:
@@ -88,24 +101,7 @@ async def read(receive: Receive, *, length: int | None, limit: int, share: Share
         piece = message.get("body", b"")
         size += len(piece)
         _check(size, limit)
-        share.take(len(piece))
-        pieces.append(piece)
-        more = message.get("more_body", False)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def drain(receive: Receive, *, length: int | None, limit: int) -> None:
-    """Receive a body nobody reads, so that its sender can finish; the same limits and errors as `read`."""
-    if length is not None:
-        _check(length, limit)
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        size += len(message.get("body", b""))
-        _check(size, limit)
+        yield piece
         more = message.get("more_body", False)
 
 

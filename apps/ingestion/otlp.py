@@ -6,22 +6,23 @@ that cannot be used is left out with its reason and its siblings stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from apps.core.errors import TooLarge
 from apps.ingestion.otlp_values import (
     MAX_DEPTH,
     TOKEN,
     Attributes,
     Items,
+    Read,
     Resource,
     Scope,
+    Scopes,
     Unusable,
     attributes,
+    collect,
     json_attributes,
     json_id,
     json_micros,
@@ -103,33 +104,19 @@ def decode_protobuf(body: bytes, now: int) -> Decoded:
     Raises InvalidRequest when the bytes are no such message, TooLarge above MAX_SPANS or MAX_ITEMS.
     """
     items = Items()
-    return _collect(walk_protobuf(body, items), now, items, _protobuf_span)
+    return _decoded(walk_protobuf(body, items), now, items, _protobuf_span)
 
 
 def decode_json(body: bytes, now: int) -> Decoded:
     """Spans of an ExportTraceServiceRequest in OTLP's JSON; as `decode_protobuf`."""
     items = Items()
     scopes = walk_json(body, items, ("resourceSpans", "scopeSpans", "spans"))
-    return _collect(scopes, now, items, _json_span)
+    return _decoded(scopes, now, items, _json_span)
 
 
-def _collect(
-    scopes: Iterable[tuple[Resource, Scope, Any]],
-    now: int,
-    items: Items,
-    read: Callable[[Any, Resource, Scope, int, Items], Span],
-) -> Decoded:
-    """Read all spans, keeping the good ones."""
-    decoded = Decoded(tokens=items.tokens)
-    for resource, scope, sent in scopes:
-        if len(decoded.spans) + len(decoded.refused) + len(sent) > MAX_SPANS:
-            raise TooLarge(f"More than {MAX_SPANS} spans in one request. Send smaller batches.")
-        for item in sent:
-            try:
-                decoded.spans.append(read(item, resource, scope, now, items))
-            except Unusable as problem:
-                decoded.refused.append(str(problem))
-    return decoded
+def _decoded(scopes: Scopes, now: int, items: Items, read: Read[Span]) -> Decoded:
+    spans, refused = collect(scopes, now, items, read, MAX_SPANS, "spans")
+    return Decoded(spans, refused, items.tokens)
 
 
 def _check_id(value: str, name: str) -> str:

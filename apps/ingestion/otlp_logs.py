@@ -6,20 +6,21 @@ them on the span. Those events are kept; all other records are somebody else's l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from apps.core.errors import TooLarge
 from apps.ingestion.otlp_values import (
     Attributes,
     Items,
+    Read,
     Resource,
     Scope,
+    Scopes,
     Unusable,
     attributes,
+    collect,
     json_attributes,
     json_id,
     json_micros,
@@ -69,37 +70,19 @@ def decode_protobuf(body: bytes, now: int) -> DecodedLogs:
     Raises InvalidRequest when the bytes are no such message, TooLarge above MAX_RECORDS or MAX_ITEMS.
     """
     items = Items()
-    return _collect(walk_protobuf(body, items), now, items, _protobuf_event)
+    return _decoded(walk_protobuf(body, items), now, items, _protobuf_event)
 
 
 def decode_json(body: bytes, now: int) -> DecodedLogs:
     """Events of an ExportLogsServiceRequest in OTLP's JSON; as `decode_protobuf`."""
     items = Items()
     scopes = walk_json(body, items, ("resourceLogs", "scopeLogs", "logRecords"))
-    return _collect(scopes, now, items, _json_event)
+    return _decoded(scopes, now, items, _json_event)
 
 
-def _collect(
-    scopes: Iterable[tuple[Resource, Scope, Any]],
-    now: int,
-    items: Items,
-    read: Callable[[Any, Resource, Scope, int, Items], LogEvent | None],
-) -> DecodedLogs:
-    decoded = DecodedLogs(tokens=items.tokens)
-    records = 0
-    for resource, scope, sent in scopes:
-        records += len(sent)
-        if records > MAX_RECORDS:
-            raise TooLarge(f"More than {MAX_RECORDS} log records in one request. Send smaller batches.")
-        for record in sent:
-            try:
-                event = read(record, resource, scope, now, items)
-            except Unusable as problem:
-                decoded.refused.append(str(problem))
-            else:
-                if event is not None:
-                    decoded.events.append(event)
-    return decoded
+def _decoded(scopes: Scopes, now: int, items: Items, read: Read[LogEvent]) -> DecodedLogs:
+    events, refused = collect(scopes, now, items, read, MAX_RECORDS, "log records")
+    return DecodedLogs(events, refused, items.tokens)
 
 
 def _of_span(trace_id: str, span_id: str) -> bool:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from google.protobuf.message import DecodeError
@@ -90,6 +90,34 @@ class Scope:
     name: str = ""
     version: str = ""
     attributes: Attributes = field(default_factory=dict)
+
+
+_T = TypeVar("_T")
+Scopes = Iterable[tuple[Resource, Scope, Any]]  # with what was sent under each
+Read = Callable[[Any, Resource, Scope, int, Items], _T | None]  # raises Unusable; None is left out silently
+
+
+def collect(
+    scopes: Scopes, now: int, items: Items, read: Read[_T], limit: int, what: str
+) -> tuple[list[_T], list[str]]:
+    """Read all that a request holds: what is good, and why others are refused. Raises TooLarge for more than
+    `limit` of `what`."""
+    found: list[_T] = []
+    refused: list[str] = []
+    count = 0
+    for resource, scope, sent in scopes:
+        count += len(sent)
+        if count > limit:
+            raise TooLarge(f"More than {limit} {what} in one request. Send smaller batches.")
+        for item in sent:
+            try:
+                good = read(item, resource, scope, now, items)
+            except Unusable as problem:
+                refused.append(str(problem))
+            else:
+                if good is not None:
+                    found.append(good)
+    return found, refused
 
 
 def resource_tokens(body: bytes, is_json: bool) -> list[Any]:

@@ -66,9 +66,9 @@ class Access:
             raise Unauthorized(NO_CREDENTIALS)
         if self.project_id is None:
             raise Forbidden("This is an organization key. Use a key of the project.")
-        if not key_allows("public" if self.kind == "public" else self.scope, operation):
-            if self.kind == "public":
-                raise Forbidden("A public key alone writes scores only. Use Basic auth with the secret key.")
+        if self.kind == "public" and not key_allows("public", operation):
+            raise Forbidden("A public key alone writes scores only. Use Basic auth with the secret key.")
+        if not key_allows(self.scope, operation):
             raise Forbidden(f"This key's scope is '{self.scope}', which does not include '{operation}'.")
         if self.suspended and operation in TELEMETRY_WRITES:
             raise Suspended(

@@ -101,7 +101,10 @@ def _organization(want: Wanted) -> Organization | None:
 def _project(want: Wanted, organization: Organization) -> Project | None:
     if not want.project_id:
         return None
-    project = Project.objects.filter(id=want.project_id).first()
+    project = Project.everything.filter(id=want.project_id).first()
+    if project is not None and project.deleted_at is not None:
+        log.warning("project %s was deleted and is being erased; a later start makes it anew", project.id)
+        return None
     if project is None:
         project = services.create_project(
             actor=SYSTEM,

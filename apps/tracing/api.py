@@ -19,13 +19,13 @@ from apps.pricing import catalogue
 from apps.tracing import api_schema, deletion, repository, scores, shapes, trace_list
 from apps.tracing.columns import TRACE_COLUMNS, column
 from apps.tracing.prompt_links import prompt_ids
-from apps.tracing.records import ObservationRow
+from apps.tracing.records import ObservationRow, Score
 from apps.tracing.rest import TelemetryView
 from apps.tracing.tables import SummaryRow
 from apps.tracing.trace_list import Order
 
 GROUPS = frozenset({"core", "io", "scores", "observations", "metrics"})
-MAX_OBSERVATIONS = 20_000  # of a trace in one answer
+MAX_OBSERVATIONS = MAX_SCORES = 20_000  # of a trace in one answer
 MAX_ID = 10_000  # characters of a trace's id in a body
 GONE = "The traces are deleted, with their observations, scores and files."
 LATER = "The traces will be deleted within minutes: a store did not answer just now."
@@ -170,7 +170,8 @@ class TraceDetail(TelemetryView):
         project = project_id(request)
         row = trace_list.get(project, trace_id)
         if row is None:
-            raise NotFound(f"There is no trace {trace_id} in this project.")
+            # Worded as clients compare it.
+            raise NotFound(f"Trace {trace_id} not found within authorized project")
         groups = groups_of(request.query_params.getlist("fields"))
         if "observations" in groups:
             observations, said, answered, received = _whole(row)
@@ -178,7 +179,7 @@ class TraceDetail(TelemetryView):
             observations = []
             said, answered, received = _content(row) if "io" in groups else ("", "", "")
         prices, prompts = catalogue.current(), prompt_ids(project, observations)
-        judged = scores.scores_of_trace(project, trace_id) if "scores" in groups else []
+        judged = _judged(project, trace_id) if "scores" in groups else []
         shape = shapes.trace(
             row.summary,
             content=(said, answered) if "io" in groups else None,
@@ -213,6 +214,17 @@ def _whole(row: SummaryRow) -> tuple[list[ObservationRow], str, str, str]:
     observations, (said, answered) = repository.whole_trace(row, limit=MAX_OBSERVATIONS)
     roots = (part.attributes for part in observations if not part.parent_id or part.is_app_root)
     return observations, said, answered, next(roots, "")
+
+
+def _judged(project: str, trace_id: str) -> list[Score]:
+    """All scores of a trace and of its observations. More than one answer holds are refused."""
+    found = scores.scores_of_trace(project, trace_id, limit=MAX_SCORES + 1)
+    if len(found) > MAX_SCORES:
+        raise AnswerTooLarge(
+            f"This trace has more than {MAX_SCORES} scores. Leave 'scores' out of fields, and list them in"
+            " pages: GET /api/public/v2/scores?traceId=…"
+        )
+    return found
 
 
 def _content(row: SummaryRow) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ from tests.support.server import ServerProcess
 pytestmark = pytest.mark.browser
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
-STRANGERS_PAGES = ["auth/sign-in", "auth/sign-up", "auth/reset-password"]
+STRANGERS_PAGES = ["auth/sign-in", "auth/sign-up", "auth/reset-password", "docs/api"]
 PAGES = [
     "",
     "setup",

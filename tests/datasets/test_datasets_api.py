@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.audit.models import AuditEntry
+from apps.datasets import api, services
 from tests.support.api import Keys, check_bad, check_hidden, check_refusals
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,19 @@ def test_the_first_version(ours: Keys) -> None:
     one = ours.full.get("datasets/d").json()
     assert [item["id"] for item in one["items"]] == ["i"]
     assert one["runs"] == ["r"]
+
+
+def test_the_first_version_has_an_end(ours: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(ours)
+    monkeypatch.setattr(api, "MAX_SHOWN", 1)
+    monkeypatch.setattr(services, "MAX_NAMED", 1)
+    ours.full.post("dataset-items", {"datasetName": "d", "id": "a"})
+    assert ours.read.get("datasets/d").status_code == ours.read.get("datasets").status_code == 200
+    ours.full.post("dataset-items", {"datasetName": "d", "id": "b"})
+    for path in ("datasets", "datasets/d"):
+        answer = ours.read.get(path)
+        assert answer.status_code == 422
+        assert "dataset-items" in answer.json()["message"]
 
 
 @pytest.mark.parametrize("path", ["v2/datasets", "datasets"])

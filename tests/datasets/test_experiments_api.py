@@ -188,6 +188,15 @@ def test_items_that_start_together_are_all_paged(ours: Keys, store: Store) -> No
     assert sorted(row["experimentItemId"] for row in items(ours, limit=2)) == [f"i{n}" for n in range(5)]
 
 
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_notes_of_one_moment_are_all_paged(ours: Keys, limit: int) -> None:
+    dataset(ours)
+    names = ["b", "A", "a-1", "a1", "Z", "_", "é"]
+    for name in names:
+        note(ours, trace=name, createdAt="2026-01-01T00:00:00Z")
+    assert sorted(row["traceId"] for row in items(ours, limit=limit)) == sorted(names)
+
+
 def test_times(ours: Keys, store: Store) -> None:
     run(ours, store, "e", range(3))
     since, before = iso_millis(START + 2 * SECOND), iso_millis(START + 3 * SECOND)

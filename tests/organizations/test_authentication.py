@@ -110,6 +110,14 @@ def test_a_public_key_alone_writes_scores_only() -> None:
             access.require(operation)
 
 
+def test_the_public_half_of_a_key_that_only_reads_writes_nothing() -> None:
+    made = factories.key(factories.project(), scope=KeyScope.READ)
+    access = authenticate(f"Bearer {made.key.public_key}")
+    for operation in ("scores", "identify", "read", "ingest", "write"):
+        with pytest.raises(Forbidden):
+            access.require(operation)
+
+
 def test_an_organization_key_opens_no_project_route() -> None:
     organization = factories.organization()
     made = factories.organization_key(organization)

@@ -15,7 +15,7 @@ from apps.accounts.models import User
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.errors import ApiError, Conflict, InvalidRequest
-from apps.organizations import services
+from apps.organizations import administration, services
 from apps.organizations.authentication import authenticate, forget_answers
 from apps.organizations.models import ApiKey, Membership, Organization, Project
 from apps.organizations.provisioning import provision
@@ -68,6 +68,13 @@ def test_what_people_changed_since_stays() -> None:
     provision(ALL)
     assert Project.objects.get().name == "Front desk"
     assert ApiKey.objects.get().revoked_at is not None
+
+
+def test_a_deleted_project_is_left_to_be_erased() -> None:
+    provision(ALL)
+    administration.delete_project(actor=SYSTEM, project=Project.objects.get())
+    provision(ALL)
+    assert not Project.objects.exists()
 
 
 def test_nothing_asked_nothing_made() -> None:

@@ -57,6 +57,7 @@ def _files(names: str, folder: str = "tests") -> tuple[str, ...]:
 
 LIVE = "asks a live model provider, and checks what only that answers"
 
+OF_ROOT = "expects no output of a trace that was told none; here it is that of its root observation"
 _STREAM = "test_decorators.py::test_async_nested_openai_chat_stream"
 _URLS = ("test_core_sdk.py::test_generate_trace_id", "test_decorators.py::test_get_current_trace_url")
 
@@ -76,8 +77,13 @@ SUITES = {
     "2": Suite(
         _files("core_sdk datasets decorators media prompt"),
         ("langchain-community", "llama-index"),
-        {},
-        (),
+        {
+            f"tests/{_STREAM}": LIVE,
+            "tests/test_datasets.py::test_langchain_dataset": LIVE,
+            "tests/test_decorators.py::test_disabled_io_capture": OF_ROOT,
+            "tests/test_decorators.py::test_generation_at_highest_level": OF_ROOT,
+        },
+        tuple(f"tests/{test}" for test in _URLS),
     ),
 }
 

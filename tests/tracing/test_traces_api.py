@@ -216,3 +216,17 @@ def test_pages_lead_to_the_end_while_rows_are_written(ours: Keys, writer: Writer
         writer.commit([root(project, f"new{number}", start_time=START + 1000 * SECOND)])
         writer.commit([span(project, item["id"], "late", start_time=START + 50 * SECOND)])
     assert sorted(seen) == sorted(f"t{n}" for n in range(23))
+
+
+def test_a_trace_has_all_of_its_scores_or_is_refused(
+    ours: Keys, writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    project, count = ours.project_id, 1_200
+    scores = [Score(project, f"s{number}", "n", START, trace_id="t") for number in range(count)]
+    writer.commit([root(project, "t"), *scores])
+    assert len(ours.read.get("traces/t").json()["scores"]) == count
+    monkeypatch.setattr(api, "MAX_SCORES", count - 1)
+    refused = ours.read.get("traces/t")
+    assert refused.status_code == 422
+    assert "v2/scores" in refused.json()["message"]
+    assert ours.read.get("traces/t", fields="core").json()["scores"] == []

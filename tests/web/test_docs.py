@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.peer_suite import SUITES
 from tests.support.server import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,3 +26,12 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def test_the_readme_leads_to_every_document() -> None:
     assert set((ROOT / "docs").glob("*.md")) - links(ROOT / "README.md") == set()
+
+
+def test_what_is_left_out_of_the_sdks_own_suite_is_told() -> None:
+    told = (ROOT / "docs" / "compatibility.md").read_text()
+    for suite in SUITES.values():
+        for test in (*suite.left_out, *suite.of_port):
+            assert test.rpartition("/")[2] in told
+        for file in suite.files:
+            assert Path(file).stem in told or "all of `tests/e2e`" in told

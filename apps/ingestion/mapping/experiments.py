@@ -11,6 +11,7 @@ from apps.ingestion.mapping.trace import short
 from apps.ingestion.otlp import Span
 
 WORDS = ("langfuse",)
+MAX_ID = 200  # characters of an experiment's id, which is kept with datasets' runs too; clients' have 16
 
 _ID = "langfuse.experiment.id"
 _VERSION = "langfuse.experiment.item.version"
@@ -24,10 +25,10 @@ _REST = (
 
 def experiment(span: Span) -> dict[str, str] | None:
     """The experiment and the item of it (keys of Observation.experiment); a version of an item that is no
-    date-time is none."""
+    date-time is none, nor is an experiment whose id is longer than any."""
     attributes = span.attributes
     id = short(attributes.get(_ID))
-    if not id:
+    if not id or len(id) > MAX_ID:
         return None
     found = {"id": id}
     for name, key in _REST:

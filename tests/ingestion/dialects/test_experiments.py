@@ -47,6 +47,7 @@ def test_a_span_of_an_item():
 def test_other_spans_say_nothing():
     assert told() is None
     assert told(name="a name alone", id="") is None
+    assert told(id="e" * 201) is None
 
 
 @pytest.mark.parametrize("version", ["yesterday", "", "2026-11-21T08:00:00", 5, None])

@@ -118,6 +118,14 @@ async def test_a_large_body_is_counted_and_not_kept(sender: Sender):
     assert recording.log().readable(sender.project.id, entry.id) == b""
 
 
+async def test_requests_with_the_public_key_alone_are_kept_apart(sender: Sender):
+    public_key = base64.b64decode(sender.authorization.split()[1]).decode().split(":")[0]
+    await sender.export(request({}))
+    refused = await sender.export(request({}), authorization=f"Bearer {public_key}")
+    assert refused.status_code == 403
+    assert [(entry.status, entry.lane) for entry in entries(sender)] == [(403, "public"), (200, "secret")]
+
+
 async def test_no_secret_is_kept_or_shown(sender: Sender):
     secrets = {
         "token": "hush-1",
