@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from apps.core.clock import now_micros
 from apps.core.filters import Conditions
 from apps.core.parameters import Page
-from apps.telemetry.gate import gate
+from apps.telemetry.gate import MAX_CLIENTS, gate
 from apps.tracing import tables
 from apps.tracing.columns import where_traces
 from apps.tracing.observation_columns import IS_ROOT
@@ -36,6 +37,7 @@ ORDERS: Mapping[str, str] = {
 ALONE = (
     f"{FINAL}, max_threads = 1"  # of a query with so little to do that sharing it costs more than it saves
 )
+_beside = ThreadPoolExecutor(MAX_CLIENTS, thread_name_prefix="trace-count")  # counts while the page is read
 NEAR = 2  # windows in which rows are read at once: dearer only where there are many to choose from
 MAX_HOURS = 2_000  # named one by one; more are given as a range
 # What answers say of a trace; with its content a little more.
@@ -80,8 +82,8 @@ def numbered(
     content."""
     columns = ROW_WITH_CONTENT if content else _ROW
     where, parameters = where_traces(project_id, conditions)
+    counted = _beside.submit(_count, where, parameters, conditions)
     found: list[SummaryRow] = []
-    total: int | None = None
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
             near = _keys(columns, where, parameters, order, page, since, settings=ALONE)
@@ -91,12 +93,9 @@ def numbered(
             found = _rows(columns, project_id, keys)
         if since is None or len(found) == page.limit:
             break
-        total = _count(where, parameters, conditions) if total is None else total
-        if total <= page.offset + len(found):
+        if counted.result() <= page.offset + len(found):
             break  # nothing lies before
-    if 0 < len(found) < page.limit or (not found and not page.offset):
-        total = page.offset + len(found)
-    return found, _count(where, parameters, conditions) if total is None else total
+    return found, counted.result()
 
 
 def get(project_id: str, trace_id: str) -> SummaryRow | None:
