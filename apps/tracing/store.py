@@ -136,6 +136,26 @@ def delete(gate: Gate, table: str, versions: Collection[Version]) -> None:
         gate.execute(sql, {**named, "versions": chunk}, purpose="writer: replaced rows")
 
 
+def apply_deletes(gate: Gate, *, wait: bool = False) -> int:
+    """Have rows that are marked as deleted left out of their parts; for how many tables that was begun.
+
+    Marks are patches that every scan has to look at, four times as dear (measured at 5 million rows). Merges
+    apply them, but parts that have grown large are not merged any more. Safe to repeat.
+    """
+    marked = gate.query(
+        "SELECT DISTINCT table FROM system.parts WHERE database = {database:String} AND active"
+        " AND startsWith(name, 'patch') ORDER BY table",
+        {"database": gate.database},
+        purpose="apply deletes",
+    )
+    for (table,) in marked:
+        gate.execute(
+            f"ALTER TABLE {table} APPLY PATCHES SETTINGS mutations_sync = {2 if wait else 0}",
+            purpose="apply deletes",
+        )
+    return len(marked)
+
+
 def version_of(stored: Stored) -> Version:
     """What tells this version of a row from every other."""
     o = stored.observation

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.tracing import deletion, project_erasure
+from apps.telemetry.gate import gate
+from apps.tracing import deletion, project_erasure, store
 from apps.tracing.media import services
 
 
@@ -24,3 +25,9 @@ def finish_deletions() -> None:
 def erase_deleted_projects() -> None:
     """Erase what deleted projects hold; beat calls it every minute."""
     project_erasure.erase_deleted_projects()
+
+
+@shared_task(name="tracing.apply_deletes")
+def apply_deletes() -> None:
+    """Make deletes and replaced rows cheap to read past; beat calls it every hour."""
+    store.apply_deletes(gate())

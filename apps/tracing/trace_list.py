@@ -33,6 +33,9 @@ ORDERS: Mapping[str, str] = {
     "bookmarked": "id",  # none is, so that nothing is before anything else
     "sessionId": "session_id",
 }
+ALONE = (
+    f"{FINAL}, max_threads = 1"  # of a query with so little to do that sharing it costs more than it saves
+)
 NEAR = 2  # windows in which rows are read at once: dearer only where there are many to choose from
 MAX_HOURS = 2_000  # named one by one; more are given as a range
 # What answers say of a trace; with its content a little more.
@@ -82,19 +85,19 @@ def numbered(
     total: int | None = None
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
-            near = _keys(columns, where, parameters, order, page, since)
+            near = _keys(columns, where, parameters, order, page, since, settings=ALONE)
             found = [tables.summary_row(row) for row in near]
         else:
             keys = _keys("hour, id", where, parameters, order, page, since)
             found = _rows(columns, project_id, keys)
         if since is None or len(found) == page.limit:
             break
-        total = _count(where, parameters) if total is None else total
+        total = _count(where, parameters, conditions) if total is None else total
         if total <= page.offset + len(found):
             break  # nothing lies before
     if 0 < len(found) < page.limit or (not found and not page.offset):
         total = page.offset + len(found)
-    return found, _count(where, parameters) if total is None else total
+    return found, _count(where, parameters, conditions) if total is None else total
 
 
 def get(project_id: str, trace_id: str) -> SummaryRow | None:
@@ -120,21 +123,28 @@ def _since(order: Order) -> list[int | None]:
 
 
 def _keys(
-    columns: str, where: str, parameters: dict[str, Any], order: Order, page: Page, since: int | None
+    columns: str,
+    where: str,
+    parameters: dict[str, Any],
+    order: Order,
+    page: Page,
+    since: int | None,
+    *,
+    settings: str = FINAL,
 ) -> Sequence[Any]:
     if since is not None:
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
     return gate().query(
         f"SELECT {columns} FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
-        f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}{FINAL}",
+        f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}{settings}",
         parameters,
         purpose="trace list",
     )
 
 
-def _count(where: str, parameters: dict[str, Any]) -> int:
-    sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL}"
+def _count(where: str, parameters: dict[str, Any], conditions: Conditions) -> int:
+    sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL if conditions else ALONE}"
     return int(gate().query(sql, parameters, purpose="trace count")[0][0])
 
 

@@ -10,7 +10,7 @@ from apps.audit.models import AuditEntry
 from apps.core.clock import to_datetime
 from apps.core.errors import Unavailable
 from apps.telemetry.gate import Gate, gate
-from apps.tracing import deletion, erasure, repository, sessions
+from apps.tracing import deletion, erasure, repository, sessions, store
 from apps.tracing.deletions import TraceDeletion
 from apps.tracing.records import Observation, Score, TraceFacts
 from apps.tracing.writer import Writer, forget
@@ -122,6 +122,19 @@ def test_what_is_sent_again_is_new(told: Keys, writer: Writer):
     assert after["observations"] == before["observations"]
     assert [score["id"] for score in after["scores"]] == ["score of a"]
     assert left(told) == everywhere("a", "b", "c")
+
+
+def test_applied_deletes_change_nothing(told: Keys, writer: Writer):
+    told.full.delete("traces/a")
+    writer.commit([root(told.project_id, "b", name="again")])
+    before = told.full.get("traces").json()
+    assert store.apply_deletes(gate(), wait=True) >= 3
+    store.apply_deletes(gate(), wait=True)
+    assert left(told) == everywhere("b", "c")
+    assert told.full.get("traces").json() == before
+    assert told.full.get("observations").json()["meta"]["totalItems"] == 4
+    day = to_datetime(START).date()
+    assert sum(usage.observations for usage in repository.usage_by_day(told.project_id, day, day)) == 4
 
 
 def test_only_a_part_that_comes_late_makes_a_trace_of_itself(told: Keys, writer: Writer):

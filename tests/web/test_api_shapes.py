@@ -23,7 +23,7 @@ from apps.tracing.writer import Writer, forget
 from litefuse_web.openapi import document
 from tests.support.api import Caller, Keys
 
-EXAMPLES = 4  # of each call
+EXAMPLES = 8  # of each call
 SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
     derandomize=True,
