@@ -27,7 +27,7 @@ from apps.organizations.models import Project
 from apps.tracing.repository import traces_of
 
 _TRIES = 3
-MAX_DELETED = 1_000  # deleted runs of a project that spans are checked against: the latest
+MAX_DELETED = 5_000  # deleted runs that spans are checked against at once: the latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,11 @@ def run_id_of(project_id: str, dataset_id: str, name: str) -> str:
     return hashlib.sha256(whole).hexdigest()[:16]
 
 
-def deleted(project_id: str) -> dict[str, int]:
-    """Of deleted runs until when what arrived is gone with them."""
-    rows = DatasetRun.objects.filter(project_id=project_id).exclude(deleted_at=None).order_by("-deleted_at")
-    found = rows.values_list("run_id", "deleted_at")[:MAX_DELETED]
+def deleted(project_id: str, **only: Any) -> dict[str, int]:
+    """Of deleted runs until when what arrived is gone with them. `only`: of which runs (lookups), as narrow
+    as the question is, for no more than MAX_DELETED are known."""
+    rows = DatasetRun.objects.filter(project_id=project_id, **only).exclude(deleted_at=None)
+    found = rows.order_by("-deleted_at").values_list("run_id", "deleted_at")[:MAX_DELETED]
     return {run_id: from_datetime(moment) for run_id, moment in found if moment is not None}
 
 
@@ -225,7 +226,7 @@ def _places(project_id: str, dataset_ids: Collection[str], name: str | None = No
         project_id,
         dataset_ids=tuple(dataset_ids),
         names=() if name is None else (name,),
-        deleted=deleted(project_id),
+        deleted=deleted(project_id, dataset_id__in=dataset_ids),
     )
     for told in spans.experiments(asked, spans.MAX_RUNS):
         found.setdefault(told.id, _Place(told.start_time, told.id, told.name, told.dataset_id, told))
@@ -272,7 +273,7 @@ def items_of_run(run: Run, project_id: str) -> list[Ran]:
     rows = RunItem.objects.filter(project_id=project_id, run__run_id=run.id)
     noted = [of_note(row, run.id) for row in rows.order_by("-created_at", "-id")[: spans.MAX_ITEMS]]
     seen = {(ran.item_id, ran.trace_id) for ran in noted}
-    asked = Asked(project_id, ids=(run.id,), deleted=deleted(project_id))
+    asked = Asked(project_id, ids=(run.id,), deleted=deleted(project_id, run_id=run.id))
     told = [_of_span(row) for row in spans.items(asked, spans.MAX_ITEMS)]
     both = [*noted, *(ran for ran in told if (ran.item_id, ran.trace_id) not in seen)]
     return sorted(both, key=lambda ran: (ran.created_at, ran.id), reverse=True)

@@ -19,7 +19,7 @@ from apps.telemetry.gate import MAX_CLIENTS, gate
 from apps.tracing import tables
 from apps.tracing.columns import where_traces
 from apps.tracing.observation_columns import IS_ROOT
-from apps.tracing.repository import FINAL, WINDOWS
+from apps.tracing.repository import CONTENT_BYTES, FINAL, WINDOWS, check_content
 from apps.tracing.tables import SummaryRow
 
 # Columns that a list can be put in order by -> SQL.
@@ -73,6 +73,7 @@ class Part:
 
     id: str
     is_root: bool
+    length: int  # bytes of input and output
 
 
 def numbered(
@@ -165,14 +166,14 @@ def parts_of(project_id: str, rows: Sequence[SummaryRow]) -> dict[str, list[Part
     found: dict[str, dict[str, Part]] = defaultdict(dict)
     if rows:
         within, parameters = _hours(rows)
-        for trace_id, id, is_root in gate().query(
-            f"SELECT trace_id, id, {IS_ROOT} FROM observations"
+        for trace_id, id, is_root, length in gate().query(
+            f"SELECT trace_id, id, {IS_ROOT}, {CONTENT_BYTES} FROM observations"
             f" WHERE project_id = {{project:String}} AND {within}"
             " AND trace_id IN {traces:Array(String)} AND id != '' ORDER BY start_time, id",
             {"project": project_id, "traces": [row.summary.id for row in rows], **parameters},
             purpose="observations of listed traces",
         ):
-            found[trace_id][id] = Part(id, bool(is_root))  # two versions are one
+            found[trace_id][id] = Part(id, bool(is_root), length)  # two versions are one
     return {trace_id: list(parts.values()) for trace_id, parts in found.items()}
 
 
@@ -189,12 +190,20 @@ def _hours(rows: Sequence[SummaryRow]) -> tuple[str, dict[str, Any]]:
 def contents_of(
     project_id: str, rows: Sequence[SummaryRow], parts: Mapping[str, Sequence[Part]]
 ) -> dict[str, tuple[str, str, str]]:
-    """Input, output and the root's attributes as received of each of these traces."""
+    """Input, output and the root's attributes as received of each of these traces. Raises AnswerTooLarge."""
     roots = {
         row.summary.id: next((part.id for part in parts.get(row.summary.id, ()) if part.is_root), None)
         for row in rows
     }
     named = {id for row in rows for id in (row.input_id, row.output_id)}
+    check_content(
+        [
+            part.length
+            for row in rows
+            for part in parts.get(row.summary.id, ())
+            if part.id in (row.input_id, row.output_id, roots[row.summary.id])
+        ]
+    )
     read = gate().query(
         "SELECT trace_id, id, event_ts, input, trace_input, output, trace_output, attributes"
         " FROM observation_io WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from apps.datasets import runs
 from apps.datasets.runs import run_id_of
 from tests.datasets.conftest import Store
 from tests.datasets.spans import item
@@ -153,6 +154,18 @@ def test_deleting_takes_what_spans_told(ours: Keys, store: Store) -> None:
     assert [row["datasetItemId"] for row in ours.full.get("datasets/d/runs/r").json()["datasetRunItems"]] == [
         "i1"
     ]
+
+
+def test_deletions_elsewhere_bring_no_run_back(
+    ours: Keys, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MAX_DELETED", 1)
+    for name in ("d", "other"):
+        id = dataset(ours, name, items=())
+        store(*item(ours.project_id, run_id_of(ours.project_id, id, "r"), 0, dataset=id, name="r"))
+        assert ours.full.delete(f"datasets/{name}/runs/r").status_code == 200
+    assert ours.full.get("datasets/d/runs").json()["data"] == []
+    assert ours.full.get("datasets/d/runs/r").status_code == 404
 
 
 def test_paging_through_runs_loses_none_while_written(ours: Keys) -> None:

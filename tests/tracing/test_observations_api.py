@@ -338,6 +338,7 @@ def test_more_content_than_an_answer_holds(told: Keys, monkeypatch: pytest.Monke
         told.read.get("observations"),
         told.read.get("v2/observations", fields="io"),
         told.read.get("traces/t1"),
+        told.read.get("traces"),
     ]
     for answer in refused:
         assert answer.status_code == 422
@@ -347,3 +348,4 @@ def test_more_content_than_an_answer_holds(told: Keys, monkeypatch: pytest.Monke
     assert ids(told.read.get("v2/observations", fields="core")) == ["b", "a", "root", "lone"]
     assert told.read.get("observations/a").json()["input"] == "question of a"
     assert told.read.get("traces/t1", fields="core,io").json()["input"] == {"q": 1}
+    assert len(told.read.get("traces", fields="core").json()["data"]) == 2
