@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import Right, StrIndex
+from django.db.models.lookups import Exact, GreaterThan
 
 from apps.core.clock import to_datetime
 from apps.core.filters import Condition, Kind
@@ -12,11 +14,8 @@ from apps.core.filters import Condition, Kind
 # A lookup path of the model, or for what no path says a function that writes the whole condition.
 Path = str | Callable[[Condition], Q]
 
-_LOOKUPS = {
-    "=": "exact", "contains": "contains", "matches": "contains", "starts with": "startswith",
-    "ends with": "endswith", ">": "gt", "<": "lt", ">=": "gte", "<=": "lte", "any of": "in",
-}  # fmt: skip
-_NEGATED = {"does not contain": "contains", "none of": "in", "<>": "exact"}
+_LOOKUPS = {"=": "exact", ">": "gt", "<": "lt", ">=": "gte", "<=": "lte", "any of": "in"}
+_NEGATED = {"does not contain": "contains", "none of": "any of", "<>": "="}
 
 
 def compile_all(conditions: Iterable[Condition], paths: Mapping[str, Path]) -> Q:
@@ -37,10 +36,24 @@ def compile_one(condition: Condition, path: str) -> Q:
         return nothing if condition.operator == "is null" else ~nothing
     if condition.operator == "is not empty":
         return ~Q(**{path: ""}) & Q(**{f"{path}__isnull": False})
-    value: object = condition.value
+    if positive := _NEGATED.get(condition.operator):
+        return ~_passes(condition, positive, path) | Q(**{f"{path}__isnull": True})
+    return _passes(condition, condition.operator, path)
+
+
+def _passes(condition: Condition, operator: str, path: str) -> Q:
+    value = condition.value
     if condition.type == "datetime":
-        assert isinstance(condition.value, int)
-        value = to_datetime(condition.value)
-    if condition.operator in _NEGATED:
-        return ~Q(**{f"{path}__{_NEGATED[condition.operator]}": value}) | Q(**{f"{path}__isnull": True})
-    return Q(**{f"{path}__{_LOOKUPS[condition.operator]}": value})
+        assert isinstance(value, int)
+        return Q(**{f"{path}__{_LOOKUPS[operator]}": to_datetime(value)})
+    # Not the lookups of these names: on SQLite they take capitals and small letters for the same.
+    match operator:
+        case "contains" | "matches":
+            return Q(GreaterThan(StrIndex(path, Value(value)), 0))
+        case "starts with":
+            return Q(Exact(StrIndex(path, Value(value)), 1))
+        case "ends with" if value:
+            return Q(Exact(Right(path, len(str(value))), Value(value)))
+        case "ends with":
+            return Q(**{f"{path}__isnull": False})
+    return Q(**{f"{path}__{_LOOKUPS[operator]}": value})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -67,10 +68,11 @@ class Organizations(AdminView):
     def post(self, request: Request) -> Response:
         """Without members; the first instance admin who signs in becomes its owner."""
         name, metadata = _fields(request)
-        organization = services.create_organization(actor=actor_of(request), name=name, owner=None)
-        administration.update_organization(
-            actor=actor_of(request), organization=organization, name=name, metadata=metadata
-        )
+        with transaction.atomic():
+            organization = services.create_organization(actor=actor_of(request), name=name, owner=None)
+            administration.update_organization(
+                actor=actor_of(request), organization=organization, name=name, metadata=metadata
+            )
         return Response(api_schema.organization_shape(organization), status=201)
 
 

@@ -32,7 +32,7 @@ _TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError)
 def erase_deleted_projects() -> int:
     """Erase every project that was deleted a while ago; how many are gone now. For the clock."""
     done = 0
-    for project in Project.everything.filter(deleted_at__lt=timezone.now() - ERASE_AFTER)[:20]:
+    for project in Project.everything.filter(deleted_at__lt=timezone.now() - ERASE_AFTER):
         try:
             _erase(project)
             done += 1
