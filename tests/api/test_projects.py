@@ -63,7 +63,7 @@ async def test_wrong_method(sender: Sender):
     assert (await sender.http.delete("/api/public/projects")).status_code == 405
 
 
-@pytest.mark.parametrize("path", ["projects/", "nothing", "traces", "traces/"])
+@pytest.mark.parametrize("path", ["projects/", "nothing", "trace", "traces/"])
 async def test_unknown_paths_are_json_404(sender: Sender, path: str):
     response = await sender.get(path)
     assert response.status_code == 404
