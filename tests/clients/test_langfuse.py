@@ -183,21 +183,33 @@ def test_users_by_update_current_trace(project: Project, client: str) -> None:
 
 @pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-2.59"])
 def test_metrics(project: Project, client: str) -> None:
-    """One row a user, by each way that the SDK has of asking."""
+    """One row a user, by each way that the SDK has of asking: what three traces more add to it."""
+    before = _numbers(project.run(client, "metrics"))
     project.run("langfuse-3.15", "users")
-    told = project.run(client, "metrics")
-    assert told
+    after = _numbers(project.run(client, "metrics"))
+    added = {name: number - before.get(name, 0) for name, number in after.items()}
+    assert added
+    for way, each in (("first", 1), ("second", 2)):
+        if f"{way} user-1" in added:
+            assert (added[f"{way} user-1"], added[f"{way} user-2"]) == (2 * each, each)
+    if "countTraces" in added:
+        assert (added["countTraces"], added["countObservations"]) == (2, 4)
+        assert added["totalUsage"] == added["inputUsage"] + added["outputUsage"] > 0
+        assert added["cost of gpt-4o"] == pytest.approx(added["totalCost"]) and added["totalCost"] > 0
+
+
+def _numbers(told: dict[str, Any]) -> dict[str, float]:
+    """The answers to "metrics" by name."""
+    numbers: dict[str, float] = {}
     for way in ("first", "second"):
-        if way in told:
-            counts = {row["userId"]: row["count_count"] for row in told[way]}
-            spans = 1 if way == "first" else 2
-            assert counts["user-1"] == 2 * counts["user-2"] >= 2 * spans
-    if "daily" in told:
-        day = told["daily"]
-        assert day["countTraces"] * 2 == day["countObservations"] > 0
-        (used,) = [usage for usage in day["usage"] if usage["model"] == "gpt-4o"]
-        assert used["totalUsage"] == used["inputUsage"] + used["outputUsage"] > 0
-        assert used["totalCost"] == day["totalCost"] > 0
+        numbers |= {f"{way} {row['userId']}": row["count_count"] for row in told.get(way, ())}
+    if day := told.get("daily"):
+        numbers |= {name: day[name] for name in ("countTraces", "countObservations", "totalCost")}
+        for used in day["usage"]:
+            if used["model"] == "gpt-4o":
+                numbers |= {name: used[name] for name in ("inputUsage", "outputUsage", "totalUsage")}
+                numbers["cost of gpt-4o"] = used["totalCost"]
+    return numbers
 
 
 @pytest.mark.parametrize("client", [*GENERATIONS, "langfuse-3.2"])

@@ -25,7 +25,7 @@ if hasattr(api, "metrics_v_2"):  # 3
     found["second"] = api.metrics_v_2.metrics(query=observations).data
 elif hasattr(api.metrics, "daily"):  # 2
     page = api.metrics.daily(user_id="user-1", limit=1)
-    found["daily"] = json.loads(page.json())["data"][0]
+    found["daily"] = next(iter(json.loads(page.json())["data"]), None)
 else:  # 4 and 5
     found["second"] = api.metrics.metrics(query=observations).data
     if hasattr(api, "legacy") and hasattr(api.legacy, "metrics_v1"):
