@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,7 @@ import orjson
 
 from apps.core.clock import clamp_micros, from_datetime
 from apps.core.errors import InvalidBody, Issue
+from apps.core.validation import is_unicode
 
 MAX_CONDITIONS = 100
 MAX_VALUES = 1_000  # of one list
@@ -126,15 +127,6 @@ class Condition:
     operator: str
     value: Value
     key: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """As `parse` takes it."""
-        value: Any = list(self.value) if isinstance(self.value, tuple) else self.value
-        if self.type == "datetime":
-            assert isinstance(self.value, int)
-            value = datetime.fromtimestamp(self.value / 1e6, UTC).isoformat()
-        shape = {"type": self.type, "column": self.column.name, "operator": self.operator, "value": value}
-        return {**shape, "key": self.key} if self.type in _KEYED else shape
 
 
 Conditions = tuple[Condition, ...]
@@ -283,10 +275,4 @@ def _texts(value: Any, path: Path, *, may_be_empty: bool) -> tuple[str, ...]:
 
 
 def _is_text(value: Any) -> bool:
-    if not isinstance(value, str) or len(value) > MAX_TEXT or "\0" in value:
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:  # half of a character
-        return False
-    return True
+    return isinstance(value, str) and len(value) <= MAX_TEXT and "\0" not in value and is_unicode(value)

@@ -82,7 +82,7 @@ class Parameters:
     def required(self, name: str) -> str:
         """A text that must be given."""
         value = self.text(name)
-        if not value and not self._issues:
+        if not self._query.get(name):
             self.refuse(name, "Required", "invalid_type")
         return value
 

@@ -62,7 +62,7 @@ class Fields:
             self.refuse(name, f"String must contain at least {least} character(s)", "too_small")
         elif len(value) > limit:
             self.refuse(name, f"String must contain at most {limit} character(s)", "too_big")
-        elif "\0" in value or not _is_unicode(value):
+        elif "\0" in value or not is_unicode(value):
             self.refuse(name, "String holds a character that cannot be stored", "invalid_string")
         else:
             return value
@@ -159,7 +159,7 @@ class Fields:
             self.refuse(name, f"Array must contain {least} to {most} element(s)", code)
         else:
             for place, item in enumerate(value):
-                if not isinstance(item, str) or not 0 < len(item) <= limit or not _is_unicode(item):
+                if not isinstance(item, str) or not 0 < len(item) <= limit or not is_unicode(item):
                     message = f"Expected a text of 1 to {limit} characters"
                     self._issues.append(Issue("invalid_type", (*self._path, name, place), message))
             return [item for item in value if isinstance(item, str)]
@@ -226,7 +226,7 @@ def _too_deep(value: Any) -> bool:
     return True
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether it can be written as UTF-8: JSON can hold halves of characters."""
     try:
         text.encode()

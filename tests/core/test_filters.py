@@ -53,9 +53,18 @@ def test_nothing_is_no_condition():
         one("null", "name", "is not null", ""),
     ],
 )
-def test_conditions_survive_a_round_trip(given):
+def test_conditions_are_read_from_text_and_from_what_it_holds(given):
     (condition,) = filters.parse(orjson.dumps(given).decode(), COLUMNS)
-    assert filters.parse([condition.as_json()], COLUMNS) == (condition,)
+    assert (condition,) == filters.parse(given, COLUMNS)
+    assert (condition.type, condition.operator) == (given[0]["type"], given[0]["operator"])
+    assert given[0]["column"] in (condition.column.name, condition.column.label, *condition.column.aliases)
+
+
+def test_a_moment_is_read_to_the_microsecond():
+    (condition,) = filters.parse(
+        one("datetime", "timestamp", "<", "2026-11-21T08:00:00.000001+02:00"), COLUMNS
+    )
+    assert condition.value == 1_795_240_800_000_001
 
 
 @pytest.mark.parametrize(
