@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+from django.utils import translation
 
 from tests.support import needs
 from tests.support.postgres import find_programs, temporary_postgres
@@ -40,6 +41,13 @@ def close_telemetry() -> Iterator[None]:
     from apps.telemetry import gate
 
     gate.close()
+
+
+@pytest.fixture(autouse=True)
+def forget_language() -> Iterator[None]:
+    """A page asked for in a language leaves it to its thread: the next test begins in the usual one."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
