@@ -141,6 +141,8 @@ INSTALLED_APPS = [
     "apps.tracing",
     "apps.evaluation",
     "apps.datasets",
+    "apps.usage",
+    "apps.billing",
     "apps.metrics",
     "apps.ingestion",
     "django.contrib.auth",

@@ -327,13 +327,13 @@ def _file_of(block: Block) -> Iterator[str]:
         descriptor = os.memfd_create("litefuse-insert")
         try:
             with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(block.data)
+                file.writelines(block.pieces)
             yield f"/proc/self/fd/{descriptor}"
         finally:
             os.close(descriptor)
     else:
         with tempfile.NamedTemporaryFile(suffix=".native") as named:
-            named.write(block.data)
+            named.writelines(block.pieces)
             named.flush()
             yield named.name
 

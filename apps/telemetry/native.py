@@ -182,11 +182,16 @@ def codec(type_name: str) -> Codec:
 
 
 class Block(NamedTuple):
-    """Rows ready to be inserted."""
+    """Rows ready to be inserted; as pieces, because a block of content is megabytes to copy once more."""
 
     columns: tuple[str, ...]
     rows: int
-    data: bytes
+    pieces: Sequence[bytes]
+
+    @property
+    def data(self) -> bytes:
+        """The whole block."""
+        return b"".join(self.pieces)
 
 
 def block(columns: Sequence[tuple[str, str, Sequence[Any]]], rows: int) -> Block:
@@ -200,4 +205,4 @@ def block(columns: Sequence[tuple[str, str, Sequence[Any]]], rows: int) -> Block
     for name, type_name, values in columns:
         kind = codec(type_name)
         pieces += (_string(name), _string(kind.name), kind.encode(values))
-    return Block(tuple(name for name, _, _ in columns), rows, b"".join(pieces))
+    return Block(tuple(name for name, _, _ in columns), rows, pieces)

@@ -1,0 +1,1 @@
+"""Plans, the ledger, invoices and payment. Reads the meter and the rollups, never telemetry."""
