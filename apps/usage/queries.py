@@ -196,10 +196,7 @@ def _at(time: str, each: Each) -> Any:
 
 
 def _cost(row: dict[str, Any]) -> Cost:
-    return Cost(
-        at=row["at"],
-        **{name: row.get(name, "") for name in DIMENSIONS},
-        **{name: int(row[f"sum_{name}"]) for name in _USED[:4]},
-        cost=amount(int(row["sum_dollars"]), int(row["sum_picos"])),
-        is_other=row.get("is_other", False),
-    )
+    values: dict[str, Any] = {name: row.get(name, "") for name in DIMENSIONS}
+    values |= {name: int(row[f"sum_{name}"]) for name in _USED[:4]}
+    cost = amount(int(row["sum_dollars"]), int(row["sum_picos"]))
+    return Cost(at=row["at"], cost=cost, is_other=row.get("is_other", False), **values)
