@@ -41,10 +41,8 @@ def revision(number: int = 1, managed: bool = False, **prices: str) -> Revision:
 
 def opened(usage: dict[str, int], prices: dict[str, str], **fields: Any) -> Explanation:
     """An observation priced by these prices and stored, explained under them."""
-    catalogue = catalogue_of(
-        definition("m", "^m$", tier(**prices), tier("Fast", [FAST], **prices), tier("Large", [LARGE], **prices),
-                   project_id="p")
-    )  # fmt: skip
+    tiers = tier(**prices), tier("Fast", [FAST], **prices), tier("Large", [LARGE], **prices)
+    catalogue = catalogue_of(definition("m", "^m$", *tiers, project_id="p"))
     found = price("p", "m", usage, {}, "", {}, catalogue, 0)
     cost = {kind: rounded(amount) for kind, amount in found.cost.items()}
     values: dict[str, Any] = {
