@@ -8,7 +8,7 @@ doubled or killed leaves neither two invoices nor half of one.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from django.conf import settings
@@ -22,8 +22,9 @@ from apps.billing import drafts, money, terms
 from apps.billing.charges import Bill
 from apps.billing.models import Account, Counter, Entry, Invoice, State
 from apps.billing.periods import Period, day_of, midnight, period_at
-from apps.outbox.services import enqueue_mail
 from apps.organizations.models import Organization
+from apps.outbox.services import enqueue_mail
+from apps.usage.meter_models import Clock, HourState, Progress
 
 # The meter counts an hour when it is over and what was under way has been written.
 SETTLING: Final = timedelta(hours=1, minutes=5)
@@ -67,7 +68,7 @@ def _close_next(organization: Organization, now: datetime) -> int | None:
         # Terms may have got another anchor since: the one that held then says where the period ended.
         anchor = [term for term in known if term.starts <= since or term is known[0]][-1].anchor
         period = period_at(anchor, since)
-        if not _is_over(period, now):
+        if not _is_over(organization.id, period, now):
             if account.billed_until is None:
                 _move(account, since)
             return None
@@ -79,16 +80,22 @@ def _close_next(organization: Organization, now: datetime) -> int | None:
         return len(due)
 
 
-def _is_over(period: Period, now: datetime) -> bool:
-    return midnight(period.end) + SETTLING <= now
+def _is_over(organization_id: str, period: Period, now: datetime) -> bool:
+    """Whether a period has ended and the meter has counted all that was received in it."""
+    end = midnight(period.end)
+    if end + SETTLING > now or not Progress.objects.filter(looked_until__gte=end).exists():
+        return False
+    return not HourState.objects.filter(
+        organization_id=organization_id, clock=Clock.RECEIVED, hour__lt=end, is_due=True
+    ).exists()
 
 
-def _move(account: Account, until: object) -> None:
-    account.billed_until = until  # type: ignore[assignment]
+def _move(account: Account, until: date) -> None:
+    account.billed_until = until
     account.save(update_fields=["billed_until", "updated_at"])
 
 
-def _issue(account: Account, since: object, period: Period, bill: Bill, now: datetime) -> Invoice:
+def _issue(account: Account, since: date, period: Period, bill: Bill, now: datetime) -> Invoice:
     """An invoice with the next number, and its lines in the ledger."""
     counter = Counter.objects.select_for_update().get()
     counter.last += 1

@@ -166,7 +166,9 @@ class Entry(models.Model):
     )
     kind = models.CharField(max_length=10, choices=Kind.choices)
     currency = models.CharField(max_length=3)
-    amount = models.BigIntegerField(help_text="Smallest unit; what is owed is above zero, what settles below.")
+    amount = models.BigIntegerField(
+        help_text="Smallest unit; what is owed is above zero, what settles below."
+    )
     reference = models.CharField(
         max_length=100, null=True, blank=True, unique=True, help_text="What may be entered only once."
     )

@@ -11,7 +11,8 @@ from typing import Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 _FIXED: Final = (
-    "number, organization_id, currency, period_start, period_end, lines, total, bill_to, seller, issued_at, due_on"
+    "number, organization_id, currency, period_start, period_end, lines, total, bill_to, seller, issued_at,"
+    " due_on"
 )
 # Name of a trigger, when it fires, for which rows, and what it says.
 _TRIGGERS: Final = (

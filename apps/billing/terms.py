@@ -19,7 +19,8 @@ from apps.usage.plans import plan_of
 
 
 def history(organization_id: str, today: date) -> list[PlanTerm]:
-    """All terms so far, oldest first. The last is not stored yet if it was just noticed: it holds from today."""
+    """All terms so far, oldest first. The last is not stored yet if it was just noticed: it holds from
+    today."""
     known = list(PlanTerm.objects.filter(organization_id=organization_id).order_by("starts", "id"))
     now = _now(organization_id, today, known[-1] if known else None)
     return known if now is None else [*known, now]
@@ -49,9 +50,7 @@ def stretches(found: Sequence[PlanTerm], period: Period) -> list[Stretch]:
 
 def terms_of(plan: Plan) -> Terms:
     """What a plan costs now."""
-    return Terms(
-        plan.id, plan.name, plan.currency, plan.base_price, plan.included_units, plan.price_per_100k
-    )
+    return Terms(plan.id, plan.name, plan.currency, plan.base_price, plan.included_units, plan.price_per_100k)
 
 
 def _now(organization_id: str, today: date, last: PlanTerm | None) -> PlanTerm | None:
