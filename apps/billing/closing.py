@@ -13,7 +13,6 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from apps.audit import services as audit
@@ -141,20 +140,13 @@ def _issue(account: Account, since: date, period: Period, bill: Bill, now: datet
 
 
 def _tell(account: Account, invoice: Invoice) -> None:
-    """A mail to each billing contact. Mail has no reader's language: it is in English, as invoices are."""
+    """A mail to each billing contact: in English, for an address has no language."""
     with override("en"):
-        facts = {
-            "invoice": invoice.name,
-            "organization": account.organization.name,
-            "total": money.written(invoice.total, invoice.currency),
-            "due": invoice.due_on.isoformat(),
-            "url": f"{settings.PUBLIC_URL}{settings.BASE_PATH}"
-            f"/organization/{account.organization_id}/settings/billing",
-        }
-        subject = _("Invoice %(invoice)s for %(organization)s: %(total)s") % facts
-        text = _(
-            "Invoice %(invoice)s for %(organization)s is ready: %(total)s, due on %(due)s.\n\n"
-            "Download it, and change who gets this mail: %(url)s\n"
-        )
+        total = money.written(invoice.total, invoice.currency)
+    page = (
+        f"{settings.PUBLIC_URL}{settings.BASE_PATH}/organization/{account.organization_id}/settings/billing"
+    )
+    of = f"Invoice {invoice.name} for {account.organization.name}"
+    text = f"{of} is ready: {total}, due on {invoice.due_on.isoformat()}.\n\nDownload it: {page}\n"
     for address in account.contacts:
-        enqueue_mail(to=address, subject=subject, text=text % facts)
+        enqueue_mail(to=address, subject=f"{of}: {total}", text=text)
