@@ -20,7 +20,7 @@ from apps.organizations.access import ProjectRequest, actor, may, project_page
 from apps.pricing import catalogue, forms, library, queries, services, showing
 from apps.pricing.drafts import MAX_NAME as MAX_MODEL_NAME
 from apps.pricing.drafts import read_moment
-from apps.pricing.explanation import explain
+from apps.pricing.candidates import explain
 from apps.pricing.forms import ModelInput
 from apps.pricing.models import ModelDefinition, Tokenizer, Unit
 from apps.pricing.names import MAX_NAME, exact_forms

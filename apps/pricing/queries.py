@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import F, Q, QuerySet
 
+from apps.core.clock import from_datetime
+from apps.pricing.explain import Revision, versions
 from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision
 
 MAX_HISTORY = 200
@@ -69,3 +73,19 @@ def managed_source() -> str:
     """Which library and reading the managed prices were taken from; empty before the first time."""
     version = CatalogueVersion.objects.filter(scope=CatalogueVersion.MANAGED).first()
     return version.note if version else ""
+
+
+def revisions(price_versions: Iterable[str]) -> dict[str, Revision]:
+    """The revisions that computed costs name, by that name; what is not known is left out."""
+    wanted = versions(list(price_versions))
+    numbers = {number for _, number in wanted}
+    rows = PriceRevision.objects.filter(definition_id__in={id for id, _ in wanted}, number__in=numbers)
+    found = (
+        Revision(row.definition_id, row.number, row.content, row.origin, from_datetime(row.created_at))
+        for row in rows
+    )
+    return {
+        revision.version: revision
+        for revision in found
+        if (revision.definition_id, revision.number) in wanted
+    }

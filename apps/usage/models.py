@@ -12,13 +12,27 @@ from apps.usage.budget_models import (
     UnitCount,
     UsageSettings,
 )
+from apps.usage.meter_models import (
+    ClosedProject,
+    CostDay,
+    CostHour,
+    HourState,
+    MeterEntry,
+    Progress,
+)
 
 __all__ = [
     "Budget",
     "BudgetCount",
+    "ClosedProject",
+    "CostDay",
+    "CostHour",
     "Crossing",
+    "HourState",
+    "MeterEntry",
     "OrganizationPlan",
     "Plan",
+    "Progress",
     "QuotaNotice",
     "UnitCount",
     "UsageSettings",
