@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from django.http import QueryDict
@@ -172,9 +171,9 @@ def _tier(tier: TierInput, place: int, given: ModelInput) -> dict[str, Any]:
     }
 
 
-def _prices(tier: TierInput, given: ModelInput) -> dict[str, Decimal]:
-    """Price for one unit by usage key; lines without a price are left out."""
-    prices: dict[str, Decimal] = {}
+def _prices(tier: TierInput, given: ModelInput) -> dict[str, str]:
+    """Price for one unit by usage key, as decimal text; lines without a price are left out."""
+    prices: dict[str, str] = {}
     for keys, typed in tier.prices:
         if not typed:
             continue
@@ -190,7 +189,7 @@ def _prices(tier: TierInput, given: ModelInput) -> dict[str, Decimal]:
                     _("Tier %(name)s: the usage key %(key)s has two prices.")
                     % {"name": tier.name[:100], "key": key[:100]}
                 )
-            prices[key] = amount / PER[given.per]
+            prices[key] = format(amount / PER[given.per], "f")
     if not prices:
         raise InvalidRequest(
             _("Tier %(name)s has no price. Name a usage key, such as input, and what it costs.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,9 +17,9 @@ from apps.core.clock import from_datetime
 from apps.core.errors import ApiError
 from apps.organizations.access import ProjectRequest, actor, may, project_page
 from apps.pricing import catalogue, forms, library, queries, services, showing
+from apps.pricing.candidates import explain
 from apps.pricing.drafts import MAX_NAME as MAX_MODEL_NAME
 from apps.pricing.drafts import read_moment
-from apps.pricing.candidates import explain
 from apps.pricing.forms import ModelInput
 from apps.pricing.models import ModelDefinition, Tokenizer, Unit
 from apps.pricing.names import MAX_NAME, exact_forms
@@ -167,7 +166,7 @@ def _prefilled(request: ProjectRequest, project_id: str) -> tuple[ModelInput, di
 
 def _pattern_for(name: str) -> str:
     """A pattern for this very name, whatever gateway stands before it."""
-    return f"(?i)^({re.escape(exact_forms(name)[-1].name)})$"
+    return f"(?i)^({library.escaped(exact_forms(name)[-1].name)})$"
 
 
 @project_page("models:CUD")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from apps.pricing.usage_keys import expand
 from apps.pricing.wording import condition_text
 
 MILLION = 1_000_000
+# Usage that is counted one by one beside tokens.
+_COUNTED = re.compile(r"(quer(y|ies)|searches|requests|calls|messages|pages|seconds)$", re.IGNORECASE)
 _BY_THE_MILLION = (Unit.TOKENS, Unit.CHARACTERS)
 
 
@@ -23,7 +26,8 @@ class PriceLine:
     """Usage keys that cost the same."""
 
     keys: tuple[str, ...]
-    price: str  # for `per` units
+    price: str  # for `per` units, or for one where those are no tokens
+    is_each: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class ShownTier:
     is_default: bool
     priority: int
     conditions: list[str]
-    lines: list[PriceLine]
+    lines: list[PriceLine]  # of a managed model: by kind of usage
+    names: list[PriceLine]  # of a managed model: every usage key the prices hold for
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +102,23 @@ def usage_prices(model: ModelDefinition, tier: PricingTier) -> Mapping[str, Deci
 
 
 def tier(model: ModelDefinition, stored: PricingTier) -> ShownTier:
-    """A tier with its conditions in words and its prices from the dearest use of input on."""
+    """A tier with its conditions in words and its prices."""
+    managed = model.project_id is None
     return ShownTier(
         stored.name,
         stored.is_default,
         stored.priority,
         [condition_text(condition) for condition in stored.conditions],
-        [
-            PriceLine(keys, dollars(price * per(model.unit)))
-            for keys, price in lines(usage_prices(model, stored))
-        ],
+        [_line((key,), price, model.unit) for key, price in stored.prices.items()]
+        if managed
+        else [_line(keys, price, model.unit) for keys, price in lines(stored.prices)],
+        [_line(keys, price, model.unit) for keys, price in lines(expand(stored.prices))] if managed else [],
     )
+
+
+def _line(keys: tuple[str, ...], price: Decimal, unit: str) -> PriceLine:
+    is_each = all(_COUNTED.search(key) for key in keys)
+    return PriceLine(keys, dollars(price if is_each else price * per(unit)), is_each)
 
 
 def lines(prices: Mapping[str, Decimal]) -> list[tuple[tuple[str, ...], Decimal]]:
@@ -119,10 +130,12 @@ def lines(prices: Mapping[str, Decimal]) -> list[tuple[tuple[str, ...], Decimal]
 
 
 def _side(key: str) -> str:
-    if "cache" in key:
-        return "cache"
     lowered = key.lower()
-    if "output" in lowered or "candidates" in lowered or "reasoning" in lowered or "thoughts" in lowered:
+    if "cache" in lowered:
+        return "cache"
+    if _COUNTED.search(key):
+        return "counted"
+    if any(word in lowered for word in ("output", "candidates", "reasoning", "thoughts", "citation")):
         return "output"
     return "input" if "input" in lowered or "prompt" in lowered else ""
 
