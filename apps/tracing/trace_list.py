@@ -142,7 +142,7 @@ def _keys(
 
 def _count(where: str, parameters: dict[str, Any], conditions: Conditions) -> int:
     sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL if conditions else ALONE}"
-    return int(gate().query(sql, parameters, purpose="trace count")[0][0])
+    return gate().count(sql, parameters, purpose="trace count")
 
 
 def _rows(columns: str, project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
