@@ -107,7 +107,7 @@ def main() -> None:
         from benchmarks.otlp import body
 
         call_command("migrate", verbosity=0)
-        call_command("seed_prices", verbosity=0)
+        call_command("seed_prices", apply=True, verbosity=0)
         timed = list(steps(body(Source(1).batches(1, SPANS)[0])))
         spent: dict[str, list[float]] = defaultdict(list)
         for turn in range(options.rounds + 2):

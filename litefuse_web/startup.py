@@ -53,10 +53,12 @@ def migrate() -> None:
 
 def fill() -> None:
     """Put in what every instance starts with: nothing that is there already changes."""
-    if not seed.is_seeded():
+    if seed.is_empty():
         # In a process of its own: the price library takes 60 MB that this one would never get back.
-        manage = str(settings.BASE_DIR / "manage.py")
-        subprocess.run([sys.executable, manage, "seed_prices", "--verbosity=0", "--skip-checks"], check=True)  # noqa: S603
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "seed_prices", "--apply"]
+        subprocess.run([*command, "--verbosity=0", "--skip-checks"], check=True)  # noqa: S603
+    elif not seed.is_seeded():  # prices are what people pay by: they change when somebody has seen how
+        logger.warning("newer model prices are installed; `manage.py seed_prices` shows what would change")
     call_command("provision", verbosity=0)
 
 

@@ -69,7 +69,9 @@ _SPELLINGS = (
     (re.compile(r"\bgpt-?35\b"), "gpt-3.5"),
     (re.compile(r"\bgpt(?=\d)"), "gpt-"),
     (re.compile(r"_"), "-"),
+    (re.compile(r"^doubao-(?=seed)"), ""),
 )
+_DASHED_VERSION = re.compile(r"(?<=[-a-z])(\d)-(\d)(?=$|[-:@])")
 
 # Words beside a known name that speak of another model of the family.
 _VARIANTS = """
@@ -158,6 +160,9 @@ def _spelled(name: str) -> Iterator[str]:
         even = pattern.sub(replacement, even)
     if even != name:
         yield even
+    dotted = _DASHED_VERSION.sub(r"\1.\2", even)  # claude-3-5 and gemini-2-5 as some write them
+    if dotted != even:
+        yield dotted
 
 
 def names_inside(name: str, known: Mapping[str, object]) -> str | None:

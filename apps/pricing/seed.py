@@ -37,6 +37,12 @@ def is_seeded() -> bool:
     return note == library.source()
 
 
+def is_empty() -> bool:
+    """Whether no library was ever seeded here (one small query)."""
+    seeded = CatalogueVersion.objects.filter(scope=CatalogueVersion.MANAGED).exclude(note="")
+    return not seeded.exists()
+
+
 def compare(models: Iterable[SeedModel]) -> Difference:
     """What differs between the tables and the library."""
     wanted = {model.id: content(model) for model in models}
@@ -128,15 +134,19 @@ def content(model: SeedModel) -> dict[str, Any]:
     }
 
 
+def starts_at(model: SeedModel) -> datetime | None:
+    """The moment its prices begin to hold; None: they always did."""
+    return datetime.combine(model.start_date, time(), UTC) if model.start_date else None
+
+
 def _columns(model: SeedModel) -> dict[str, Any]:
-    starts = datetime.combine(model.start_date, time(), UTC) if model.start_date else None
     chat = {"tokenizerModel": model.name, "tokensPerMessage": 3, "tokensPerName": 1}
     return {
         "project_id": None,
         "name": model.name,
         "provider": model.provider,
         "match_pattern": model.match_pattern,
-        "start_date": starts,
+        "start_date": starts_at(model),
         "unit": model.unit,
         "tokenizer_id": model.tokenizer_id,
         "tokenizer_config": chat if model.tokenizer_id == "openai" else {},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from apps.tracing import growth, pieces, registers
 from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 from apps.tracing.stored import MAX_ARRIVALS, Stored, prepare
@@ -22,10 +24,13 @@ def merge(older: Stored, newer: Stored) -> Stored:
     same row in any order, as far as rows may grow. Neither is changed.
     """
     arrivals = _remember(older.arrivals, newer.arrivals)
-    merged = _merge(older.observation, newer.observation)
+    first = without_estimate(older.observation)
+    merged = _merge(first, newer.observation)
     if growth.is_too_large(merged):
-        merged = _merge(older.observation, growth.without_additions(newer.observation))
+        merged = _merge(first, growth.without_additions(newer.observation))
         merged.metadata = growth.marked(merged.metadata)
+    if older.observation.is_estimated:
+        _keep_estimate(merged, older.observation)
     return prepare(merged, arrivals)
 
 
@@ -53,7 +58,22 @@ def replaced(older: Stored, mapped: Stored) -> Stored:
     whole = pieces.part(row)[0] or row
     made = pieces.fill(whole, piece) if piece else pieces.copy(whole)
     made.received_at = older.observation.received_at
+    if older.observation.is_estimated:
+        _keep_estimate(made, older.observation)
     return prepare(made, older.arrivals)
+
+
+def without_estimate(row: Observation) -> Observation:
+    """What was said, without the usage that we estimated: it must not stand beside what a sender measured."""
+    return replace(row, usage={}, is_estimated=False) if row.is_estimated else row
+
+
+def _keep_estimate(merged: Observation, estimated: Observation) -> None:
+    """The estimate holds as long as nobody gave usage or cost and what was counted is the same; otherwise
+    it is made anew (`costing.estimates`)."""
+    counted, now = ((o.model, o.input, o.output) for o in (estimated, merged))
+    if not merged.usage and not merged.provided_cost and counted == now:
+        merged.usage, merged.is_estimated = estimated.usage, True
 
 
 def _merge_wholes(first: Observation, second: Observation) -> Observation:

@@ -89,6 +89,7 @@ class Observation:
     model: str = ""  # as the sender named it
     model_parameters: str = ""  # JSON object text
     usage: dict[str, int] = field(default_factory=dict)
+    is_estimated: bool = False  # the usage was counted here, from the content (`costing.estimates`)
     provided_cost: dict[str, Decimal] = field(default_factory=dict)
     prompt_name: str = ""
     prompt_version: int | None = None
@@ -203,6 +204,7 @@ class TraceSummary:
     has_root: bool  # a root or app-root has arrived
     services: tuple[str, ...] = ()  # service.name of its spans, sorted
     hosts: tuple[str, ...] = ()  # host.name of its spans, sorted
+    estimated_count: int = 0  # observations whose usage, and so cost, is estimated
 
     @property
     def latency_ms(self) -> int:
@@ -260,6 +262,7 @@ class ObservationRow:
     received_at: int
     tool_names: Sequence[str] = ()  # that the model could call, each once
     called_tool_names: Sequence[str] = ()  # of each call in the output
+    is_estimated: bool = False  # usage, and so cost, is estimated from the content
     input: str = ""
     output: str = ""
     attributes: str = ""

@@ -74,7 +74,7 @@ def _order_of(said: Any) -> Any:
     return said.order if isinstance(said, Content) else said[0]
 
 
-_SUMS = ("input_tokens", "output_tokens", "total_tokens")
+_SUMS = ("input_tokens", "output_tokens", "total_tokens", "estimated")
 _SPEAKERS = (
     "root", "name", "environment", "trace_name", "user_id", "session_id", "release", "version", "public",
     "status", "input", "output",
@@ -85,10 +85,10 @@ class Fold:
     """All that is known of one trace."""
 
     __slots__ = (
-        "cost", "counts", "end", "environment", "hosts", "input", "input_tokens", "metadata", "models",
-        "name", "output", "output_tokens", "own_time", "public", "received_at", "records", "release", "root",
-        "services", "session_id", "start", "status", "tags", "total_tokens", "trace_name", "user_id",
-        "version",
+        "cost", "counts", "end", "environment", "estimated", "hosts", "input", "input_tokens", "metadata",
+        "models", "name", "output", "output_tokens", "own_time", "public", "received_at", "records",
+        "release", "root", "services", "session_id", "start", "status", "tags", "total_tokens", "trace_name",
+        "user_id", "version",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -98,6 +98,7 @@ class Fold:
         self.start = self.end = self.received_at = 0
         self.input_tokens = self.output_tokens = self.total_tokens = 0
         self.cost: int | None = None
+        self.estimated = 0  # spans whose usage is
         self.models: dict[str, int] = {}  # tokens by model
         self.tags: set[str] = set()
         self.services: set[str] = set()
@@ -152,6 +153,8 @@ class Fold:
         self.total_tokens += stored.total_tokens
         if stored.cost_units is not None:
             self.cost = (self.cost or 0) + stored.cost_units
+        if o.is_estimated:
+            self.estimated += 1
         if o.model:
             self.models[o.model] = self.models.get(o.model, 0) + stored.total_tokens
         rank = _ROOT if o.is_root else _APP_ROOT if o.is_app_root else _ENTRY if o.is_entry else _ANY
@@ -301,6 +304,7 @@ class Fold:
             has_root=root_came or self.own_time is not None,
             services=tuple(sorted(self.services)[:MAX_ORIGINS]),
             hosts=tuple(sorted(self.hosts)[:MAX_ORIGINS]),
+            estimated_count=self.estimated,
         )
 
 

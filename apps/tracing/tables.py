@@ -69,6 +69,7 @@ _OBSERVATIONS: list[tuple[str, str, _Getter]] = [
     ("input_tokens", "UInt64", _of("input_tokens")),
     ("output_tokens", "UInt64", _of("output_tokens")),
     ("total_tokens", "UInt64", _of("total_tokens")),
+    _o("is_estimated", "Bool"),
     ("provided_cost", _COSTS, _costs("observation.provided_cost")),
     ("cost", _COSTS, _costs("observation.cost")),
     ("total_cost", "Nullable(Decimal(18, 12))", _of("cost_units")),
@@ -170,6 +171,7 @@ SUMMARY_COLUMNS: list[tuple[str, str]] = [
     ("output_tokens", "UInt64"), ("total_tokens", "UInt64"), ("total_cost", "Nullable(Decimal(38, 12))"),
     ("start_time", _TIME), ("end_time", _TIME), ("received_at", _TIME), ("has_root", "Bool"),
     ("services", "Array(LowCardinality(String))"), ("hosts", "Array(LowCardinality(String))"),
+    ("estimated_count", "UInt32"),
 ]  # fmt: skip
 
 _TRACES: list[tuple[str, str, _Getter]] = [

@@ -138,14 +138,24 @@ class Writer:
         in the summaries on return; raises as `commit` does. `seen` are the arrivals of each stored row as it
         was when it was read: one that something has arrived for since keeps what it has.
         """
+        return self._change(observations, seen, _remapped_if_same if seen else remapped)
 
+    def amend(self, observations: Sequence[Observation], combine: Combine) -> CommitResult:
+        """Change what is stored of these observations: of each stored row, with its content, and the one
+        given, `combine` makes the row that takes its place. What is not stored is left out; returns and
+        raises as `replace` does."""
+        return self._change(observations, (), combine)
+
+    def _change(
+        self, observations: Sequence[Observation], seen: Sequence[Hashes], combine: Combine
+    ) -> CommitResult:
         def group() -> Arrivals:
             arrivals: Arrivals = {}
             for observation, before in zip(observations, seen or repeat(()), strict=False):
                 arrivals.setdefault(_trace_of(observation), {})[observation.id] = prepare(observation, before)
             return arrivals
 
-        return self._guarded(observations, group, [], _remapped_if_same if seen else remapped)
+        return self._guarded(observations, group, [], combine)
 
     def _guarded(
         self,

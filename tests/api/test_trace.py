@@ -119,7 +119,7 @@ def prices(transactional_db: None) -> None:
     """The seeded catalogue, as every instance has it."""
     from django.core.management import call_command
 
-    call_command("seed_prices", "--if-needed", verbosity=0)
+    call_command("seed_prices", "--apply", "--if-needed", verbosity=0)
 
 
 async def test_it_works(prices: None, sender: Sender):

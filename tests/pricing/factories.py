@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from apps.pricing import seed
 from apps.pricing.catalogue import Catalogue
-from apps.pricing.rules import Definition, Tier, parse_condition
+from apps.pricing.library import SeedModel
+from apps.pricing.rules import Definition, Tier, micros, parse_condition
 
 
 def tier(name: str = "Standard", conditions: list[dict[str, Any]] | None = None, **prices: str) -> Tier:
@@ -48,3 +51,29 @@ def catalogue_of(*definitions: Definition) -> Catalogue:
         if item.project_id is not None:
             own.setdefault(item.project_id, []).append(item)
     return Catalogue([item for item in definitions if item.project_id is None], own, (1, 1))
+
+
+def catalogue_of_library(models: Iterable[SeedModel]) -> Catalogue:
+    """A catalogue of managed definitions as seeding would store them."""
+    return Catalogue([_seeded(model) for model in models], {}, (1, 0))
+
+
+def _seeded(model: SeedModel) -> Definition:
+    tiers = [
+        Tier(each.name, each.name, tuple(map(parse_condition, each.conditions)), each.prices, managed=True)
+        for each in model.tiers
+    ]
+    return Definition(
+        id=model.id,
+        project_id=None,
+        name=model.name,
+        provider=model.provider,
+        match_pattern=model.match_pattern,
+        start_micros=micros(seed.starts_at(model)),
+        unit=model.unit,
+        tokenizer_id=model.tokenizer_id,
+        rank=model.rank,
+        revision=1,
+        default_tier=tiers[0],
+        other_tiers=tuple(tiers[1:]),
+    )

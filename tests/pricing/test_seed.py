@@ -34,6 +34,11 @@ def fresh_catalogue():
 def test_the_library_gives_over_two_thousand_models_with_stable_distinct_ids(models) -> None:
     assert len({(model.provider, model.name) for model in models}) >= 2000
     assert len({model.id for model in models}) == len(models)
+    cached = [model for model in models if "input_cache_read" in model.tiers[0].prices]
+    assert len(cached) >= 1000
+    assert any("output_reasoning" in model.tiers[0].prices for model in models)
+    assert sum(len(model.tiers) > 1 for model in models) >= 200
+    assert sum(model.start_date is not None for model in models) >= 200
     assert max(len(model.id) for model in models) <= 200
     assert library.read() == models
     for model in models:
@@ -60,9 +65,11 @@ def test_a_changed_price_makes_a_revision_and_the_command_shows_it_first(models)
     tiers = PricingTier.objects.count()
 
     out = StringIO()
-    call_command("seed_prices", "--dry-run", stdout=out)
-    assert "~ openai:gpt-4o" in out.getvalue()
-    assert "Standard input: 0.5 -> 0.0000025" in out.getvalue()
+    call_command("seed_prices", stdout=out)
+    assert "~ openai:gpt-4o\n" in out.getvalue()
+    assert "Standard input: 500000 -> 2.5\n" in out.getvalue()
+    assert "+ anthropic:claude-sonnet-4-5\n" in out.getvalue()
+    assert "Nothing is written yet" in out.getvalue()
     assert PriceRevision.objects.count() == 2
 
     difference = seed.apply(few)
@@ -72,6 +79,24 @@ def test_a_changed_price_makes_a_revision_and_the_command_shows_it_first(models)
     assert PricingTier.objects.count() == tiers
     found = price("p", "gpt-4o", {"input": 1_000_000}, {}, "", {}, catalogue.current())
     assert (found.total_cost, found.price_version) == (Decimal("2.5"), "openai:gpt-4o@2")
+
+
+def test_the_command_writes_only_when_told_to_and_then_says_so(models) -> None:
+    gone = replace(models[0], id="openai:withdrawn", name="withdrawn", match_pattern="(?i)^(withdrawn)$")
+    seed.apply([models[0], gone])
+    out = StringIO()
+    call_command("seed_prices", stdout=out)
+    assert "- openai:withdrawn\n" in out.getvalue()
+    assert ModelDefinition.objects.count() == 2
+    out = StringIO()
+    call_command("seed_prices", "--apply", stdout=out)
+    assert "- openai:withdrawn\n" in out.getvalue() and "Nothing is written" not in out.getvalue()
+    assert ModelDefinition.objects.count() == len(models)
+    out = StringIO()
+    call_command("seed_prices", stdout=out)
+    assert out.getvalue().splitlines() == [
+        f"{library.source()}: {len(models)} prices, 0 added, 0 changed, 0 removed"
+    ]
 
 
 def test_a_model_that_leaves_the_library_goes_and_its_revisions_stay(models) -> None:
@@ -122,7 +147,7 @@ def test_large_context_flex_and_dates_come_from_the_library(models) -> None:
     embedding = price("p", "text-embedding-3-small", {"total": 1_000_000}, {}, "", {}, now)
     assert embedding.total_cost == Decimal("0.02")
     dated = next(m for m in models if m.start_date and m.id.startswith("deepseek:deepseek-v4-pro:"))
-    starts = from_datetime(seed._columns(dated)["start_date"])
+    starts = from_datetime(seed.starts_at(dated))
     before = price("p", "deepseek-v4-pro", {"input": 1}, {}, "", {}, now, start_time=starts - 1)
     after = price("p", "deepseek-v4-pro", {"input": 1}, {}, "", {}, now, start_time=starts)
     assert (before.model_id, after.model_id) == ("deepseek:deepseek-v4-pro", dated.id)

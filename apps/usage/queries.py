@@ -1,0 +1,202 @@
+"""What pages, budgets and billing ask of the meter and the rollups of cost.
+
+Times are whole hours or days in UTC, ranges half-open `[start, end)`: an hour is in when its start is. What
+was counted so far is read, nothing is counted here; `counted_up_to` tells how far that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from django.db.models import DateTimeField, F, Min, QuerySet, Sum
+from django.db.models.functions import TruncDay
+
+from apps.usage.meter_models import Clock, CostDay, CostHour, HourState, MeterEntry, Progress, amount
+
+Each = Literal["hour", "day"]
+Dimension = Literal["project_id", "api_key_id", "environment", "model", "user_id", "source"]
+
+DIMENSIONS: tuple[Dimension, ...] = (
+    "project_id",
+    "api_key_id",
+    "environment",
+    "model",
+    "user_id",
+    "source",
+)
+_UNITS = ("spans", "roots", "scores", "infrastructure")
+_USED = ("observations", "input_tokens", "output_tokens", "total_tokens", "dollars", "picos")
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """Billable units received in an hour or a day. Folded infrastructure spans are in none of the three."""
+
+    at: datetime
+    project_id: str
+    api_key_id: str
+    environment: str
+    source: str
+    spans: int
+    roots: int
+    scores: int
+    infrastructure: int  # shown apart, never billed
+
+    @property
+    def units(self) -> int:
+        """What is billed."""
+        return self.spans + self.roots + self.scores
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Use and cost of the spans that started in an hour or a day; US dollars with twelve places."""
+
+    at: datetime
+    project_id: str
+    api_key_id: str
+    environment: str
+    model: str
+    user_id: str
+    source: str
+    observations: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    cost: Decimal
+    is_other: bool = False  # by user: all users beyond the cap as one, not a user of that name
+
+
+def metered(
+    project_ids: Collection[str], start: datetime, end: datetime, *, each: Each = "day"
+) -> list[Metered]:
+    """Units of projects by hour or day, key, environment and source, in order of time."""
+    return _metered(MeterEntry.objects.filter(project_id__in=project_ids), start, end, each)
+
+
+def metered_of(organization_id: str, start: datetime, end: datetime, *, each: Each = "day") -> list[Metered]:
+    """The same of an organization, its deleted projects with it: for billing."""
+    return _metered(MeterEntry.objects.filter(organization_id=organization_id), start, end, each)
+
+
+def units(project_ids: Collection[str], start: datetime, end: datetime) -> int:
+    """Billable units of projects, all together."""
+    return _units(MeterEntry.objects.filter(project_id__in=project_ids), start, end)
+
+
+def units_of(organization_id: str, start: datetime, end: datetime) -> int:
+    """Billable units of an organization, its deleted projects with it: for billing."""
+    return _units(MeterEntry.objects.filter(organization_id=organization_id), start, end)
+
+
+def costs(
+    project_ids: Collection[str],
+    start: datetime,
+    end: datetime,
+    *,
+    each: Each,
+    by: Collection[str] = ("project_id",),
+) -> list[Cost]:
+    """Cost of projects by hour or day and some `DIMENSIONS`, in order of time; fields not in `by` are "".
+
+    Raises ValueError for a dimension that is none.
+    """
+    return _costs({"project_id__in": project_ids}, start, end, each, by)
+
+
+def costs_of(
+    organization_id: str,
+    start: datetime,
+    end: datetime,
+    *,
+    each: Each,
+    by: Collection[str] = ("project_id",),
+) -> list[Cost]:
+    """The same of an organization, its deleted projects with it."""
+    return _costs({"organization_id": organization_id}, start, end, each, by)
+
+
+def counted_up_to(project_ids: Collection[str]) -> datetime | None:
+    """What these projects received up to this moment is in their costs; None: nothing was counted yet."""
+    looked = Progress.objects.values_list("looked_until", flat=True).first()
+    if looked is None:
+        return None
+    waiting = HourState.objects.filter(project_id__in=project_ids, clock=Clock.START, is_due=True)
+    oldest = waiting.aggregate(oldest=Min("waiting_since"))["oldest"]
+    return looked if oldest is None else min(looked, oldest)
+
+
+def has_erased(project_ids: Collection[str], start: datetime, end: datetime) -> bool:
+    """Whether some of the cost is of spans that were deleted since, and so cannot be opened any more."""
+    return HourState.objects.filter(
+        project_id__in=project_ids, clock=Clock.START, hour__gte=start, hour__lt=end, has_erased=True
+    ).exists()
+
+
+def _metered(entries: QuerySet[MeterEntry], start: datetime, end: datetime, each: Each) -> list[Metered]:
+    fields = ("project_id", "api_key_id", "environment", "source")
+    found = (
+        entries.filter(hour__gte=start, hour__lt=end)
+        .annotate(at=_at("hour", each))
+        .values("at", *fields)
+        .annotate(**{f"sum_{name}": Sum(name) for name in _UNITS})
+        .order_by("at", *fields)
+    )
+    return [
+        Metered(row["at"], *(row[name] for name in fields), *(int(row[f"sum_{name}"]) for name in _UNITS))
+        for row in found
+    ]
+
+
+def _units(entries: QuerySet[MeterEntry], start: datetime, end: datetime) -> int:
+    sums = entries.filter(hour__gte=start, hour__lt=end).aggregate(
+        units=Sum(F("spans") + F("roots") + F("scores"))
+    )
+    return int(sums["units"] or 0)
+
+
+def _costs(
+    whose: dict[str, Any], start: datetime, end: datetime, each: Each, by: Collection[str]
+) -> list[Cost]:
+    unknown = set(by) - set(DIMENSIONS)
+    if unknown:
+        raise ValueError(f"no dimension of cost: {', '.join(sorted(unknown))}")
+    fields: list[str] = [name for name in DIMENSIONS if name in by]
+    if "user_id" in by:
+        fields.append("is_other")
+    rows, time = _rows(start, end, each)
+    found = (
+        rows.filter(**whose, **{f"{time}__gte": start, f"{time}__lt": end})
+        .annotate(at=_at(time, each))
+        .values("at", *fields)
+        .annotate(**{f"sum_{name}": Sum(name) for name in _USED})
+        .order_by("at", *fields)
+    )
+    return [_cost(row) for row in found]
+
+
+def _rows(start: datetime, end: datetime, each: Each) -> tuple[QuerySet[Any], str]:
+    """The days where they say it all, else the hours; and the name of their time."""
+    whole = all(_is_midnight(moment) for moment in (start, end))
+    return (CostDay.objects.all(), "day") if each == "day" and whole else (CostHour.objects.all(), "hour")
+
+
+def _is_midnight(moment: datetime) -> bool:
+    return moment.astimezone(UTC).time().isoformat() == "00:00:00"
+
+
+def _at(time: str, each: Each) -> Any:
+    if each == "hour" or time == "day":
+        return F(time)
+    return TruncDay(time, tzinfo=UTC, output_field=DateTimeField())
+
+
+def _cost(row: dict[str, Any]) -> Cost:
+    values: dict[str, Any] = {name: row.get(name, "") for name in DIMENSIONS}
+    values |= {name: int(row[f"sum_{name}"]) for name in _USED[:4]}
+    cost = amount(int(row["sum_dollars"]), int(row["sum_picos"]))
+    return Cost(at=row["at"], cost=cost, is_other=row.get("is_other", False), **values)
