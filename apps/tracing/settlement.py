@@ -83,7 +83,8 @@ class Uncounted:
 
 
 def uncounted(project_id: str) -> Uncounted:
-    """To be read before the facts, in one transaction with the counts (`Settled`)."""
+    """To be read after the counts (`Settled`) and before the facts: a deletion in between makes their sum too
+    small for a moment, and never too large."""
     traces: list[tuple[tuple[str, ...], int]] = []
     scores = set(
         Settled.objects.filter(project_id=project_id).exclude(score_id="").values_list("score_id", flat=True)
