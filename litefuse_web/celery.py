@@ -25,11 +25,18 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "count usage and cost": {"task": "usage.count", "schedule": 60.0},
+    "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 
 # Sent whenever a worker starts: what an earlier process left undone.
-AT_START = ("outbox.hand_over_due", "ingestion.resume_remaps", "tracing.finish_deletions", "usage.count")
+AT_START = (
+    "outbox.hand_over_due",
+    "ingestion.resume_remaps",
+    "tracing.finish_deletions",
+    "usage.count",
+    "billing.close_periods",
+)
 
 EMBEDDED_THREADS = 4
 _VISIBILITY_SECONDS = 3600  # Redis gives a task to another worker when it is not done by then

@@ -266,6 +266,10 @@ EMAIL_BACKEND = "apps.outbox.mail.OutboxBackend"
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LITEFUSE_MAIL_FROM", "Litefuse <noreply@localhost>")
 
+# --- billing --------------------------------------------------------------------------------------------
+# Name and address of whoever writes the invoices; `|` parts lines.
+BILLING_SELLER = "\n".join(part.strip() for part in env.str("LITEFUSE_BILLING_SELLER", "Litefuse").split("|"))
+
 # --- requests that we make to addresses people typed in ---------------------------------------------------
 OUTGOING_ALLOW: list[str] = env.list("LITEFUSE_OUTGOING_ALLOW", [])
 

@@ -6,10 +6,11 @@ looks at it, and clock changes must not make a period longer.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+
+from apps.usage.plans import cycle
 
 ONE_DAY = timedelta(days=1)
 
@@ -35,10 +36,8 @@ class Period:
 def period_at(anchor: date, day: date) -> Period:
     """The period that holds `day`. An anchor on the 31st means the last day of shorter months, and the 31st
     again of the next that has one; days before the anchor have periods too, counted backwards."""
-    start = _start(anchor.day, day.year, day.month)
-    if start > day:
-        start = _start(anchor.day, *_month_after(day.year, day.month, -1))
-    return Period(start, _start(anchor.day, *_month_after(start.year, start.month, 1)))
+    found = cycle(anchor, day)
+    return Period(found.start, found.end)
 
 
 def periods(anchor: date, since: date, until: date) -> Iterator[Period]:
@@ -57,12 +56,3 @@ def midnight(day: date) -> datetime:
 def day_of(moment: datetime) -> date:
     """The day of UTC that a moment belongs to."""
     return moment.astimezone(UTC).date()
-
-
-def _start(day: int, year: int, month: int) -> date:
-    return date(year, month, min(day, monthrange(year, month)[1]))
-
-
-def _month_after(year: int, month: int, months: int) -> tuple[int, int]:
-    count = year * 12 + month - 1 + months
-    return count // 12, count % 12 + 1

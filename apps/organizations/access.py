@@ -32,6 +32,7 @@ __all__ = [
     "may_in_organization",
     "organization_page",
     "organization_role",
+    "organization_tabs",
     "project_page",
     "project_role",
     "public",
@@ -124,6 +125,17 @@ def may(request: ProjectRequest, scope: str) -> bool:
 def may_in_organization(request: OrganizationRequest, scope: str) -> bool:
     """The same on an organization's page."""
     return organization_allows(request.role, scope)
+
+
+def organization_tabs(request: OrganizationRequest) -> dict[str, bool]:
+    """Which pages of an organization's settings the reader may open, as the tabs ask."""
+    scopes = {
+        "may_see_keys": "organization:CRUD_apiKeys",
+        "may_see_members": "organizationMembers:read",
+        "may_see_usage": "usage:read",
+        "may_see_billing": "billing:read",
+    }
+    return {name: may_in_organization(request, scope) for name, scope in scopes.items()}
 
 
 def actor(request: HttpRequest) -> Actor:

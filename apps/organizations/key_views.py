@@ -18,8 +18,8 @@ from apps.organizations.access import (
     actor,
     form_of,
     may,
-    may_in_organization,
     organization_page,
+    organization_tabs,
     project_page,
     user_of,
 )
@@ -143,8 +143,7 @@ def _organization_keys(
         "keys": queries.keys_of_organization(request.organization),
         "form": form,
         "may_change": True,
-        "may_see_keys": True,
-        "may_see_members": may_in_organization(request, "organizationMembers:read"),
+        **organization_tabs(request),
         **(_shown_once(request, new) if new else {}),
     }
     return render(request, "organizations/organization_api_keys.html", context, status=_status(form, new))

@@ -21,6 +21,7 @@ from apps.organizations.access import (
     may,
     may_in_organization,
     organization_page,
+    organization_tabs,
     project_page,
     signed_in,
     user_of,
@@ -105,7 +106,7 @@ def rename_organization(request: OrganizationRequest, organization_id: str) -> H
 def members(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     """Who belongs to an organization."""
     people = queries.members_of(request.organization)
-    context = {"members": people, "tab": "members", **_organization_tabs(request)}
+    context = {"members": people, "tab": "members", **organization_tabs(request)}
     return render(request, "organizations/members.html", context)
 
 
@@ -146,17 +147,9 @@ def _organization_settings(request: OrganizationRequest, form: NameForm) -> Http
     extra = {
         "tab": "general",
         "may_update": may_in_organization(request, "organization:update"),
-        **_organization_tabs(request),
+        **organization_tabs(request),
     }
     return _page(request, "organizations/settings.html", form, extra)
-
-
-def _organization_tabs(request: OrganizationRequest) -> dict[str, bool]:
-    """Which pages of the settings the reader may open."""
-    return {
-        "may_see_keys": may_in_organization(request, "organization:CRUD_apiKeys"),
-        "may_see_members": may_in_organization(request, "organizationMembers:read"),
-    }
 
 
 def _project_settings(request: ProjectRequest, form: NameForm) -> HttpResponse:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import F, Q, QuerySet
 
-from apps.pricing.models import ModelDefinition
+from apps.core.clock import from_datetime
+from apps.pricing.explain import Revision, versions
+from apps.pricing.models import ModelDefinition, PriceRevision
 
 
 def _seen_by(project_id: str) -> QuerySet[ModelDefinition]:
@@ -22,3 +26,19 @@ def list_models(project_id: str, *, limit: int, offset: int) -> tuple[list[Model
 def find_model(project_id: str, model_id: str) -> ModelDefinition | None:
     """A definition that the project sees, with its tiers."""
     return None if "\0" in model_id else _seen_by(project_id).filter(id=model_id).first()
+
+
+def revisions(price_versions: Iterable[str]) -> dict[str, Revision]:
+    """The revisions that computed costs name, by that name; what is not known is left out."""
+    wanted = versions(list(price_versions))
+    numbers = {number for _, number in wanted}
+    rows = PriceRevision.objects.filter(definition_id__in={id for id, _ in wanted}, number__in=numbers)
+    found = (
+        Revision(row.definition_id, row.number, row.content, row.origin, from_datetime(row.created_at))
+        for row in rows
+    )
+    return {
+        revision.version: revision
+        for revision in found
+        if (revision.definition_id, revision.number) in wanted
+    }

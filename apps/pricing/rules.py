@@ -66,9 +66,11 @@ class UsageCondition:
 
     def holds(self, call: Call) -> bool:
         """Whether this call meets the condition."""
-        return self.compare(
-            sum(units for key, units in call.usage.items() if self._key_fits(key)), self.value
-        )
+        return self.compare(self.units(call), self.value)
+
+    def units(self, call: Call) -> int:
+        """The sum that is compared."""
+        return sum(units for key, units in call.usage.items() if self._key_fits(key))
 
     def _key_fits(self, key: str) -> bool:
         known = self._fits.get(key)

@@ -62,3 +62,16 @@ def expand(prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
             for alias in aliases.split():
                 expanded.setdefault(alias, price)
     return expanded
+
+
+_KIND_OF = {alias: kind for kind, (_, aliases) in KINDS.items() for alias in aliases.split()}
+
+
+def priced_as(prices: Mapping[str, Decimal], key: str) -> str:
+    """Which of the prices a usage key takes in `expand`; empty when none."""
+    if key in prices:
+        return key
+    kind = _KIND_OF.get(key, key)
+    while kind and kind not in prices:
+        kind = KINDS[kind][0] if kind in KINDS else ""
+    return kind

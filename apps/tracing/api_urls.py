@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.tracing.api import TraceDetail, Traces
+from apps.tracing.costing.api import CostExplained, ObservationCost, TraceCost
 from apps.tracing.media.api import MediaCollection, MediaDetail
 from apps.tracing.observations_api import ObservationDetail, Observations, ObservationsV2
 from apps.tracing.score_api import ScoreDetail, ScoreDetailV2, Scores, ScoresV2, ScoresV3
@@ -13,9 +14,12 @@ from apps.tracing.sessions_api import SessionDetail, Sessions
 
 urlpatterns = [
     path("traces", Traces.as_view()),
+    path("traces/<name:trace_id>/cost", TraceCost.as_view()),
     path("traces/<name:trace_id>", TraceDetail.as_view()),
     path("observations", Observations.as_view()),
+    path("observations/<name:observation_id>/cost", ObservationCost.as_view()),
     path("observations/<name:observation_id>", ObservationDetail.as_view()),
+    path("cost/explain", CostExplained.as_view()),
     path("v2/observations", ObservationsV2.as_view()),
     path("sessions", Sessions.as_view()),
     path("sessions/<name:session_id>", SessionDetail.as_view()),

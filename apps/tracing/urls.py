@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.tracing import detail_views, setup_views, views
+from apps.tracing.costing import views as costing_views
 from apps.tracing.media import views as media_views
 
 app_name = "tracing"
@@ -12,6 +13,7 @@ urlpatterns = [
     path("project/<str:project_id>/traces", views.trace_list, name="trace-list"),
     path("project/<str:project_id>/traces/setup", setup_views.setup, name="setup"),
     path("project/<str:project_id>/traces/setup/first-trace", setup_views.first_trace, name="first-trace"),
+    path("project/<str:project_id>/costs/explain", costing_views.cost_explained, name="cost-explained"),
     path("project/<str:project_id>/media/<str:media_id>", media_views.media, name="media"),
     # Last: an id may be any text, slashes included.
     path("project/<str:project_id>/traces/<path:trace_id>", detail_views.trace_detail, name="trace-detail"),

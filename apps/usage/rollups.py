@@ -48,17 +48,25 @@ def roll_up(state: HourState, now: datetime) -> bool:
     return changes.store(state, now, timedelta(seconds=monotonic() - began), write)
 
 
-def rebuild(start: datetime, end: datetime, now: datetime, project_id: str = "") -> int:
-    """Count every hour in `[start, end)` anew, of one project or of all; how many were."""
-    first, last = changes.hour_number(start), changes.hour_number(end - timedelta(microseconds=1))
-    states = HourState.objects.filter(clock=Clock.START, hour__gte=hour_start(first), hour__lt=end)
+def mark(start: datetime, end: datetime, now: datetime, project_id: str = "") -> list[HourState]:
+    """Have every hour in `[start, end)` that was counted before counted anew, now, of one project or of all."""
+    states = HourState.objects.filter(clock=Clock.START, hour__gte=start, hour__lt=end)
     states = states.filter(project_id=project_id) if project_id else states
-    hours = {(state.project_id, Clock.START, state.hour) for state in states}
-    for project, hour in facts.hours(gate(), first, last, project_id):
-        hours.add((project, Clock.START, hour_start(hour)))
     with transaction.atomic():
+        hours = {(state.project_id, Clock.START, state.hour) for state in states}
         changes.mark(hours, waiting_since=now, now=now)
-    return sum(roll_up(state, now) for state in states.filter(is_due=True).order_by("project_id", "hour"))
+        states.filter(is_due=True).update(due_at=now)
+    return list(states.filter(is_due=True).order_by("project_id", "hour"))
+
+
+def rebuild(start: datetime, end: datetime, now: datetime, project_id: str = "") -> int:
+    """Count every hour in `[start, end)` anew that was counted before or has facts; how many were."""
+    first, last = changes.hour_number(start), changes.hour_number(end - timedelta(microseconds=1))
+    with transaction.atomic():
+        found = facts.hours(gate(), first, last, project_id)
+        hours = [(project, Clock.START, hour_start(hour)) for project, hour in found]
+        changes.mark(hours, waiting_since=now, now=now)
+    return sum(roll_up(state, now) for state in mark(start, end, now, project_id))
 
 
 def _settled(project_id: str, hour: datetime) -> Sums:

@@ -1,0 +1,152 @@
+"""Closing periods: invoices with numbers that have no gaps, and the ledger's entries for them.
+
+Runs every hour, for every period that has ended since the last run, however long ago that was. All that a
+period leaves behind is written in one transaction under the account's lock, so a run that is repeated,
+doubled or killed leaves neither two invoices nor half of one.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import override
+
+from apps.audit import services as audit
+from apps.audit.services import SYSTEM
+from apps.billing import drafts, money, terms
+from apps.billing.charges import Bill
+from apps.billing.models import Account, Counter, Entry, Invoice, State
+from apps.billing.periods import Period, day_of, midnight, period_at
+from apps.organizations.models import Organization
+from apps.outbox.services import enqueue_mail
+from apps.usage.meter_models import Clock, HourState, Progress
+
+# The meter counts an hour when it is over and what was under way has been written.
+SETTLING: Final = timedelta(hours=1, minutes=5)
+DUE_AFTER: Final = timedelta(days=14)
+
+log = logging.getLogger(__name__)
+
+
+def close_periods(now: datetime | None = None) -> int:
+    """Close what has ended, of all organizations; how many invoices were issued."""
+    now = now or datetime.now(UTC)
+    on_plan = Organization.objects.filter(usage_plan__isnull=False)
+    were = Organization.objects.filter(billing_account__billed_until__isnull=False)
+    return sum(close(organization, now) for organization in (on_plan | were).distinct().order_by("id"))
+
+
+def close(organization: Organization, now: datetime) -> int:
+    """Close an organization's periods that have ended, oldest first; how many invoices were issued."""
+    issued = 0
+    while True:
+        count = _close_next(organization, now)
+        if count is None:
+            return issued
+        issued += count
+
+
+def locked_account(organization: Organization) -> Account:
+    """The organization's account, held until the transaction ends: whoever bills it waits here."""
+    Account.objects.get_or_create(organization=organization)
+    return Account.objects.select_for_update().select_related("organization").get(pk=organization.pk)
+
+
+def _close_next(organization: Organization, now: datetime) -> int | None:
+    """Close one period; how many invoices that made, None when none is due."""
+    with transaction.atomic():
+        account = locked_account(organization)
+        known = terms.note(organization.id, day_of(now))
+        if not known:
+            return None
+        since = account.billed_until or known[0].starts
+        # Terms may have got another anchor since: the one that held then says where the period ended.
+        anchor = [term for term in known if term.starts <= since or term is known[0]][-1].anchor
+        period = period_at(anchor, since)
+        if not _is_over(organization.id, period, now):
+            if account.billed_until is None:
+                _move(account, since)
+            return None
+        draft = drafts.reckon(account, known, period, since)
+        due = [bill for bill in draft.bills if bill.sum_of("base", "usage")]
+        for bill in due:
+            _issue(account, draft.since, period, bill, now)
+        _move(account, period.end)
+        return len(due)
+
+
+def _is_over(organization_id: str, period: Period, now: datetime) -> bool:
+    """Whether a period has ended and the meter has counted all that was received in it."""
+    end = midnight(period.end)
+    if end + SETTLING > now or not Progress.objects.filter(looked_until__gte=end).exists():
+        return False
+    return not HourState.objects.filter(
+        organization_id=organization_id, clock=Clock.RECEIVED, hour__lt=end, is_due=True
+    ).exists()
+
+
+def _move(account: Account, until: date) -> None:
+    account.billed_until = until
+    account.save(update_fields=["billed_until", "updated_at"])
+
+
+def _issue(account: Account, since: date, period: Period, bill: Bill, now: datetime) -> Invoice:
+    """An invoice with the next number, and its lines in the ledger."""
+    counter = Counter.objects.select_for_update().get()
+    counter.last += 1
+    counter.save()
+    invoice = Invoice.objects.create(
+        number=counter.last,
+        organization_id=account.organization_id,
+        state=State.ISSUED if bill.total else State.PAID,
+        currency=bill.currency,
+        period_start=since,
+        period_end=period.end,
+        lines=[line.as_json() for line in bill.lines],
+        total=bill.total,
+        bill_to=account.bill_to(),
+        seller=settings.BILLING_SELLER,
+        issued_at=now,
+        due_on=day_of(now) + DUE_AFTER,
+        settled_at=None if bill.total else now,
+    )
+    Entry.objects.bulk_create(
+        Entry(
+            organization_id=account.organization_id,
+            invoice=invoice,
+            kind=line.kind,
+            currency=bill.currency,
+            amount=line.amount,
+            created_at=now,
+        )
+        for line in bill.lines
+        if line.amount
+    )
+    audit.record(
+        SYSTEM,
+        "issue",
+        "invoice",
+        invoice.name,
+        after={"total": bill.total, "currency": bill.currency, "period": period.start.isoformat()},
+        organization_id=account.organization_id,
+    )
+    _tell(account, invoice)
+    log.info("issued invoice %s for organization %s", invoice.name, account.organization_id)
+    return invoice
+
+
+def _tell(account: Account, invoice: Invoice) -> None:
+    """A mail to each billing contact: in English, for an address has no language."""
+    with override("en"):
+        total = money.written(invoice.total, invoice.currency)
+    page = (
+        f"{settings.PUBLIC_URL}{settings.BASE_PATH}/organization/{account.organization_id}/settings/billing"
+    )
+    of = f"Invoice {invoice.name} for {account.organization.name}"
+    text = f"{of} is ready: {total}, due on {invoice.due_on.isoformat()}.\n\nDownload it: {page}\n"
+    for address in account.contacts:
+        enqueue_mail(to=address, subject=f"{of}: {total}", text=text)
