@@ -31,8 +31,8 @@ _turn = threading.Lock()
 
 
 def count(*, seconds: float = SECONDS) -> int:
-    """Count what changed, for some time; how many hours were counted. Safe to repeat; while another run of this
-    process goes on, it does nothing."""
+    """Count what changed, for some time; how many hours were counted. Safe to repeat; while another run of
+    this process goes on, it does nothing."""
     if not _turn.acquire(blocking=False):
         return 0
     try:

@@ -70,7 +70,8 @@ def hours(opened: Gate, first: int, last: int, project_id: str = "") -> list[tup
     """Projects (or one) and hours, `first` to `last` with both, in which observations started."""
     rows = opened.query(
         "SELECT DISTINCT project_id, hour FROM observations"
-        " WHERE hour BETWEEN {first:UInt32} AND {last:UInt32} AND ({project:String} = '' OR project_id = {project:String}) AND id != ''",
+        " WHERE hour BETWEEN {first:UInt32} AND {last:UInt32}"
+        " AND ({project:String} = '' OR project_id = {project:String}) AND id != ''",
         {"first": first, "last": last, "project": project_id},
         purpose="usage: rebuild",
         seconds=SECONDS,
@@ -142,7 +143,8 @@ def units(
             yield Units(*row)
     parameters["scores"] = sorted(but.scores)
     for row in opened.query(_SCORES, parameters, purpose="usage: meter", seconds=SECONDS):
-        yield Units(*row[:4], 0, 0, 0, row[4])
+        received, key, environment, source, scores = row
+        yield Units(received, key, environment, source, scores=scores)
 
 
 def _but(but: Uncounted) -> tuple[str, dict[str, Any]]:

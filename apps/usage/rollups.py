@@ -49,7 +49,7 @@ def roll_up(state: HourState, now: datetime) -> bool:
 
 
 def mark(start: datetime, end: datetime, now: datetime, project_id: str = "") -> list[HourState]:
-    """Have every hour in `[start, end)` that was counted before counted anew, now, of one project or of all."""
+    """Have every hour in `[start, end)` that was counted before counted anew, of one project or of all."""
     states = HourState.objects.filter(clock=Clock.START, hour__gte=start, hour__lt=end)
     states = states.filter(project_id=project_id) if project_id else states
     with transaction.atomic():

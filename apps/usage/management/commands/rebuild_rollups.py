@@ -21,7 +21,8 @@ class Command(BaseCommand):
     help = (
         "Count the cost of every hour from --from up to but not including --to anew, in UTC: days"
         " (2026-11-01) or moments (2026-11-01T13:00). What was erased since stays in, and the meter of"
-        " billable units is not touched. While a server has the embedded store, it does the work, within minutes."
+        " billable units is not touched. While a server has the embedded store, it does the work, within"
+        " minutes."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
