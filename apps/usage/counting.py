@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 from django.db import DatabaseError, transaction
@@ -43,20 +43,24 @@ def count(*, seconds: float = SECONDS) -> int:
         _turn.release()
 
 
+def count_now(project_id: str, now: datetime | None = None) -> None:
+    """Count all that changed of one project, however lately it was counted. Raises what the store raises."""
+    changes.look(timezone.now())
+    moment = now or timezone.now()
+    for states in meter.together(changes.due(Clock.RECEIVED, moment, project_id=project_id)):
+        meter.meter(states, moment)
+    for state in changes.due(Clock.START, moment, project_id=project_id):
+        rollups.roll_up(state, moment)
+
+
 def close(project_id: str) -> None:
     """Count a deleted project for the last time, before what it holds is erased. Safe to repeat; raises
     Unavailable when the store does not answer, or while somebody else counts."""
     project = Project.everything.get(id=project_id)
     if ClosedProject.objects.filter(project_id=project_id).exists():
         return
-    now = timezone.now()
-    changes.look(now)
     # Nothing comes any more, so that no hour is open.
-    later = now + meter.LAG + timedelta(hours=1)
-    for states in meter.together(changes.due(Clock.RECEIVED, now, project_id=project_id)):
-        meter.meter(states, later)
-    for state in changes.due(Clock.START, now, project_id=project_id):
-        rollups.roll_up(state, later)
+    count_now(project_id, timezone.now() + timedelta(hours=1) + meter.LAG)
     with transaction.atomic():
         hours = HourState.objects.filter(project_id=project_id)
         if hours.select_for_update().filter(is_due=True).exists():
