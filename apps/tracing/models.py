@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.tracing.costing.models import RepricedStep, Repricing
-from apps.tracing.deletions import TraceDeletion
+from apps.tracing.deletions import Settled, TraceDeletion
 from apps.tracing.media.models import Media, MediaLink, MediaRemoval
 from apps.tracing.score_configs.models import ScoreConfig
 
@@ -14,5 +14,6 @@ __all__ = [
     "RepricedStep",
     "Repricing",
     "ScoreConfig",
+    "Settled",
     "TraceDeletion",
 ]

@@ -22,9 +22,7 @@ AND model != '' AND ({model:String} = '' OR model = {model:String})
 AND notEmpty(usage) AND empty(provided_cost)
 """
 _PAIRS = f"SELECT model, price_version, uniqExact(trace_id, id) FROM observations WHERE {_OURS} GROUP BY ALL"
-_MODELS = (
-    f"SELECT model, count() FROM observations WHERE {_OURS} GROUP BY model ORDER BY count() DESC LIMIT 100"
-)
+_MODELS = f"SELECT model FROM observations WHERE {_OURS} GROUP BY model ORDER BY count() DESC LIMIT 100"
 _ROWS = f"""
 SELECT {tables.STORED_SELECT} FROM observations
 WHERE {_OURS} AND (model, price_version) IN {{pairs:Array(Tuple(String, String))}}
@@ -74,7 +72,7 @@ def pairs_of(range_: Range) -> tuple[Pairs, int]:
 def models_between(range_: Range) -> list[str]:
     """Models as they were sent, the most used first, at most 100. Raises Unavailable."""
     everything = range_.parameters() | {"model": ""}
-    return [model for model, _ in gate().query(_MODELS, everything, purpose="re-price: models")]
+    return [model for (model,) in gate().query(_MODELS, everything, purpose="re-price: models")]
 
 
 def _may_change(prices: Catalogue, project_id: str, model: str, version: str) -> bool:

@@ -37,7 +37,7 @@ class RepricingQuerySet(models.QuerySet["Repricing"]):
 
 
 class Repricing(models.Model):
-    """One run over the observations that started between two moments. The row is the queue, and the progress."""
+    """One run over the observations that started between two moments: row, queue and progress in one."""
 
     class State(models.TextChoices):
         """Where it stands."""

@@ -72,8 +72,9 @@ class Repricings(KeyView):
     def post(self, request: Request) -> Response:
         """Prices observations that started from `since` up to `until` by today's prices; without `apply`
         answers 200 with what would change, by model and day."""
-        range_ = _range(project_id(request), request.data)
-        if request.data.get("apply") is True:
+        sent: Any = request.data
+        range_ = _range(project_id(request), sent)
+        if sent.get("apply") is True:
             run = repricing.start(actor=actor_of(request), project=project_of(request), range_=range_)
             return Response(shapes.repricing(run), status=202)
         return Response(shapes.preview(repricing.preview(range_)))

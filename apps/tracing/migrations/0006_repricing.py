@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('organizations', '0003_limits_and_deletion'),
-        ('tracing', '0004_trace_deletion'),
+        ('tracing', '0005_settled'),
     ]
 
     operations = [
