@@ -24,6 +24,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
     "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
+    "count usage and cost": {"task": "usage.count", "schedule": 60.0},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
@@ -33,6 +34,7 @@ AT_START = (
     "outbox.hand_over_due",
     "ingestion.resume_remaps",
     "tracing.finish_deletions",
+    "usage.count",
     "billing.close_periods",
 )
 

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/", include("apps.accounts.urls")),
     path("account/", include("apps.accounts.settings_urls")),
     path("", include("apps.organizations.urls")),
+    path("", include("apps.pricing.urls")),
     path("", include("apps.tracing.urls")),
     path("", include("apps.ingestion.urls")),
     path("", include("apps.billing.urls")),
