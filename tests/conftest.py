@@ -97,7 +97,7 @@ def _project_with_keys() -> Keys:
 
 @pytest.fixture
 def passing_ledger(transactional_db: None) -> Iterator[None]:
-    """For tests that commit invoices: Django empties tables after them, which the ledger's triggers refuse."""
+    """For tests that commit invoices: Django empties tables after them, which the triggers refuse."""
     from django.db import connection
 
     from apps.billing import protection
