@@ -27,6 +27,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "count usage and cost": {"task": "usage.count", "schedule": 60.0},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
+    "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="12")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 
@@ -38,6 +39,7 @@ AT_START = (
     "tracing.resume_repricing",
     "usage.count",
     "billing.close_periods",
+    "billing.report_usage",
 )
 
 EMBEDDED_THREADS = 4
