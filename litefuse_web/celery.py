@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
     "go on with re-runs": {"task": "ingestion.resume_remaps", "schedule": 60.0},
+    "go on with re-pricing": {"task": "tracing.resume_repricing", "schedule": 60.0},
     "apply deletes": {"task": "tracing.apply_deletes", "schedule": crontab(minute="23")},
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
     "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
@@ -34,6 +35,7 @@ AT_START = (
     "outbox.hand_over_due",
     "ingestion.resume_remaps",
     "tracing.finish_deletions",
+    "tracing.resume_repricing",
     "usage.count",
     "billing.close_periods",
 )
