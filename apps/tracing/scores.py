@@ -21,6 +21,7 @@ from apps.telemetry.native import Block, block
 from apps.tracing import growth
 from apps.tracing.locks import writing
 from apps.tracing.records import Score, ScoreType
+from apps.tracing.settlement import forget_score, settle_score
 from apps.tracing.store import chunks
 from apps.tracing.stored import MICROS_PER_HOUR
 from apps.tracing.tables import select
@@ -254,6 +255,7 @@ def delete(project_id: str, score_id: str) -> bool:
             purpose="score delete",
         )
         if hours:
+            settle_score(gate(), project_id, score_id)
             gate().execute(
                 "DELETE FROM scores WHERE project_id = {project:String} AND hour IN {hours:Array(UInt32)}"
                 f" AND id = {{id:String}} {_MARKED}",
@@ -261,6 +263,7 @@ def delete(project_id: str, score_id: str) -> bool:
                 purpose="score delete",
             )
             gate().sync()
+            forget_score(project_id, score_id)
     return bool(hours)
 
 
