@@ -16,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", include("apps.accounts.settings_urls")),
     path("", include("apps.organizations.urls")),
     path("", include("apps.tracing.urls")),
+    path("", include("apps.usage.urls")),
     path("", include("apps.ingestion.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),
     path("docs/api", api_docs, name="api-docs"),

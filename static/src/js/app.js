@@ -6,6 +6,7 @@ import "./ui.js";
 import "./list.js";
 import "./trace.js";
 import "./wire.js";
+import "./usage.js";
 import "./live.js";
 
 window.htmx = htmx;
