@@ -83,6 +83,7 @@ def measure(data: Path, seen: Seen, seconds: float) -> None:
 
     server = ServerProcess(data, **PROVISION)
     with server:
+        settle(server.pid)
         print(f"{'over HTTP':42} {'p50 x1':>8} {'p95 x1':>8} {'p50 x8':>8} {'p95 x8':>8} {'CPU':>8}   ms")
         for name, draw in questions(seen).items():
             before, found = cpu_seconds(server.pid), []
@@ -91,6 +92,15 @@ def measure(data: Path, seen: Seen, seconds: float) -> None:
             cpu = (cpu_seconds(server.pid) - before) / sum(len(took) for took in found) * 1000
             shown = [f"{percentile(took, share):8.1f}" for took in found for share in (0.5, 0.95)]
             print(f"{name:42} {' '.join(shown)} {cpu:8.1f}", flush=True)
+
+
+def settle(pid: int) -> None:
+    """Wait until the server has done what it does after a start, a minute at most."""
+    for _ in range(30):
+        before = cpu_seconds(pid)
+        time.sleep(2)
+        if cpu_seconds(pid) - before < 0.1:
+            return
 
 
 def timed(port: int, draw: Draw, at_once: int, seconds: float) -> list[float]:

@@ -74,9 +74,12 @@ def warm_up(open_store: Callable[[], None]) -> None:
 def load_demo(writer: Writer) -> None:
     """Tell the demo organization's story up to now. The server runs on without it when that fails."""
     from apps.ingestion.demo import load_demo as tell  # only who asks for the demo waits for it
+    from apps.ingestion.demo.loader import PROJECT_ID
+    from apps.usage import counting
 
     try:
         tell(writer)
+        counting.count_now(PROJECT_ID)  # its pages are full when they are opened first
     except (ApiError, DatabaseError):
         logger.exception("the demo organization could not be loaded")
 

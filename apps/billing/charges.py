@@ -48,7 +48,7 @@ class Line:
 
     kind: Kind
     amount: int  # smallest unit; discounts are below zero
-    plan: str = ""  # name of the plan; of the tax
+    plan: str = ""  # name of the plan, the discount or the tax
     start: str = ""  # first day, ISO
     end: str = ""  # the first day after
     days: int = 0
@@ -103,7 +103,13 @@ def overage(units: int, included: int, price_per_100k: int) -> int:
 
 
 def bill(
-    period: Period, stretches: Sequence[Stretch], *, discount: int = 0, tax: int = 0, tax_name: str = ""
+    period: Period,
+    stretches: Sequence[Stretch],
+    *,
+    discount: int = 0,
+    discount_name: str = "",
+    tax: int = 0,
+    tax_name: str = "",
 ) -> Bill:
     """What a period costs. `stretches` follow each other inside the period and have one currency;
     `discount` and `tax` are basis points: the discount of base and usage, the tax of what is left."""
@@ -111,7 +117,7 @@ def bill(
     subtotal = sum(line.amount for line in lines)
     if discount and subtotal:
         off = _divided(subtotal * discount, WHOLE)
-        lines.append(Line("discount", -off, rate=discount))
+        lines.append(Line("discount", -off, plan=discount_name, rate=discount))
         subtotal -= off
     if tax and subtotal:
         lines.append(Line("tax", _divided(subtotal * tax, WHOLE), plan=tax_name, rate=tax))
@@ -154,6 +160,11 @@ class Change:
     credited: int  # the old plan's price of the days from then on
     charged: int  # the new plan's price of the same days
     days_left: int
+
+    @property
+    def minus(self) -> int:
+        """The credit as it stands on an invoice."""
+        return -self.credited
 
     @property
     def difference(self) -> int:

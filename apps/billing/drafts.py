@@ -23,6 +23,7 @@ class Draft:
     since: date  # the first day that is to be billed
     bills: tuple[Bill, ...]  # one for each currency, which is one unless an admin changed it
     stretches: tuple[Stretch, ...]
+    day: int = 0  # which day of the period it is, from 1
 
     @property
     def units(self) -> int:
@@ -48,7 +49,8 @@ def current(organization: Organization, now: datetime) -> Draft | None:
         return None
     account = account_of(organization)
     period = period_at(known[-1].anchor, day_of(now))
-    return reckon(account, known, period, max(account.billed_until or period.start, period.start))
+    since = max(account.billed_until or period.start, period.start)
+    return replace(reckon(account, known, period, since), day=(day_of(now) - period.start).days + 1)
 
 
 def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: date) -> Draft:
@@ -65,6 +67,7 @@ def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: d
             period,
             [part for part in parts if part.terms.currency == currency],
             discount=account.discount,
+            discount_name=account.discount_note,
             tax=account.tax,
             tax_name=account.tax_name,
         )

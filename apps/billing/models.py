@@ -6,6 +6,7 @@ them as they are (`protection`).
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any, NoReturn
 
 from django.db import models
@@ -121,6 +122,11 @@ class Invoice(models.Model):
     def name(self) -> str:
         """Its number as people write it."""
         return f"LF-{self.number:06d}"
+
+    @property
+    def last_day(self) -> date:
+        """The last day it is for."""
+        return self.period_end - timedelta(days=1)
 
     def bill(self) -> Bill:
         """Its lines as arithmetic has them."""

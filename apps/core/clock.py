@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_EPOCH = _EPOCH.replace(tzinfo=None)
 
 # What DateTime64(6) can hold without wrapping; times outside are clamped, never refused.
 MIN_MICROS = 0
@@ -34,14 +35,20 @@ def from_datetime(moment: datetime) -> int:
 
 def iso_seconds(micros: int) -> str:
     """ISO 8601 with whole seconds and `Z`."""
-    return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _naive(micros).isoformat("T", "seconds") + "Z"
 
 
 def iso_millis(micros: int) -> str:
     """ISO 8601 with milliseconds and `Z`, as every API answer writes times."""
-    return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % 1_000_000 // 1000:03d}Z"
+    return _naive(micros).isoformat("T", "milliseconds") + "Z"
 
 
 def iso_micros(micros: int) -> str:
     """ISO 8601 with microseconds and `Z`."""
-    return to_datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _naive(micros).isoformat("T", "microseconds") + "Z"
+
+
+def _naive(micros: int) -> datetime:
+    """Without a zone, whose `+00:00` nobody wants. Written by `isoformat`, which takes a quarter of the time
+    of `strftime` and pads the year."""
+    return _PLAIN_EPOCH + timedelta(microseconds=micros)

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
-from apps.live.publish import TRACES, group_name
+from apps.live.publish import TRACES, group_name, listen
 from apps.organizations.access import project_role
 from apps.organizations.models import Project
 from apps.organizations.scopes import allows
@@ -60,6 +60,7 @@ class ProjectConsumer(AsyncWebsocketConsumer):
             await self.close()
             return
         self.group = group_name(self.project_id, self.topic)
+        listen(asyncio.get_running_loop())
         await self.channel_layer.group_add(self.group, self.channel_name)
         await self.accept()
         await self.send(json.dumps({"type": "hello"}))

@@ -10,7 +10,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ TRACES = "live"  # topic of traces that were stored
 # sees a gap in one writer's numbers has missed something.
 _WRITER = secrets.token_hex(6)
 _sequences: OrderedDict[str, int] = OrderedDict()
+_loop: asyncio.AbstractEventLoop | None = None  # of the sockets of this process
 
 
 def group_name(project_id: str, topic: str = TRACES) -> str:
@@ -51,6 +54,21 @@ async def publish(project_id: str, traces: Sequence[dict[str, Any]], *, topic: s
             await get_channel_layer().group_send(group, message)
     except Exception:
         logger.warning("live update of project %s was not sent", project_id, exc_info=True)
+
+
+def listen(loop: asyncio.AbstractEventLoop) -> None:
+    """Remember the loop of this process's sockets, for what threads have to tell them."""
+    global _loop
+    _loop = loop
+
+
+def publish_from_thread(project_id: str, lines: Sequence[dict[str, Any]], *, topic: str) -> None:
+    """`publish` for threads without a loop of their own, as those of tasks. Never raises."""
+    if not settings.REDIS_URL:  # then the sockets, if there are any, are this process's
+        if _loop is not None and _loop.is_running():
+            asyncio.run_coroutine_threadsafe(publish(project_id, lines, topic=topic), _loop)
+        return
+    async_to_sync(publish)(project_id, lines, topic=topic)
 
 
 def _next(group: str) -> int:

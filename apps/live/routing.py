@@ -17,6 +17,7 @@ websocket_urlpatterns = [
         "project/<str:project_id>/live/wire",
         ProjectConsumer.as_asgi(scope="traces:readContent", topic="wire"),
     ),
+    path("project/<str:project_id>/live/usage", ProjectConsumer.as_asgi(scope="project:read", topic="usage")),
     re_path("", Refuse.as_asgi()),
 ]
 

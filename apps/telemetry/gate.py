@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import itertools
 import logging
 import os
 import shutil
@@ -37,6 +38,7 @@ DATABASE = "litefuse"  # of the embedded engine; a server's is the path of its U
 MAX_CLIENTS = 8  # queries at once; more wait, instead of sharing two cores ever thinner
 QUERY_SECONDS = 10.0
 QUERY_BYTES = 2_000_000_000
+MAX_COUNTS = 1000  # that are remembered
 MIN_FREE_BYTES = 256 * 1024 * 1024  # below this nothing more is accepted: merges need room too
 
 # Codes of a query that hit its limits: time, rows, bytes, memory.
@@ -73,6 +75,9 @@ class Gate:
         self._directory: int | None = None
         self._syncs = self.embedded and hasattr(_LIBC, "syncfs")
         self._room_checked = 0.0
+        self._change_numbers = itertools.count(1)
+        self._changes = 0  # grows after whatever is written
+        self._counts: dict[tuple[str, str], tuple[int, int]] = {}  # statement -> changes then, number
         self._closed = False
         if self.embedded:
             self._own_directory()
@@ -104,6 +109,24 @@ class Gate:
             ).result_rows
             return rows
 
+    def count(self, sql: str, parameters: Mapping[str, Any], *, purpose: str) -> int:
+        """The number that a SELECT answers; the errors of `query`.
+
+        Embedded it is remembered until something is written, and nobody but this gate writes: the pages of a
+        list ask for the same number again and again, and it costs as much as a page.
+        """
+        statement = sql, repr(parameters)
+        changes = self._changes  # before the question: what is written meanwhile may be missing in the answer
+        counted = self._counts.get(statement)
+        if counted is not None and counted[0] == changes:
+            return counted[1]
+        number = int(self.query(sql, parameters, purpose=purpose)[0][0])
+        if self.embedded:
+            if len(self._counts) >= MAX_COUNTS:
+                self._counts.clear()
+            self._counts[statement] = changes, number
+        return number
+
     def execute(
         self,
         sql: str,
@@ -113,8 +136,13 @@ class Gate:
         seconds: float = 60.0,
     ) -> None:
         """Run a statement that answers nothing (DDL, DELETE); the errors of `query`."""
-        with self._client() as client, self._mapped(purpose):
-            client.command(sql, parameters=dict(parameters or {}), settings=self._limits(purpose, seconds))
+        try:
+            with self._client() as client, self._mapped(purpose):
+                client.command(
+                    sql, parameters=dict(parameters or {}), settings=self._limits(purpose, seconds)
+                )
+        finally:
+            self._changes = next(self._change_numbers)
 
     # --- writing ------------------------------------------------------------------------------------
 
@@ -141,6 +169,8 @@ class Gate:
             raise Unavailable(
                 _("The telemetry store did not take the data. Try again."), retry_after=5
             ) from error
+        finally:
+            self._changes = next(self._change_numbers)
 
     def _insert_embedded(self, table: str, block: Block, purpose: str) -> None:
         # Through a file in memory. chDB's two other ways are no ways: its streaming insert reports success

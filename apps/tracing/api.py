@@ -16,6 +16,7 @@ from apps.core.parameters import Parameters
 from apps.core.validation import Fields
 from apps.organizations.rest import actor_of, project_id
 from apps.pricing import catalogue
+from apps.telemetry.beside import beside
 from apps.tracing import api_schema, deletion, repository, scores, shapes, trace_list
 from apps.tracing.columns import TRACE_COLUMNS, column
 from apps.tracing.prompt_links import prompt_ids
@@ -173,13 +174,14 @@ class TraceDetail(TelemetryView):
             # Worded as clients compare it.
             raise NotFound(f"Trace {trace_id} not found within authorized project")
         groups = groups_of(request.query_params.getlist("fields"))
+        judging = beside(_judged, project, trace_id) if "scores" in groups else None
         if "observations" in groups:
             observations, said, answered, received = _whole(row)
         else:
             observations = []
             said, answered, received = _content(row) if "io" in groups else ("", "", "")
         prices, prompts = catalogue.current(), prompt_ids(project, observations)
-        judged = _judged(project, trace_id) if "scores" in groups else []
+        judged = judging.result() if judging else []
         shape = shapes.trace(
             row.summary,
             content=(said, answered) if "io" in groups else None,

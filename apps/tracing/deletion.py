@@ -4,8 +4,8 @@ What is to be deleted is written down first, in the relational store, and crosse
 each step may be repeated, and a clock goes on with what a crash cut off. Only versions up to the one of that
 moment are deleted: what arrives later, be it the same request again, makes the trace anew.
 
-Scores and summaries go first. From then on lists do not show the trace, and a commit that comes before the
-end finds nothing to merge with.
+Summaries go first. From then on lists do not show the trace, and a commit that comes before the end finds
+nothing to merge with. Then what goes is counted (`settlement`), and only then the rest is deleted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from apps.telemetry.gate import Gate, QueryFailed
 from apps.tracing import erasure, store
 from apps.tracing.deletions import TraceDeletion
 from apps.tracing.repair import repair
+from apps.tracing.settlement import as_text, cross_out, settle
 from apps.tracing.store import Key
 from apps.tracing.writer import alone_with
 
@@ -33,9 +34,11 @@ MAX_TRACES = 1_000  # of one request
 
 _MARKED = "SETTINGS lightweight_delete_mode = 'lightweight_update'"
 _NAMED = "project_id = {project:String} AND trace_id IN {traces:Array(String)}"
-_STEPS = (
+_SUMMARIES = (
     "DELETE FROM traces WHERE project_id = {project:String} AND id IN {traces:Array(String)}"
-    f" AND v <= {{until:UInt64}} {_MARKED}",
+    f" AND v <= {{until:UInt64}} {_MARKED}"
+)
+_STEPS = (
     f"DELETE FROM observations WHERE {_NAMED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}"
     f" AND event_ts <= {{until:UInt64}} {_MARKED}",
     f"DELETE FROM observation_io WHERE {_NAMED} AND event_ts <= {{until:UInt64}} {_MARKED}",
@@ -71,7 +74,8 @@ def _keys(project_id: str, ids: Collection[str]) -> list[Key]:
 
 
 def _write_down(opened: Gate, actor: Actor, project_id: str, ids: list[str]) -> TraceDeletion:
-    places = [row.place for row in store.summaries(opened, _keys(project_id, ids)).values()]
+    summaries = list(store.summaries(opened, _keys(project_id, ids)).values())
+    places = [row.place for row in summaries]
     newest_score = opened.query(
         f"SELECT max(v) FROM scores WHERE {_NAMED}",
         {"project": project_id, "traces": ids},
@@ -93,6 +97,7 @@ def _write_down(opened: Gate, actor: Actor, project_id: str, ids: list[str]) -> 
             until=max([now_micros(), int(newest_score), *(place.v for place in places)]),
             first_hour=min((place.first_hour for place in places), default=1),
             last_hour=max((place.last_hour for place in places), default=0),
+            users={row.summary.id: as_text(row.summary.user_id) for row in summaries if row.summary.user_id},
         )
 
 
@@ -115,11 +120,15 @@ def _finish(opened: Gate, deletion: TraceDeletion) -> None:
         "first": deletion.first_hour,
         "last": deletion.last_hour,
     }
+    is_there = deletion.first_hour <= deletion.last_hour
+    if is_there:
+        opened.execute(_SUMMARIES, parameters, purpose="deletion")
+    settle(opened, deletion)
     opened.execute(_SCORES, parameters, purpose="deletion")
-    if deletion.first_hour <= deletion.last_hour:  # else none of them is there
+    if is_there:
         for step in _STEPS:
             opened.execute(step, parameters, purpose="deletion")
         repair(opened, _keys(project_id, ids))  # what came meanwhile may tell of rows that are gone
     opened.sync()
     erasure.erase_copies(project_id, frozenset(ids))
-    deletion.delete()
+    cross_out(opened, deletion)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import number_format
@@ -93,7 +92,7 @@ def _row(line: tree.Line, running: bool) -> dict[str, Any]:
         "reason": reason(row) if level in ("error", "warning") else "",
         "took": "" if duration is None else formats.duration(duration),
         "open": line.end is None and running,
-        "cost": "" if line.cost is None else formats.cost(line.cost),
+        "cost": "" if line.cost is None else ("≈" if line.is_estimated else "") + formats.cost(line.cost),
         "model": visible(row.model[:MAX_NAME]),
         "lost": str(_LOST.get(line.lost, "")),
         "critical": line.critical,
@@ -150,16 +149,6 @@ def _notices(trace: TraceSummary, built: tree.Tree, count: int, running: bool) -
 
 
 @dataclass(frozen=True, slots=True)
-class UsageLine:
-    """One kind of usage and what it cost."""
-
-    label: str
-    units: int | None
-    per_million: Decimal | None
-    cost: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """Figures of one observation."""
 
@@ -172,10 +161,6 @@ class Facts:
     input_tokens: int
     output_tokens: int
     total_tokens: int
-    usage: list[UsageLine]
-    total: UsageLine | None
-    rule: str  # price definition that made the cost
-    sent_cost: bool  # the cost was sent by the client
     parameters: list[tuple[str, str]]
     service: str  # application, where it was given a name
     error: tuple[str, Text] | None  # recorded exception: its kind and message, its stack trace
@@ -187,7 +172,6 @@ def facts(row: ObservationRow) -> Facts:
     latency = None if row.end_time is None else max(row.end_time - row.start_time, 0) / 1000
     first = row.completion_start_time
     first_ms = (first - row.start_time) / 1000 if first is not None and first > row.start_time else None
-    lines, sum_line = _usage_lines(row)
     return Facts(
         type=type_key(row.type),
         type_label=TYPES[type_key(row.type)],
@@ -198,10 +182,6 @@ def facts(row: ObservationRow) -> Facts:
         input_tokens=sent_in,
         output_tokens=sent_out,
         total_tokens=total,
-        usage=lines,
-        total=sum_line,
-        rule=visible((row.price_version or row.model_id)[:MAX_NAME]),
-        sent_cost=bool(row.cost) and not row.price_version,
         parameters=_parameters(row.model_parameters),
         service=next(iter(named_services((row.service_name,))), ""),
         error=_exception(row.attributes),
@@ -239,23 +219,9 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def _usage_lines(row: ObservationRow) -> tuple[list[UsageLine], UsageLine | None]:
-    """A line a kind, in the order input, output, others; and their sum."""
-    if not row.usage and not row.cost:
-        return [], None
-    kinds = sorted(
-        {*row.usage, *row.cost} - {"total"},
-        key=lambda kind: (not kind.startswith("input"), not kind.startswith("output"), kind),
-    )
-    lines = [_usage_line(kind, row.usage.get(kind), row.cost.get(kind)) for kind in kinds[:MAX_ENTRIES]]
-    total = UsageLine("", tokens(row.usage)[2] if row.usage else None, None, row.total_cost)
-    return lines, total
-
-
-def _usage_line(kind: str, units: int | None, cost: Decimal | None) -> UsageLine:
-    label = str(_KINDS[kind]) if kind in _KINDS else visible(kind[:MAX_NAME]).replace("_", " ")
-    per_million = cost * 1_000_000 / units if cost is not None and units else None
-    return UsageLine(label, units, per_million, cost)
+def kind_label(kind: str) -> str:
+    """A kind of usage in words."""
+    return str(_KINDS[kind]) if kind in _KINDS else visible(kind[:MAX_NAME]).replace("_", " ")
 
 
 def _parameters(text: str) -> list[tuple[str, str]]:

@@ -13,7 +13,11 @@ from apps.tracing.media import services as media
 # project, traces (None: all of the project). Safe to repeat; raises Unavailable when a copy may be left.
 Forget = Callable[[str, frozenset[str] | None], None]
 
+# A project that is about to be erased. Safe to repeat; raises when it is not counted yet.
+Count = Callable[[str], None]
+
 _forget: list[Forget] = [media.erase]
+_count: list[Count] = []
 
 
 def register(forget: Forget) -> None:
@@ -29,3 +33,18 @@ def erase_copies(project_id: str, trace_ids: frozenset[str] | None) -> None:
     """
     for forget in _forget:
         forget(project_id, trace_ids)
+
+
+def register_counting(count: Count) -> None:
+    """Have whole projects counted before they are erased; for `AppConfig.ready`. Twice is as good as once."""
+    if count not in _count:
+        _count.append(count)
+
+
+def count_for_good(project_id: str) -> None:
+    """Have everything of a project counted that ever will be: nothing of it is there afterwards.
+
+    Raises what the first one raises that cannot: repeat it later, until it returns.
+    """
+    for count in _count:
+        count(project_id)

@@ -95,7 +95,7 @@ def count(project_id: str, conditions: Conditions) -> int:
     binder = Binder({"project": project_id})
     where = where_observations(conditions, binder, hours_of(conditions))
     sql = f"SELECT count() FROM observations WHERE {where}"
-    return int(gate().query(sql, binder.parameters, purpose="observation count")[0][0])
+    return gate().count(sql, binder.parameters, purpose="observation count")
 
 
 def by_id(project_id: str, id: str) -> ObservationRow | None:

@@ -19,7 +19,7 @@ from apps.organizations.models import Project
 from apps.pricing.models import ModelDefinition
 from apps.telemetry.gate import Gate, QueryFailed, gate
 from apps.tracing import erasure
-from apps.tracing.deletions import TraceDeletion
+from apps.tracing.deletions import Settled, TraceDeletion
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ def erase_deleted_projects() -> int:
 
 def _erase(project: Project) -> None:
     opened = gate()
+    erasure.count_for_good(project.id)
     for table in _tables(opened):
         opened.execute(
             f"DELETE FROM {table} WHERE project_id = {{project:String}}",
@@ -55,6 +56,7 @@ def _erase(project: Project) -> None:
     with transaction.atomic():
         ModelDefinition.objects.filter(project_id=project.id).delete()
         TraceDeletion.objects.filter(project_id=project.id).delete()
+        Settled.objects.filter(project_id=project.id).delete()
         audit.record(
             SYSTEM,
             "erase",

@@ -124,10 +124,8 @@ class JudgedTrace:
 def count(project_id: str, conditions: Conditions) -> int:
     """How many scores of a project there are."""
     where, binder = _where(project_id, conditions)
-    rows = gate().query(
-        f"SELECT count() FROM scores FINAL WHERE {where}{_FINAL}", binder.parameters, purpose="score count"
-    )
-    return int(rows[0][0])
+    sql = f"SELECT count() FROM scores FINAL WHERE {where}{_FINAL}"
+    return gate().count(sql, binder.parameters, purpose="score count")
 
 
 def page(

@@ -8,7 +8,7 @@ milliseconds, and scores are rare beside spans.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from apps.telemetry.native import Block, block
 from apps.tracing import growth
 from apps.tracing.locks import writing
 from apps.tracing.records import Score, ScoreType
+from apps.tracing.settlement import forget_score, settle_score
 from apps.tracing.store import chunks
 from apps.tracing.stored import MICROS_PER_HOUR
 from apps.tracing.tables import select
@@ -199,12 +200,12 @@ def _score(row: Sequence[Any]) -> Score:
 
 def scores_of_trace(project_id: str, trace_id: str, *, limit: int = MAX_OF_TRACE) -> list[Score]:
     """Scores of a trace and of its observations, oldest first."""
-    return list(_read(project_id, "trace_id = {subject:String}", trace_id, limit))
+    return _read(project_id, "trace_id = {subject:String}", trace_id, limit)
 
 
 def scores_of_session(project_id: str, session_id: str, *, limit: int = MAX_OF_TRACE) -> list[Score]:
     """Scores given to a session itself, oldest first."""
-    return list(_read(project_id, "session_id = {subject:String}", session_id, limit))
+    return _read(project_id, "session_id = {subject:String}", session_id, limit)
 
 
 def newest_scores(
@@ -228,7 +229,7 @@ def newest_scores(
 
 def get_score(project_id: str, score_id: str) -> Score | None:
     """One score, or None: not there, or another project's."""
-    return next(_read(project_id, "id = {subject:String}", score_id, 1), None)
+    return next(iter(_read(project_id, "id = {subject:String}", score_id, 1)), None)
 
 
 def by_keys(project_id: str, keys: Sequence[tuple[int, str]]) -> dict[str, Score]:
@@ -254,6 +255,7 @@ def delete(project_id: str, score_id: str) -> bool:
             purpose="score delete",
         )
         if hours:
+            settle_score(gate(), project_id, score_id)
             gate().execute(
                 "DELETE FROM scores WHERE project_id = {project:String} AND hour IN {hours:Array(UInt32)}"
                 f" AND id = {{id:String}} {_MARKED}",
@@ -261,17 +263,19 @@ def delete(project_id: str, score_id: str) -> bool:
                 purpose="score delete",
             )
             gate().sync()
+            forget_score(project_id, score_id)
     return bool(hours)
 
 
-def _read(project_id: str, condition: str, subject: str, limit: int) -> Iterator[Score]:
+def _read(project_id: str, condition: str, subject: str, limit: int) -> list[Score]:
+    """Scores, oldest first; of more than `limit` those that were written last."""
     rows = gate().query(
-        f"SELECT * FROM (SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}} AND {condition}"
-        f" ORDER BY v DESC LIMIT 1 BY id) ORDER BY {_TIMESTAMP}, id LIMIT {int(limit)}",
+        f"SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}} AND {condition}"
+        f" ORDER BY v DESC LIMIT 1 BY id LIMIT {int(limit)}",
         {"project": project_id, "subject": subject},
         purpose="scores",
     )
-    return map(_score, rows)
+    return sorted(map(_score, rows), key=lambda score: (score.timestamp, score.id))
 
 
 _TIMESTAMP = "`toUnixTimestamp64Micro(timestamp)`"

@@ -47,7 +47,7 @@ def numbered(
         total = int(rows[0][3]) if rows else 0
     else:
         sql = f"SELECT count() FROM ({grouped}){FINAL}"
-        total = int(gate().query(sql, parameters, purpose="session count")[0][0])
+        total = gate().count(sql, parameters, purpose="session count")
     return [Session(project_id, id, created, environment) for id, created, environment, _ in rows], total
 
 

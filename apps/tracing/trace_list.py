@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from apps.core.clock import now_micros
 from apps.core.filters import Conditions
 from apps.core.parameters import Page
-from apps.telemetry.gate import MAX_CLIENTS, gate
+from apps.telemetry.beside import beside
+from apps.telemetry.gate import gate
 from apps.tracing import tables
 from apps.tracing.columns import where_traces
 from apps.tracing.observation_columns import IS_ROOT
@@ -37,14 +37,13 @@ ORDERS: Mapping[str, str] = {
 ALONE = (
     f"{FINAL}, max_threads = 1"  # of a query with so little to do that sharing it costs more than it saves
 )
-_beside = ThreadPoolExecutor(MAX_CLIENTS, thread_name_prefix="trace-count")  # counts while the page is read
 NEAR = 2  # windows in which rows are read at once: dearer only where there are many to choose from
 MAX_HOURS = 2_000  # named one by one; more are given as a range
 # What answers say of a trace; with its content a little more.
 _PLAIN = (
     "project_id", "id", "timestamp", "name", "user_id", "session_id", "environment", "release", "version",
     "tags", "public", "observation_count", "total_cost", "start_time", "end_time", "received_at",
-    "first_hour", "last_hour", "records",
+    "v", "first_hour", "last_hour", "records",
 )  # fmt: skip
 _ROW = tables.select_used(tables.SUMMARY_ROW_COLUMNS, _PLAIN)
 ROW_WITH_CONTENT = tables.select_used(
@@ -83,7 +82,7 @@ def numbered(
     content."""
     columns = ROW_WITH_CONTENT if content else _ROW
     where, parameters = where_traces(project_id, conditions)
-    counted = _beside.submit(_count, where, parameters, conditions)
+    counted = beside(_count, where, parameters, conditions)
     found: list[SummaryRow] = []
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
@@ -103,12 +102,11 @@ def get(project_id: str, trace_id: str) -> SummaryRow | None:
     """One trace, or None: not there, or another project's."""
     rows = gate().query(
         f"SELECT {ROW_WITH_CONTENT} FROM traces"
-        " WHERE project_id = {project:String} AND id = {trace:String}"
-        " ORDER BY v DESC LIMIT 1",
+        " WHERE project_id = {project:String} AND id = {trace:String}",
         {"project": project_id, "trace": trace_id},
         purpose="trace",
     )
-    row = tables.summary_row(rows[0]) if rows else None
+    row = max(map(tables.summary_row, rows), key=lambda row: row.place.v, default=None)
     return row if row is not None and row.records else None
 
 
@@ -144,7 +142,7 @@ def _keys(
 
 def _count(where: str, parameters: dict[str, Any], conditions: Conditions) -> int:
     sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL if conditions else ALONE}"
-    return int(gate().query(sql, parameters, purpose="trace count")[0][0])
+    return gate().count(sql, parameters, purpose="trace count")
 
 
 def _rows(columns: str, project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:

@@ -31,6 +31,7 @@ class Line:
     below: int  # observations under it, at any depth
     lost: Lost  # why it hangs under the trace although it names a parent
     cost: Decimal | None  # of it and everything below; None: nothing known
+    is_estimated: bool  # some of that cost comes from estimated usage
     start: int
     end: int | None  # None: no end has come
     first: int | None  # first token, when it lies between start and end
@@ -133,6 +134,7 @@ def _lines(
 ) -> list[Line]:
     order = _order(children)
     costs, below = _sums(nodes, children, order)
+    estimated = _estimated(nodes, children, order)
     entries = _entries(nodes, parents, order)
     lines = []
     for at in order:
@@ -144,6 +146,7 @@ def _lines(
                 below=below[at],
                 lost=lost.get(at, ""),
                 cost=costs[at],
+                is_estimated=at in estimated,
                 start=row.start_time - start,
                 end=None if row.end_time is None else _end(row) - start,
                 first=first - start if first is not None and row.start_time < first <= _end(row) else None,
@@ -190,6 +193,16 @@ def _sums(
         costs[at] = sum(known, Decimal(0)) if known else None
         below[at] = sum(below[i] + 1 for i in inside)
     return costs, below
+
+
+def _estimated(nodes: list[ObservationRow], children: dict[int, list[int]], order: list[int]) -> set[int]:
+    """Nodes whose cost, or some of it below them, comes from estimated usage."""
+    found = set[int]()
+    for at in reversed(order):
+        own = nodes[at].is_estimated and nodes[at].total_cost is not None
+        if own or any(i in found for i in children.get(at, ())):
+            found.add(at)
+    return found
 
 
 def _critical_path(

@@ -102,7 +102,7 @@ class HourState(models.Model):
     clock = models.CharField(max_length=10, choices=Clock.choices)
     hour = models.DateTimeField()
     changed = models.PositiveBigIntegerField(default=1, help_text="Grows whenever the hour's facts changed.")
-    counted = models.PositiveBigIntegerField(default=0, help_text="The change that was counted last.")
+    counted = models.PositiveBigIntegerField(default=0, help_text="How often: tells double runs apart.")
     is_due = models.BooleanField(default=True, help_text="Some change is not counted yet.")
     due_at = models.DateTimeField(help_text="Not before: what takes long is not done all the time.")
     waiting_since = models.DateTimeField(help_text="Everything before this is counted.")

@@ -11,6 +11,7 @@ import pytest
 from apps.core.errors import ApiError, Unavailable
 from apps.telemetry import migrations
 from apps.telemetry.gate import Gate, QueryFailed, StoreInUse, gate
+from apps.telemetry.native import block
 
 ODD = [
     "it's",
@@ -35,6 +36,31 @@ def test_values_are_bound() -> None:
     sql = "SELECT arrayJoin({v:Array(Tuple(String, UInt64))}) AS t"
     rows = gate().query(sql, {"v": [(value, 2**63) for value in ODD]}, purpose="test")
     assert [row[0][0] for row in rows] == ODD
+
+
+def test_a_count_is_asked_again_after_every_change_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, asked = gate(), []
+    query = store.query
+
+    def count(least: int) -> int:
+        return store.count("SELECT count() FROM counted WHERE n >= {n:UInt64}", {"n": least}, purpose="test")
+
+    store.execute("CREATE TABLE counted (n UInt64) ENGINE = MergeTree ORDER BY n", purpose="test")
+    try:
+        monkeypatch.setattr(
+            store, "query", lambda *args, **kwargs: asked.append(args) or query(*args, **kwargs)
+        )
+        for number in range(1, 4):
+            store.insert("counted", block([("n", "UInt64", [number])], 1), purpose="test")
+            assert (count(0), count(0), count(2)) == (number, number, number - 1)
+        store.execute("DELETE FROM counted WHERE n = 2", purpose="test")
+        assert (count(0), count(2), count(2)) == (2, 1, 1)
+        with pytest.raises(Unavailable):
+            store.insert("missing", block([("n", "UInt64", [1])], 1), purpose="test")
+        assert count(0) == 2
+        assert len(asked) == 4 * 2 + 1
+    finally:
+        store.execute("DROP TABLE counted", purpose="test")
 
 
 def test_a_query_over_its_time_is_refused() -> None:

@@ -1,63 +1,29 @@
-"""A writer whose commits are counted as those of the server are, and a budget or two."""
+"""A writer and a scene on the store of the test process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from apps.audit.services import SYSTEM
-from apps.organizations.models import Organization, Project
-from apps.tracing.records import Observation, Score
-from apps.tracing.writer import CommitResult, Writer, forget
-from apps.usage import budgets, counters, quotas
-from apps.usage.budget_models import Budget
+from apps.tracing.writer import Writer, forget
 from tests import factories
+from tests.usage.budgeting import counter, home, store
+from tests.usage.scene import Scene
 
-Store = Callable[[Sequence[Observation | Score]], CommitResult]
-
-
-@pytest.fixture
-def home(db: None) -> Project:
-    """A project with an owner."""
-    return factories.project(owner=factories.user())
+__all__ = ["counter", "home", "scene", "store", "writer"]
 
 
 @pytest.fixture
-def counter(db: None) -> counters.Counter:
-    """A counter of this test alone."""
-    quotas.forget()
-    return counters.Counter()
-
-
-@pytest.fixture
-def store(counter: counters.Counter) -> Iterator[Store]:
-    """Stores records, and counts them before it returns."""
+def writer(db: None) -> Iterator[Writer]:
+    """A writer that remembers nothing yet."""
     forget()
-    writer = Writer()
-
-    def commit(records: Sequence[Observation | Score]) -> CommitResult:
-        result = writer.commit(records)
-        counter.forget()  # the transaction of a test is never committed, so that nobody says so
-        counter._count(records, result)
-        counter.settle()
-        return result
-
-    yield commit
-    writer.close()
+    made = Writer()
+    yield made
+    made.close()
 
 
-def budget(organization: Organization, **fields: Any) -> Budget:
-    """A budget of ten dollars in a calendar month, unless told otherwise."""
-    values: dict[str, Any] = {
-        "name": "Ten dollars",
-        "scope": "organization",
-        "measure": "usd",
-        "amount": Decimal(10),
-        "window": "month",
-    }
-    return budgets.create(
-        actor=SYSTEM, organization=organization, wanted=budgets.Wanted(**{**values, **fields})
-    )
+@pytest.fixture
+def scene(writer: Writer) -> Scene:
+    """A project of this test alone."""
+    return Scene(factories.project(), writer)

@@ -18,7 +18,7 @@ from apps.usage import budgets, counters, rules
 from apps.usage.budget_models import BudgetCount, Crossing, Measure, Scope, UnitCount, Window
 from tests import factories
 from tests.tracing.spans import SECOND, root, span
-from tests.usage.conftest import Store, budget
+from tests.usage.budgeting import Store, budget
 
 USERS = ["ann", "bob", ""]
 

@@ -18,7 +18,7 @@ from apps.usage import plans, quotas
 from apps.usage.budget_models import Budget, BudgetCount, UsageSettings
 from apps.usage.models import CostDay, MeterEntry
 from tests import factories
-from tests.usage.conftest import budget
+from tests.usage.budgeting import budget
 
 FORM = {
     "name": "Each user, a day", "scope": "user", "measure": "usd", "amount": "5", "window": "day",

@@ -1,4 +1,5 @@
 // The panel beside the tree: an observation, or the trace itself, as the server writes it.
+import htmx from "htmx.org";
 import { toast } from "./ui.js";
 
 /** Text of an answer; a session that ended sends the page to sign in. A 503 has words of its own. */
@@ -38,6 +39,7 @@ export class Panel {
       const top = this.box.scrollTop;
       const open = [...this.box.querySelectorAll("details")].map((node) => node.open);
       this.box.innerHTML = html;
+      htmx.process(this.box);
       if (keep) [...this.box.querySelectorAll("details")].forEach((node, at) => (node.open = open[at] ?? node.open));
       this.box.scrollTop = keep ? top : 0;
     } catch (error) {

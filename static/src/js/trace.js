@@ -1,5 +1,6 @@
 // The page of one trace: what the address says is open, keys, and what arrives while it is open. The rows are
 // drawn by tree-view.js, what stands around them by trace-frame.js, the panel by trace-panel.js.
+import htmx from "htmx.org";
 import { Frame } from "./trace-frame.js";
 import { Panel } from "./trace-panel.js";
 import { TreeView } from "./tree-view.js";
@@ -258,7 +259,11 @@ class Arrivals {
     const before = shown();
     const holder = document.createElement("template");
     holder.innerHTML = fresh.head;
-    root.querySelector("[data-head]").replaceWith(holder.content);
+    const head = root.querySelector("[data-head]");
+    if (!head.querySelector("details[open]")) {
+      head.replaceWith(holder.content); // else somebody reads what opened from it
+      htmx.process(root.querySelector("[data-head]"));
+    }
     tree.replace(fresh.tree);
     frame.draw();
     const judged = root.dataset.scored !== fresh.scored;

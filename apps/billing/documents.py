@@ -1,0 +1,163 @@
+"""Invoices as files: PDF to keep, CSV to reckon with."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from functools import cache
+from itertools import groupby
+from typing import Any
+from xml.sax.saxutils import escape
+
+from django.utils import formats
+from django.utils.translation import gettext as _
+from reportlab.lib import colors
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from apps.billing import money, words
+from apps.billing.models import Invoice
+from apps.core.spreadsheets import Number, to_csv
+
+_CHINESE = "STSong-Light"  # every PDF reader brings it; nothing is embedded
+_INK, _PALE, _LINE = colors.HexColor("#12181b"), colors.HexColor("#606c72"), colors.HexColor("#e2e5e7")
+_BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.5, leading=14, textColor=_INK)
+_SMALL = ParagraphStyle("small", _BODY, fontSize=8.5, leading=12, textColor=_PALE)
+_TITLE = ParagraphStyle("title", _BODY, fontName="Helvetica-Bold", fontSize=18, leading=24)
+_RIGHT = ParagraphStyle("right", _BODY, alignment=TA_RIGHT)
+_HEAD_RIGHT = ParagraphStyle("head", _SMALL, alignment=TA_RIGHT)
+_TOTAL = ParagraphStyle("total", _RIGHT, fontName="Helvetica-Bold", fontSize=11)
+
+
+def pdf(invoice: Invoice) -> bytes:
+    """One page of A4, or more, in the reader's language."""
+    _register_chinese()
+    out = io.BytesIO()
+    document = SimpleDocTemplate(
+        out, pagesize=A4, title=invoice.name, author=invoice.seller.split("\n")[0], invariant=1,
+        leftMargin=22 * mm, rightMargin=22 * mm, topMargin=22 * mm, bottomMargin=18 * mm,
+    )  # fmt: skip
+    document.build(
+        [
+            _p(_("Invoice %(name)s") % {"name": invoice.name}, _TITLE),
+            _p(invoice.get_state_display() + (f": {invoice.note}" if invoice.note else ""), _SMALL),
+            Spacer(0, 8 * mm),
+            _heads(invoice),
+            Spacer(0, 8 * mm),
+            _lines(invoice),
+        ]
+    )
+    return out.getvalue()
+
+
+def csv_of(invoice: Invoice) -> bytes:
+    """One row a line."""
+    head = ["invoice", "kind", "description", "from", "until", "units", "included", "amount", "currency"]
+    rows: list[list[str | int]] = [
+        [
+            invoice.name,
+            line.kind,
+            words.title(line),
+            line.start,
+            line.end,
+            line.quantity if line.kind == "usage" else "",
+            line.included if line.kind == "usage" else "",
+            Number(money.plain(line.amount, invoice.currency)),
+            invoice.currency,
+        ]
+        for line in invoice.bill().lines
+    ]
+    total = Number(money.plain(invoice.total, invoice.currency))
+    return to_csv([head, *rows, [invoice.name, "total", "", "", "", "", "", total, invoice.currency]])
+
+
+def csv_of_all(invoices: Iterable[Invoice]) -> bytes:
+    """One row an invoice."""
+    head = [
+        "invoice", "state", "from", "until", "issued", "due", "base", "usage", "discount", "tax", "total",
+        "currency", "billed to", "note",
+    ]  # fmt: skip
+    rows: list[list[str | int]] = []
+    for invoice in invoices:
+        bill = invoice.bill()
+        sums = [bill.sum_of("base"), bill.sum_of("usage"), bill.sum_of("discount"), bill.sum_of("tax")]
+        rows.append(
+            [
+                invoice.name,
+                invoice.state,
+                invoice.period_start.isoformat(),
+                invoice.period_end.isoformat(),
+                invoice.issued_at.date().isoformat(),
+                invoice.due_on.isoformat(),
+                *(Number(money.plain(amount, invoice.currency)) for amount in [*sums, invoice.total]),
+                invoice.currency,
+                invoice.bill_to["company"],
+                invoice.note,
+            ]
+        )
+    return to_csv([head, *rows])
+
+
+def _heads(invoice: Invoice) -> Table:
+    """Who bills whom, for which days."""
+    to = invoice.bill_to
+    whom = [to["company"], *to["address"].split("\n"), to["country"], to["taxId"]]
+    facts = [
+        (_("Issued"), _day(invoice.issued_at.date())),
+        (_("Due"), _day(invoice.due_on)),
+        (_("Period"), f"{_day(invoice.period_start)} – {_day(invoice.last_day)}"),
+    ]
+    columns = [
+        [_p(_("From"), _SMALL), *(_p(line) for line in invoice.seller.split("\n"))],
+        [_p(_("Billed to"), _SMALL), *(_p(line) for line in whom if line.strip())],
+        [part for name, value in facts for part in (_p(name, _SMALL), _p(value))],
+    ]
+    return Table(
+        [columns], colWidths=[52 * mm, 60 * mm, 54 * mm], style=[("VALIGN", (0, 0), (-1, -1), "TOP")]
+    )
+
+
+def _lines(invoice: Invoice) -> Table:
+    rows: list[list[Any]] = [[_p(_("Description"), _SMALL), "", _p(_("Amount"), _HEAD_RIGHT)]]
+    rows += [
+        [_p(title), _p(detail, _SMALL), _p(amount, _RIGHT)]
+        for title, detail, amount in words.rows(invoice.bill())
+    ]
+    rows.append([_p(_("Total")), "", _p(money.written(invoice.total, invoice.currency), _TOTAL)])
+    style = TableStyle(
+        [
+            ("LINEBELOW", (0, 0), (-1, -2), 0.5, _LINE),
+            ("LINEABOVE", (0, -1), (-1, -1), 1, _INK),
+            ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
+            ("LEFTPADDING", (0, 0), (0, -1), 0),
+            ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+        ]
+    )
+    return Table(rows, colWidths=[62 * mm, 70 * mm, 34 * mm], style=style, repeatRows=1)
+
+
+def _p(text: str, style: ParagraphStyle = _BODY) -> Paragraph:
+    """A paragraph of plain text; what Helvetica has no signs for is set in the Chinese font."""
+    parts = (
+        f'<font name="{_CHINESE}">{escape("".join(run))}</font>' if wide else escape("".join(run))
+        for wide, run in groupby(text, key=_is_wide)
+    )
+    return Paragraph("".join(parts), style)
+
+
+def _is_wide(letter: str) -> bool:
+    return not letter.encode("cp1252", "ignore")
+
+
+def _day(day: Any) -> str:
+    return formats.date_format(day, "DATE_FORMAT")
+
+
+@cache
+def _register_chinese() -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont(_CHINESE))

@@ -1,0 +1,216 @@
+"""What is about to be deleted is counted first, and the counts stay: neither the meter nor the cost of an
+hour goes down because something was deleted.
+
+Counts are rows of the relational store (`Settled`), written in one transaction with the note that they were,
+and whoever counts (room `usage`) adds them to what is still there. A deletion that was cut off says until its
+end what the counts already hold (`Uncounted`): that is left out of what is still there. So between any two
+steps each unit counts once.
+
+A unit is an observation as it arrived first: its id and its `received_at`. One that arrives anew after a
+deletion is another unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from apps.core.clock import to_datetime
+from apps.telemetry.gate import Gate
+from apps.tracing.deletions import Settled, TraceDeletion
+from apps.tracing.stored import COST_SCALE, MICROS_PER_HOUR
+
+MAX_TOKENS = 10**15  # of one row of counts: sums of many still fit
+_PICOS = 10**COST_SCALE
+
+# What is counted of observations, in this order; costs in whole units of 10^-12 dollars.
+UNITS = (
+    "countIf(NOT is_infrastructure)",
+    "countIf(is_root AND NOT is_infrastructure)",
+    "countIf(is_infrastructure)",
+)
+USED = (
+    "count()",
+    "sum(toInt128(input_tokens))",
+    "sum(toInt128(output_tokens))",
+    "sum(toInt128(total_tokens))",
+    f"sum(toInt128(ifNull(total_cost, 0) * toDecimal128({_PICOS}, 0)))",
+)
+RECEIVED = f"intDiv(toUnixTimestamp64Micro(received_at), {MICROS_PER_HOUR})"
+CREATED = f"intDiv(toUnixTimestamp64Micro(created_at), {MICROS_PER_HOUR})"
+
+_OBSERVATIONS = f"""
+SELECT {RECEIVED} AS received, hour, api_key_id, environment, model,
+    transform(trace_id, {{named:Array(String)}}, {{users:Array(String)}}, user_id) AS user, source,
+    {", ".join((*UNITS, *USED))}
+FROM (
+    SELECT * FROM observations
+    WHERE project_id = {{project:String}} AND trace_id IN {{traces:Array(String)}}
+        AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''
+    ORDER BY event_ts DESC LIMIT 1 BY trace_id, id, received_at
+)
+WHERE event_ts <= {{until:UInt64}}
+GROUP BY received, hour, api_key_id, environment, model, user, source
+"""
+_NEWEST_SCORES = f"""
+SELECT id, {CREATED}, api_key_id, environment, source FROM (
+    SELECT * FROM scores WHERE project_id = {{project:String}} AND id IN ({{which}})
+    ORDER BY v DESC LIMIT 1 BY id
+) WHERE {{condition}}
+"""
+_SCORES_OF_TRACES = _NEWEST_SCORES.replace(
+    "{which}",
+    "SELECT id FROM scores WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}",
+).replace("{condition}", "trace_id IN {traces:Array(String)} AND v <= {until:UInt64}")
+# Arrived again in the midst of a deletion, and merged with what was to go.
+_SURVIVORS = _NEWEST_SCORES.replace("{which}", "SELECT arrayJoin({ids:Array(String)})").replace(
+    "{condition}",
+    "v > {until:UInt64} AND created_at <= fromUnixTimestamp64Micro({moment:Int64}, 'UTC')",
+)
+_SCORE = _NEWEST_SCORES.replace("{which}", "{id:String}").replace("{condition}", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """What the counts of deletions that are not done yet hold already, though it may still be there."""
+
+    traces: tuple[tuple[tuple[str, ...], int], ...] = ()  # traces, newest version that goes
+    scores: frozenset[str] = frozenset()
+
+
+def uncounted(project_id: str) -> Uncounted:
+    """To be read after the counts (`Settled`) and before the facts: a deletion in between makes their sum too
+    small for a moment, and never too large."""
+    traces: list[tuple[tuple[str, ...], int]] = []
+    scores = set(
+        Settled.objects.filter(project_id=project_id).exclude(score_id="").values_list("score_id", flat=True)
+    )
+    for deletion in TraceDeletion.objects.filter(project_id=project_id, settled=True):
+        traces.append((tuple(deletion.trace_ids), deletion.until))
+        scores.update(deletion.score_ids)
+    return Uncounted(tuple(traces), frozenset(scores))
+
+
+def settle(opened: Gate, deletion: TraceDeletion) -> None:
+    """Count what this deletion is about to delete, once. The caller keeps commits away from its traces, and
+    has deleted their summaries: nothing merges with these rows any more."""
+    if deletion.settled:
+        return
+    found = _settled_observations(opened, deletion)
+    scores = _scores(opened, _SCORES_OF_TRACES, deletion.project_id, deletion, traces=deletion.trace_ids)
+    found += [_of_score(deletion.project_id, row) for row in scores]
+    with transaction.atomic():
+        Settled.objects.bulk_create(found, batch_size=200)
+        deletion.score_ids = [row[0] for row in scores if "\0" not in row[0]]
+        deletion.settled = True
+        deletion.save(update_fields=["score_ids", "settled"])
+
+
+def cross_out(opened: Gate, deletion: TraceDeletion) -> None:
+    """Forget a deletion that is done. Scores that arrived again in its midst are still there: they go from
+    the counts."""
+    survivors = (
+        _scores(opened, _SURVIVORS, deletion.project_id, deletion, ids=deletion.score_ids)
+        if deletion.score_ids
+        else []
+    )
+    with transaction.atomic():
+        Settled.objects.bulk_create([_of_score(deletion.project_id, row, -1) for row in survivors])
+        deletion.delete()
+
+
+def settle_score(opened: Gate, project_id: str, score_id: str) -> None:
+    """Count a score that is about to be deleted, once; `forget_score` when it is gone."""
+    if Settled.objects.filter(project_id=project_id, score_id=score_id).exists():
+        return
+    for row in opened.query(_SCORE, {"project": project_id, "id": score_id}, purpose="settlement"):
+        settled = _of_score(project_id, row)
+        settled.score_id = score_id
+        settled.save()
+
+
+def forget_score(project_id: str, score_id: str) -> None:
+    """The score is gone: one of the same id that comes later is another."""
+    Settled.objects.filter(project_id=project_id, score_id=score_id).update(score_id="")
+
+
+def as_text(value: str) -> str:
+    """Text of the telemetry store as every relational store can hold it."""
+    return value.replace("\0", "�")
+
+
+def used(numbers: Sequence[int]) -> dict[str, int]:
+    """Columns of what `USED` found."""
+    observations, given, made, total, cost = (int(number) for number in numbers)
+    dollars, picos = divmod(cost, _PICOS)
+    return {
+        "observations": observations,
+        "input_tokens": min(given, MAX_TOKENS),
+        "output_tokens": min(made, MAX_TOKENS),
+        "total_tokens": min(total, MAX_TOKENS),
+        "dollars": dollars,
+        "picos": picos,
+    }
+
+
+def _settled_observations(opened: Gate, deletion: TraceDeletion) -> list[Settled]:
+    if deletion.first_hour > deletion.last_hour:  # none of them is there
+        return []
+    users: Mapping[str, str] = deletion.users
+    parameters: dict[str, Any] = {
+        "project": deletion.project_id,
+        "traces": deletion.trace_ids,
+        "named": list(users) or [""],
+        "users": list(users.values()) or [""],
+        "first": deletion.first_hour,
+        "last": deletion.last_hour,
+        "until": deletion.until,
+    }
+    rows = opened.query(_OBSERVATIONS, parameters, purpose="settlement", seconds=120)
+    return [_of_observations(deletion.project_id, row) for row in rows]
+
+
+def _of_observations(project_id: str, row: Sequence[Any]) -> Settled:
+    received, hour, key, environment, model, user, source, spans, roots, infrastructure, *rest = row
+    return Settled(
+        project_id=project_id,
+        received_hour=hour_start(received),
+        start_hour=hour_start(hour),
+        api_key_id=as_text(key),
+        environment=as_text(environment),
+        model=as_text(model),
+        user_id=as_text(user),
+        source=as_text(source),
+        spans=spans,
+        roots=roots,
+        infrastructure=infrastructure,
+        **used(rest),
+    )
+
+
+def _scores(
+    opened: Gate, sql: str, project_id: str, deletion: TraceDeletion, **named: Collection[str]
+) -> Sequence[Sequence[Any]]:
+    parameters = {"project": project_id, "until": deletion.until, "moment": deletion.until, **named}
+    return opened.query(sql, parameters, purpose="settlement", seconds=60)
+
+
+def _of_score(project_id: str, row: Sequence[Any], count: int = 1) -> Settled:
+    _, created, key, environment, source = row
+    return Settled(
+        project_id=project_id,
+        received_hour=hour_start(created),
+        api_key_id=as_text(key),
+        environment=as_text(environment),
+        source=as_text(source),
+        scores=count,
+    )
+
+
+def hour_start(hour: int) -> datetime:
+    """The moment (UTC) at which an hour, counted since the epoch, begins."""
+    return to_datetime(hour * MICROS_PER_HOUR)

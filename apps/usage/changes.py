@@ -1,0 +1,183 @@
+"""Which hours must be counted again: what the telemetry store was told since the last look.
+
+Every row carries the time of the commit that wrote it, be it new, late, merged or priced anew. So each look
+asks for rows written since the one before, with an overlap (a commit takes a moment to be seen), and notes
+their hours (`HourState`). Counting takes them from there: a crash between the two loses nothing, and a long
+absence is nothing special.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from apps.core.clock import from_datetime
+from apps.organizations.models import Project
+from apps.telemetry.gate import gate
+from apps.tracing.deletions import Settled
+from apps.tracing.settlement import hour_start
+from apps.tracing.stored import MICROS_PER_HOUR
+from apps.usage import facts
+from apps.usage.meter_models import Clock, ClosedProject, HourState, Progress
+
+OVERLAP = timedelta(minutes=15)  # the longest that a commit, or a repair after a crash, may lag behind
+LONGEST = 31 * 24  # hours of a trace that can be true
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AT_ONCE = 500
+
+Hour = tuple[str, Clock, datetime]  # project, clock, start of the hour
+
+
+def look(now: datetime) -> None:
+    """Note every hour whose facts changed since the last look. Safe to repeat and to run twice at once."""
+    before = Progress.objects.values_list("looked_until", flat=True).first()
+    since = EPOCH if before is None else before - OVERLAP
+    found = _touched(since)
+    with transaction.atomic():
+        mark(found, waiting_since=before or EPOCH, now=now)
+        Progress.objects.update_or_create(id=1, defaults={"looked_until": now})
+
+
+def mark(hours: Collection[Hour], *, waiting_since: datetime, now: datetime) -> None:
+    """Note that these hours must be counted again. Those of projects that are gone or closed are left out."""
+    owners = _owners({project_id for project_id, _, _ in hours})
+    grouped: dict[tuple[str, Clock], list[datetime]] = defaultdict(list)
+    for project_id, clock, hour in hours:
+        if project_id in owners:
+            grouped[project_id, clock].append(hour)
+    for (project_id, clock), found in grouped.items():
+        for start in range(0, len(found), _AT_ONCE):
+            some = found[start : start + _AT_ONCE]
+            states = HourState.objects.filter(project_id=project_id, clock=clock, hour__in=some)
+            states.filter(is_due=False).update(is_due=True, waiting_since=waiting_since)
+            states.update(changed=F("changed") + 1)
+            new = [
+                HourState(
+                    organization_id=owners[project_id],
+                    project_id=project_id,
+                    clock=clock,
+                    hour=hour,
+                    due_at=now,
+                    waiting_since=waiting_since,
+                )
+                for hour in some
+            ]
+            HourState.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _owners(project_ids: Collection[str]) -> dict[str, str]:
+    """Organization of each project that is there and not closed."""
+    found: dict[str, str] = {}
+    wanted = list(project_ids)
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        found.update(Project.everything.filter(id__in=some).values_list("id", "organization_id"))
+        for closed in ClosedProject.objects.filter(project_id__in=some):
+            found.pop(closed.project_id, None)
+    return found
+
+
+def _touched(since: datetime) -> set[Hour]:
+    opened, moment = gate(), max(from_datetime(since), 0)
+    found: set[Hour] = set()
+    for row in facts.touched(opened, moment):
+        found.add((row.project_id, Clock.RECEIVED, hour_start(row.received)))
+        if row.hour >= 0:
+            found.add((row.project_id, Clock.START, hour_start(row.hour)))
+    found |= _moved(facts.lived(opened, moment))
+    for settled in Settled.objects.filter(created_at__gte=since):
+        found.add((settled.project_id, Clock.RECEIVED, settled.received_hour))
+        if settled.start_hour is not None:
+            found.add((settled.project_id, Clock.START, settled.start_hour))
+    return found
+
+
+def _moved(traces: Iterable[facts.Lived]) -> set[Hour]:
+    """Hours counted before, in which a row of one of these traces may have stood."""
+    ranges: dict[str, set[tuple[int, int]]] = defaultdict(set)
+    for trace in traces:
+        first, last = trace.first_hour, trace.last_hour
+        if last - first <= LONGEST:
+            ranges[trace.project_id].add((first, last))
+        else:  # a clock was wrong: what moved stood at one of the ends
+            ranges[trace.project_id] |= {(first, first), (last, last)}
+    found: set[Hour] = set()
+    for project_id, some in ranges.items():
+        for first, last in _joined(some):
+            counted = HourState.objects.filter(
+                project_id=project_id, clock=Clock.START, hour__range=(hour_start(first), hour_start(last))
+            )
+            found |= {(project_id, Clock.START, hour) for hour in counted.values_list("hour", flat=True)}
+    return found
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same hours in ranges that do not meet."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = joined[-1][0], max(joined[-1][1], last)
+        else:
+            joined.append((first, last))
+    return joined
+
+
+# --- counting what is due ----------------------------------------------------------------------------------
+
+PAUSE = timedelta(minutes=1)  # between two counts of an hour
+PAUSE_LATER = timedelta(minutes=5)  # of one that has long been over
+SHARE = 10  # an hour that took a second is left alone for ten
+
+
+def due(clock: Clock, now: datetime, *, project_id: str = "") -> list[HourState]:
+    """Hours that are to be counted now, the latest of each clock first."""
+    states = HourState.objects.filter(is_due=True, clock=clock)
+    states = states.filter(project_id=project_id) if project_id else states.filter(due_at__lte=now)
+    return list(states.order_by("-hour", "project_id"))
+
+
+def store(
+    state: HourState, now: datetime, took: timedelta, write: Callable[[], None], *, again: bool = False
+) -> bool:
+    """Write what an hour came to, in one transaction; False: somebody else counted it meanwhile, and nothing
+    is written. `state` as it was before the facts were read. `again`: it is not over yet."""
+    recent = now - state.hour < timedelta(hours=3)
+    pause = max(PAUSE if recent else PAUSE_LATER, took * SHARE)
+    with transaction.atomic():
+        # Hours of one day take turns: each of them makes the day anew.
+        list(_of_day(state).select_for_update().order_by("pk").values_list("pk"))
+        mine = HourState.objects.filter(pk=state.pk, counted=state.counted)
+        if not mine.update(counted=F("counted") + 1, due_at=now + pause):
+            return False
+        write()
+        if again:
+            HourState.objects.filter(pk=state.pk, changed=state.changed).update(waiting_since=now)
+        else:
+            HourState.objects.filter(pk=state.pk, changed=state.changed).update(is_due=False)
+    return True
+
+
+def postpone(state: HourState, now: datetime) -> None:
+    """Leave an hour that could not be counted alone for a while: others must not wait for it."""
+    HourState.objects.filter(pk=state.pk).update(due_at=now + PAUSE_LATER)
+
+
+def _of_day(state: HourState) -> QuerySet[HourState]:
+    day = day_of(state.hour)
+    return HourState.objects.filter(
+        project_id=state.project_id, clock=state.clock, hour__gte=day, hour__lt=day + timedelta(days=1)
+    )
+
+
+def day_of(moment: datetime) -> datetime:
+    """The start of a moment's day (UTC)."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def hour_number(moment: datetime) -> int:
+    """The hour of a moment, counted since the epoch."""
+    return from_datetime(moment) // MICROS_PER_HOUR

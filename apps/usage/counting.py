@@ -1,0 +1,101 @@
+"""Counting: look for what changed, bring meter and rollups up to date, and tell the pages that show them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import DatabaseError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from apps.core.errors import ApiError, Unavailable
+from apps.core.lifecycle import is_stopping
+from apps.live.publish import publish_from_thread
+from apps.organizations.models import Project
+from apps.telemetry.gate import QueryFailed
+from apps.usage import changes, meter, rollups
+from apps.usage.meter_models import Clock, ClosedProject, HourState
+
+logger = logging.getLogger(__name__)
+
+TOPIC = "usage"  # of the pages that are told
+SECONDS = 50.0  # of one run; what is left waits for the next
+_TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError)
+_Step = tuple[Sequence[HourState], Callable[[], object]]
+
+_turn = threading.Lock()
+
+
+def count(*, seconds: float = SECONDS) -> int:
+    """Count what changed, for some time; how many hours were counted. Safe to repeat; while another run of
+    this process goes on, it does nothing."""
+    if not _turn.acquire(blocking=False):
+        return 0
+    try:
+        now = timezone.now()
+        changes.look(now)
+        return _work(_due(), monotonic() + seconds)
+    finally:
+        _turn.release()
+
+
+def count_now(project_id: str, now: datetime | None = None) -> None:
+    """Count all that changed of one project, however lately it was counted. Raises what the store raises."""
+    changes.look(timezone.now())
+    moment = now or timezone.now()
+    for states in meter.together(changes.due(Clock.RECEIVED, moment, project_id=project_id)):
+        meter.meter(states, moment)
+    for state in changes.due(Clock.START, moment, project_id=project_id):
+        rollups.roll_up(state, moment)
+
+
+def close(project_id: str) -> None:
+    """Count a deleted project for the last time, before what it holds is erased. Safe to repeat; raises
+    Unavailable when the store does not answer, or while somebody else counts."""
+    project = Project.everything.get(id=project_id)
+    if ClosedProject.objects.filter(project_id=project_id).exists():
+        return
+    # Nothing comes any more, so that no hour is open.
+    count_now(project_id, timezone.now() + timedelta(hours=1) + meter.LAG)
+    with transaction.atomic():
+        hours = HourState.objects.filter(project_id=project_id)
+        if hours.select_for_update().filter(is_due=True).exists():
+            raise Unavailable("The project is being counted. Try again in a minute.", retry_after=60)
+        ClosedProject.objects.create(project_id=project_id, organization_id=project.organization_id)
+        hours.update(counted=F("counted") + 1)  # who counts just now, from facts that go, gives up
+
+
+def _due() -> Iterator[_Step]:
+    now = timezone.now()
+    for states in meter.together(changes.due(Clock.RECEIVED, now)):
+        yield states, lambda states=states: meter.meter(states, timezone.now())  # type: ignore[misc]
+    for state in changes.due(Clock.START, now):
+        yield [state], lambda state=state: rollups.roll_up(state, timezone.now())  # type: ignore[misc]
+
+
+def _work(steps: Iterator[_Step], until: float) -> int:
+    done = 0
+    told: set[str] = set()
+    for states, step in steps:
+        if monotonic() > until or is_stopping():
+            break
+        try:
+            if step():
+                done += len(states)
+                told.add(states[0].project_id)
+        except _TROUBLE as error:
+            logger.warning(
+                "hour %s of project %s is not counted yet, it will be tried again: %s",
+                states[0].hour.isoformat(),
+                states[0].project_id,
+                error,
+            )
+            for state in states:
+                changes.postpone(state, timezone.now())
+    for project_id in told:
+        publish_from_thread(project_id, [{"id": "counted"}], topic=TOPIC)
+    return done

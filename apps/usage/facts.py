@@ -1,0 +1,277 @@
+"""What the meter and the rollups ask of the telemetry store: bounded in time and memory, page by page.
+
+Of two versions of a row the newer counts; records of traces (an empty id) count nowhere. What the counts of a
+deletion hold already (`Uncounted`) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.telemetry.gate import Gate
+from apps.tracing.settlement import CREATED, RECEIVED, UNITS, USED, Uncounted
+from apps.tracing.stored import MICROS_PER_HOUR
+
+PAGE = 2_000_000  # rows of one query, and so its memory
+SECONDS = 60.0
+MAX_GROUPS = 20_000  # of one page, before users and models beyond a cap are made one
+AHEAD = 1  # hours by which a clock elsewhere may be ahead of the one that dates commits
+BEFORE, AFTER = 24, 1  # hours around that of a span in which the summary of its trace is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Hours (since the epoch) of a project whose facts may have changed."""
+
+    project_id: str
+    hour: int  # of the start; -1 for a score
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """A trace changed whose rows stood in several hours: one of them may have moved, or got its user."""
+
+    project_id: str
+    first_hour: int
+    last_hour: int
+
+
+_TOUCHED = f"""
+SELECT project_id, hour, {RECEIVED} AS received FROM observations
+WHERE event_ts >= {{since:UInt64}} AND id != '' GROUP BY project_id, hour, received
+"""
+_SCORED = f"""
+SELECT project_id, -1, {CREATED} AS received FROM scores
+WHERE v >= {{since:UInt64}} GROUP BY project_id, received
+"""
+_LIVED = """
+SELECT DISTINCT project_id, first_hour, last_hour FROM traces
+WHERE v >= {since:UInt64} AND first_hour < last_hour
+"""
+
+
+def touched(opened: Gate, since: int) -> Iterator[Touched]:
+    """Hours of rows that were written from `since` (microseconds) on."""
+    for sql in (_TOUCHED, _SCORED):
+        for row in opened.query(sql, {"since": since}, purpose="usage: changes", seconds=SECONDS):
+            yield Touched(*row)
+
+
+def lived(opened: Gate, since: int) -> list[Lived]:
+    """Traces of several hours that were written from `since` (microseconds) on."""
+    rows = opened.query(_LIVED, {"since": since}, purpose="usage: changes", seconds=SECONDS)
+    return [Lived(*row) for row in rows]
+
+
+def hours(opened: Gate, first: int, last: int, project_id: str = "") -> list[tuple[str, int]]:
+    """Projects (or one) and hours, `first` to `last` with both, in which observations started."""
+    rows = opened.query(
+        "SELECT DISTINCT project_id, hour FROM observations"
+        " WHERE hour BETWEEN {first:UInt32} AND {last:UInt32}"
+        " AND ({project:String} = '' OR project_id = {project:String}) AND id != ''",
+        {"first": first, "last": last, "project": project_id},
+        purpose="usage: rebuild",
+        seconds=SECONDS,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+# --- units, by hour received ------------------------------------------------------------------------------
+
+_ARRIVED = f"""
+FROM observations WHERE project_id = {{project:String}} AND id != ''
+    AND event_ts >= {{since:UInt64}} AND {RECEIVED} IN {{hours:Array(Int64)}}
+    AND received_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
+"""
+_UNITS = f"""
+SELECT {RECEIVED} AS received, api_key_id, environment, source, {", ".join(UNITS)}
+FROM (
+    SELECT received_at, api_key_id, environment, source, is_root, is_infrastructure, trace_id, id
+    {_ARRIVED} AND cityHash64(trace_id) % {{slices:UInt32}} = {{slice:UInt32}} {{but}}
+    ORDER BY event_ts DESC LIMIT 1 BY trace_id, id
+) GROUP BY received, api_key_id, environment, source
+"""
+_SCORES = f"""
+SELECT {CREATED} AS received, api_key_id, environment, source, count() FROM (
+    SELECT created_at, api_key_id, environment, source, id FROM scores
+    WHERE project_id = {{project:String}} AND v >= {{since:UInt64}}
+        AND {CREATED} IN {{hours:Array(Int64)}} AND id NOT IN {{scores:Array(String)}}
+        AND created_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
+    ORDER BY v DESC LIMIT 1 BY id
+) GROUP BY received, api_key_id, environment, source
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units of one hour received, key, environment and source."""
+
+    received: int
+    api_key_id: str
+    environment: str
+    source: str
+    spans: int = 0
+    roots: int = 0
+    infrastructure: int = 0
+    scores: int = 0
+
+
+def units(
+    opened: Gate, project_id: str, hours: Collection[int], until: int, but: Uncounted
+) -> Iterator[Units]:
+    """What is stored of what a project received in these hours, and before `until` (microseconds)."""
+    parameters: dict[str, Any] = {
+        "project": project_id,
+        "hours": sorted(hours),
+        "until": until,
+        # A row is never written before it is received: parts that are older need not be read.
+        "since": max(min(hours) - AHEAD, 0) * MICROS_PER_HOUR,
+    }
+    left_out, named = _but(but)
+    rows = opened.query(f"SELECT count() {_ARRIVED}", parameters, purpose="usage: meter", seconds=SECONDS)
+    slices = 1 + rows[0][0] // PAGE
+    for slice in range(slices):
+        for row in opened.query(
+            _UNITS.replace("{but}", left_out),
+            {**parameters, **named, "slices": slices, "slice": slice},
+            purpose="usage: meter",
+            seconds=SECONDS,
+        ):
+            yield Units(*row)
+    parameters["scores"] = sorted(but.scores)
+    for row in opened.query(_SCORES, parameters, purpose="usage: meter", seconds=SECONDS):
+        received, key, environment, source, scores = row
+        yield Units(received, key, environment, source, scores=scores)
+
+
+def _but(but: Uncounted) -> tuple[str, dict[str, Any]]:
+    """A condition for rows that the counts of a deletion do not hold, and its parameters."""
+    conditions: list[str] = []
+    named: dict[str, Any] = {}
+    for place, (traces, until) in enumerate(but.traces):
+        conditions.append(
+            f"AND NOT (trace_id IN {{but{place}:Array(String)}} AND event_ts <= {{until{place}:UInt64}})"
+        )
+        named |= {f"but{place}": list(traces), f"until{place}": until}
+    return " ".join(conditions), named
+
+
+# --- use and cost, by hour of the start --------------------------------------------------------------------
+
+_OF_HOUR = "project_id = {project:String} AND hour = {hour:UInt32}"
+_PAGE = (
+    f"{_OF_HOUR} AND trace_id > {{after:String}} AND ({{last:String}} = '' OR trace_id <= {{last:String}})"
+)
+_NEXT = f"""
+SELECT trace_id FROM observations WHERE {_OF_HOUR} AND trace_id > {{after:String}}
+ORDER BY trace_id LIMIT 1 OFFSET {{rows:UInt32}}
+"""
+# The user is that of the trace, as everywhere; where its summary is not near, what the span itself says.
+_FACTS = f"""
+SELECT o.api_key_id AS api_key_id, o.environment AS environment, o.model AS model, o.source AS source,
+    o.input_tokens AS input_tokens, o.output_tokens AS output_tokens, o.total_tokens AS total_tokens,
+    o.total_cost AS total_cost, if(t.user_id != '', t.user_id, o.user_id) AS user
+FROM (
+    SELECT trace_id, api_key_id, environment, model, source, user_id, input_tokens, output_tokens,
+        total_tokens, total_cost
+    FROM observations WHERE {_PAGE} AND id != '' {{but}}
+    ORDER BY trace_id, id, event_ts DESC LIMIT 1 BY trace_id, id
+) AS o LEFT JOIN (
+    SELECT id, user_id FROM traces
+    WHERE project_id = {{project:String}} AND hour BETWEEN {{near:UInt32}} AND {{far:UInt32}}
+        AND id IN (SELECT trace_id FROM observations WHERE {_PAGE})
+    ORDER BY v DESC LIMIT 1 BY id
+) AS t ON t.id = o.trace_id
+"""
+_GROUPED = f"""
+SELECT api_key_id, environment, {{model}}, {{user}}, {{other}}, source, {", ".join(USED)}
+FROM ({_FACTS}) GROUP BY 1, 2, 3, 4, 5, 6 LIMIT {{limit:UInt64}}
+"""
+_COSTLIEST = f"""
+SELECT {{dimension}}, sum(toInt128(total_tokens)), sum(ifNull(total_cost, 0)) AS cost, count()
+FROM ({_FACTS}) GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 4 DESC, 1 LIMIT {{limit:UInt64}}
+"""
+
+Group = tuple[str, str, str, str, bool, str]  # key, environment, model, user, is other, source
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Users and models that stand for themselves where there are too many; the others become one."""
+
+    users: Sequence[str]
+    models: Sequence[str]
+
+
+class Crowded(Exception):
+    """A page has more groups than are counted one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class HourFacts:
+    """The observations of a project that started in one hour."""
+
+    opened: Gate
+    project_id: str
+    hour: int
+    but: Uncounted
+
+    def grouped(self, kept: Kept | None = None) -> Iterator[tuple[Group, list[int]]]:
+        """Groups of each page with what they used (`settlement.USED`). Raises Crowded where nothing says what
+        to keep and there are too many."""
+        named: dict[str, Any] = {"limit": MAX_GROUPS + 1}
+        if kept is None:
+            columns = {"model": "model", "user": "user", "other": "false"}
+        else:
+            columns = {
+                "model": "if(model IN {models:Array(String)}, model, '')",
+                "user": "if(user IN {users:Array(String)}, user, '')",
+                "other": "user != '' AND user NOT IN {users:Array(String)}",
+            }
+            named = {"limit": 2**62, "users": list(kept.users), "models": list(kept.models)}
+        sql = _GROUPED
+        for name, column in columns.items():
+            sql = sql.replace(f"{{{name}}}", column)
+        for page in self._pages():
+            rows = self._query(sql, page, named)
+            if kept is None and len(rows) > MAX_GROUPS:
+                raise Crowded
+            for *group, observations, given, made, total, cost in rows:
+                yield tuple(group), [observations, given, made, total, cost]
+
+    def costliest(self, dimension: str, count: int) -> list[str]:
+        """The values of `user` or `model` that cost most: of each page's costliest, added up."""
+        sums: dict[str, list[Any]] = {}
+        for page in self._pages():
+            sql = _COSTLIEST.replace("{dimension}", dimension)
+            for value, tokens, cost, observations in self._query(sql, page, {"limit": 10 * count}):
+                known = sums.setdefault(value, [0, 0, 0])
+                sums[value] = [known[0] + cost, known[1] + tokens, known[2] + observations]
+        sums.pop("", None)
+        return sorted(sums, key=lambda value: ([-number for number in sums[value]], value))[:count]
+
+    def _pages(self) -> Iterator[dict[str, str]]:
+        """Ranges of traces of about PAGE rows; one is never cut."""
+        after = ""
+        while True:
+            parameters = {**self._hour(), "after": after, "rows": PAGE}
+            rows = self.opened.query(_NEXT, parameters, purpose="usage: rollup", seconds=SECONDS)
+            last = rows[0][0] if rows else ""
+            yield {"after": after, "last": last}
+            if not last:
+                return
+            after = last
+
+    def _hour(self) -> dict[str, Any]:
+        return {"project": self.project_id, "hour": self.hour}
+
+    def _query(self, sql: str, page: dict[str, str], named: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        left_out, without = _but(self.but)
+        near = {"near": max(self.hour - BEFORE, 0), "far": self.hour + AFTER}
+        parameters = {**self._hour(), **page, **near, **without, **named}
+        return self.opened.query(
+            sql.replace("{but}", left_out), parameters, purpose="usage: rollup", seconds=SECONDS
+        )

@@ -1,0 +1,238 @@
+"""Meter and rollups over a real store: late spans, new prices, deletions, two runs at once, rebuilds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from apps.audit.services import SYSTEM
+from apps.core.clock import to_datetime
+from apps.tracing import deletion, project_erasure, scores
+from apps.usage import changes, meter, queries, rollups
+from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry
+from tests.usage.scene import EVER, HOUR, START, Scene, count
+
+DAY = to_datetime(START // (24 * HOUR) * 24 * HOUR)
+
+
+def total(scene: Scene) -> int:
+    return queries.units([scene.project.id], *EVER)
+
+
+def spent(scene: Scene) -> Decimal:
+    return sum((row.cost for row in queries.costs([scene.project.id], *EVER, each="hour")), Decimal(0))
+
+
+def family(scene: Scene, trace: str = "t", **fields: object) -> None:
+    """A root, a child and a folded infrastructure span."""
+    scene.send(
+        scene.span(trace, "root", start_time=START, parent_id="", is_root=True, **fields),
+        scene.span(trace, "child", start_time=START, **fields),
+        scene.span(trace, "query", start_time=START, is_infrastructure=True, total_cost=None, **fields),
+    )
+
+
+def test_a_trace_costs_its_spans_and_one_more_and_its_scores(scene: Scene) -> None:
+    family(scene, received_at=START)
+    scene.judge("s1", "t", 0, 1)
+    scene.judge("s1", "t", 0, 2)
+    count()
+    (row,) = [row for row in queries.metered([scene.project.id], *EVER) if row.source == "otel"]
+    assert (row.spans, row.roots, row.infrastructure, row.units) == (2, 1, 1, 3)
+    assert total(scene) == 4 == queries.units_of(scene.project.organization_id, *EVER)
+    assert queries.counted_up_to([scene.project.id]) is not None
+
+
+def test_repeated_and_changed_spans_are_no_new_units(scene: Scene) -> None:
+    for output in ("one", "one", "two"):
+        scene.send(scene.span("t", "a", output=output, received_at=START))
+        count()
+    assert total(scene) == 1 == MeterEntry.objects.filter(project_id=scene.project.id).count()
+
+
+def test_cost_follows_the_start_and_units_the_arrival(scene: Scene) -> None:
+    scene.send(scene.span("t", "late", start_time=START - 30 * HOUR, received_at=START))
+    count()
+    (unit,) = queries.metered([scene.project.id], *EVER, each="hour")
+    (cost,) = queries.costs([scene.project.id], *EVER, each="hour", by=("model",))
+    assert unit.at == to_datetime(START)
+    assert (cost.at, cost.model, cost.total_tokens) == (to_datetime(START - 30 * HOUR), "gpt-5", 7)
+    assert cost.cost == Decimal("0.25")
+
+
+def test_late_spans_and_new_prices_change_hours_that_were_counted(scene: Scene) -> None:
+    scene.send(scene.span("t", "a", start_time=START))
+    count()
+    scene.send(scene.span("t", "b", start_time=START, total_cost=Decimal("0.000000000001")))
+    count()
+    assert spent(scene) == Decimal("0.250000000001")
+    dear = scene.span("t", "a", start_time=START, cost={"total": Decimal(3)}, total_cost=Decimal(3))
+    scene.writer.replace([dear])
+    count()
+    assert spent(scene) == Decimal("3.000000000001")
+    assert CostDay.objects.get(project_id=scene.project.id).dollars == 3
+
+
+def test_a_span_that_moves_leaves_its_hour(scene: Scene) -> None:
+    scene.send(scene.span("t", "a", start_time=START, said={"start_time": 8}))
+    count()
+    scene.send(scene.span("t", "a", start_time=START - 2 * HOUR, said={"start_time": 4}))
+    count()
+    rows = queries.costs([scene.project.id], *EVER, each="hour")
+    assert [(row.at, row.observations) for row in rows] == [(to_datetime(START - 2 * HOUR), 1)]
+
+
+def test_the_user_is_the_trace_s(scene: Scene) -> None:
+    root = scene.span("t", "root", start_time=START, parent_id="", is_root=True)
+    root.trace.user_id = "ada"
+    scene.send(root, scene.span("t", "child", start_time=START))
+    count()
+    (row,) = queries.costs([scene.project.id], *EVER, each="day", by=("user_id",))
+    assert (row.user_id, row.observations) == ("ada", 2)
+
+
+def test_users_beyond_the_cap_are_one_and_no_user(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups, "MAX_USERS", 2)
+    for place, user in enumerate(["a", "b", "other", "c"]):
+        one = scene.span(user, "root", start_time=START, total_cost=Decimal(place))
+        one.trace.user_id = user
+        scene.send(one)
+    for limit in (rollups.facts.MAX_GROUPS, 1):  # at once, and with too many for that
+        monkeypatch.setattr(rollups.facts, "MAX_GROUPS", limit)
+        scene.writer.commit([scene.span("new", f"{limit}", start_time=START, total_cost=None)])
+        count()
+        rows = queries.costs([scene.project.id], *EVER, each="hour", by=("user_id",))
+        named = {row.user_id: row.cost for row in rows if row.user_id}
+        (other,) = [row for row in rows if row.is_other]
+        assert named == {"c": Decimal(3), "other": Decimal(2)}
+        assert (other.user_id, other.observations, other.cost) == ("", 2, Decimal(1))
+
+
+def test_pages_of_an_hour_come_to_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollups.facts, "PAGE", 2)
+    for place in range(7):
+        trace = f"t{place // 3}"
+        scene.send(scene.span(trace, f"s{place}", start_time=START, received_at=START))
+    count()
+    assert total(scene) == 7
+    assert spent(scene) == Decimal("1.75")
+
+
+def test_deleting_lowers_nothing(scene: Scene) -> None:
+    family(scene, received_at=START)
+    scene.judge("s1", "t", 0, 1)
+    count()
+    before = total(scene), spent(scene)
+    assert deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
+    count()
+    assert (total(scene), spent(scene)) == before
+    assert rollups.rebuild(*EVER, timezone.now(), scene.project.id) == 1
+    assert spent(scene) == before[1]
+    assert queries.has_erased([scene.project.id], *EVER)
+
+
+def test_what_was_deleted_before_it_was_counted_counts(scene: Scene) -> None:
+    family(scene, received_at=START)
+    scene.judge("s1", "t", 0, 1)
+    scene.judge("s2", "elsewhere", 0, 1)
+    deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
+    scores.delete(scene.project.id, "s2")
+    count()
+    assert total(scene) == 5
+    assert spent(scene) == Decimal("0.50")
+
+
+def test_the_same_again_after_a_deletion_is_new(scene: Scene) -> None:
+    for _ in range(2):
+        family(scene, received_at=START)
+        deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
+    count()
+    assert total(scene) == 6
+
+
+def test_two_runs_at_once_count_once(scene: Scene) -> None:
+    family(scene, received_at=START)
+    now = timezone.now()
+    changes.look(now)
+    units = changes.due(Clock.RECEIVED, now, project_id=scene.project.id)
+    (hour,) = changes.due(Clock.START, now, project_id=scene.project.id)
+    assert meter.meter(units, now) == 1
+    assert meter.meter(units, now) == 0
+    assert rollups.roll_up(hour, now)
+    assert not rollups.roll_up(hour, now)
+    assert total(scene) == 3
+    assert spent(scene) == Decimal("0.50")
+
+
+def test_a_change_while_an_hour_is_counted_is_not_forgotten(scene: Scene) -> None:
+    scene.send(scene.span("t", "a", start_time=START))
+    now = timezone.now()
+    changes.look(now)
+    (hour,) = changes.due(Clock.START, now, project_id=scene.project.id)
+    scene.send(scene.span("t", "b", start_time=START))
+    changes.look(now)
+    rollups.roll_up(hour, now)
+    assert HourState.objects.get(pk=hour.pk).is_due
+
+
+def test_an_hour_stays_open_until_it_is_over(scene: Scene) -> None:
+    now = timezone.now()
+    at = int((now - timedelta(minutes=2)).timestamp() * 1_000_000)
+    scene.send(scene.span("t", "a", start_time=at, received_at=at))
+    count()
+    assert total(scene) == 1
+    state = HourState.objects.get(
+        project_id=scene.project.id, clock=Clock.RECEIVED, hour=to_datetime(at // HOUR * HOUR)
+    )
+    over = state.hour + timedelta(hours=1) + meter.LAG
+    assert state.is_due == (timezone.now() < over)
+    assert meter.meter([state], over)
+    state.refresh_from_db()
+    assert not state.is_due
+    assert total(scene) == 1
+
+
+def test_a_deleted_project_keeps_its_meter_and_its_cost(scene: Scene) -> None:
+    family(scene, received_at=START)
+    project, organization = scene.project, scene.project.organization_id
+    project.deleted_at = timezone.now() - timedelta(hours=1)
+    project.save()
+    assert project_erasure.erase_deleted_projects() >= 1
+    assert ClosedProject.objects.filter(project_id=project.id).exists()
+    count()
+    assert queries.units_of(organization, *EVER) == 3
+    assert [row.cost for row in queries.costs_of(organization, *EVER, each="day")] == [Decimal("0.50")]
+
+
+def test_the_command_rebuilds_whole_hours(scene: Scene) -> None:
+    scene.send(scene.span("t", "a", start_time=START))
+    count()
+    CostHour.objects.filter(project_id=scene.project.id).delete()
+    out = StringIO()
+    next_day = DAY + timedelta(days=1)
+    call_command(
+        "rebuild_rollups", f"--from={DAY:%Y-%m-%d}", f"--to={next_day:%Y-%m-%d}",
+        f"--project={scene.project.id}", stdout=out,
+    )  # fmt: skip
+    assert out.getvalue() == "1 hours were counted anew\n"
+    assert spent(scene) == Decimal("0.25")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--from=2026-11-02", "--to=2026-11-01"],
+        ["--from=2026-11-01T10:30", "--to=2026-11-02"],
+        ["--from=yesterday", "--to=2026-11-02"],
+        ["--from=2026-13-01", "--to=2026-11-02"],
+        ["--from=2026-11-01", "--to=2026-11-02", "--project=none"],
+    ],
+)
+def test_the_command_says_what_is_wrong(db: None, arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        call_command("rebuild_rollups", *arguments)
