@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0003_meter_and_rollups'),
+        ('usage', '0004_how_often_counted'),
     ]
 
     operations = [
