@@ -95,6 +95,21 @@ def _project_with_keys() -> Keys:
     return project_with_keys()
 
 
+@pytest.fixture
+def passing_ledger(transactional_db: None) -> Iterator[None]:
+    """For tests that commit invoices: Django empties tables after them, which the triggers refuse."""
+    from django.db import connection
+
+    from apps.billing import protection
+
+    yield
+    protection.remove(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM billing_entry")
+        cursor.execute("DELETE FROM billing_invoice")
+    protection.install(connection)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """DATABASE_URL of a temporary PostgreSQL."""

@@ -8,6 +8,7 @@ doubled or killed leaves neither two invoices nor half of one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -27,7 +28,7 @@ from apps.usage.meter_models import Clock, HourState, Progress
 
 # The meter counts an hour when it is over and what was under way has been written.
 SETTLING: Final = timedelta(hours=1, minutes=5)
-DUE_AFTER: Final = timedelta(days=14)
+DUE_AFTER: Final = timedelta(days=30)
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +41,25 @@ def close_periods(now: datetime | None = None) -> int:
     return sum(close(organization, now) for organization in (on_plan | were).distinct().order_by("id"))
 
 
-def close(organization: Organization, now: datetime) -> int:
-    """Close an organization's periods that have ended, oldest first; how many invoices were issued."""
+def is_metered(organization_id: str, end: datetime) -> bool:
+    """Whether the meter has counted all that was received before a moment."""
+    if not Progress.objects.filter(looked_until__gte=end).exists():
+        return False
+    return not HourState.objects.filter(
+        organization_id=organization_id, clock=Clock.RECEIVED, hour__lt=end, is_due=True
+    ).exists()
+
+
+def close(
+    organization: Organization,
+    now: datetime,
+    is_metered: Callable[[str, datetime], bool] = is_metered,
+) -> int:
+    """Close an organization's periods that have ended and are metered, oldest first; how many invoices were
+    issued."""
     issued = 0
     while True:
-        count = _close_next(organization, now)
+        count = _close_next(organization, now, is_metered)
         if count is None:
             return issued
         issued += count
@@ -56,7 +71,9 @@ def locked_account(organization: Organization) -> Account:
     return Account.objects.select_for_update().select_related("organization").get(pk=organization.pk)
 
 
-def _close_next(organization: Organization, now: datetime) -> int | None:
+def _close_next(
+    organization: Organization, now: datetime, is_metered: Callable[[str, datetime], bool]
+) -> int | None:
     """Close one period; how many invoices that made, None when none is due."""
     with transaction.atomic():
         account = locked_account(organization)
@@ -67,7 +84,8 @@ def _close_next(organization: Organization, now: datetime) -> int | None:
         # Terms may have got another anchor since: the one that held then says where the period ended.
         anchor = [term for term in known if term.starts <= since or term is known[0]][-1].anchor
         period = period_at(anchor, since)
-        if not _is_over(organization.id, period, now):
+        end = midnight(period.end)
+        if end + SETTLING > now or not is_metered(organization.id, end):
             if account.billed_until is None:
                 _move(account, since)
             return None
@@ -77,16 +95,6 @@ def _close_next(organization: Organization, now: datetime) -> int | None:
             _issue(account, draft.since, period, bill, now)
         _move(account, period.end)
         return len(due)
-
-
-def _is_over(organization_id: str, period: Period, now: datetime) -> bool:
-    """Whether a period has ended and the meter has counted all that was received in it."""
-    end = midnight(period.end)
-    if end + SETTLING > now or not Progress.objects.filter(looked_until__gte=end).exists():
-        return False
-    return not HourState.objects.filter(
-        organization_id=organization_id, clock=Clock.RECEIVED, hour__lt=end, is_due=True
-    ).exists()
 
 
 def _move(account: Account, until: date) -> None:

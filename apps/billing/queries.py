@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Count, Q, QuerySet, Sum
 
 from apps.billing.models import Account, Entry, Invoice, PlanTerm, State
+from apps.billing.periods import midnight
 from apps.organizations.models import Organization
 
 SHOWN = 60  # invoices and events on a page: five years of months
@@ -53,7 +54,7 @@ def history_of(organization_id: str) -> list[Event]:
     )
     terms = PlanTerm.objects.filter(organization_id=organization_id).order_by("-id")[:SHOWN]
     events = [Event(entry.created_at, entry=entry) for entry in entries]
-    events += [Event(term.created_at, term=term) for term in terms]
+    events += [Event(midnight(term.starts), term=term) for term in terms]
     return sorted(events, key=lambda event: event.at, reverse=True)[:SHOWN]
 
 

@@ -38,8 +38,8 @@ def detail(line: Line, currency: str) -> str:
         "price": money.written(line.price, currency),
     }
     if not line.price:
-        return _("%(used)s, %(included)s included") % facts
-    return _("%(used)s, %(included)s included, then %(price)s per 100,000") % facts
+        return _("%(used)s used, %(included)s included") % facts
+    return _("%(used)s used, %(included)s included, then %(price)s per 100,000") % facts
 
 
 def rows(bill: Bill) -> list[tuple[str, str, str]]:

@@ -11,12 +11,13 @@ of them is taken: a cost by the nearest known price says more than none.
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ MAX_REMEMBERED = 20_000  # names whose answer a snapshot remembers, found or not
 # decide what a model costs.
 RESOLVE_SECONDS = 0.25
 
+OWN, MANAGED = "own", "managed"
 RESELLER = "openrouter"  # lists nearly every maker's models as `maker/model`, mostly at the maker's rates
 
 _LITERALS = re.compile(r"^\(\?i\)\^\(?((?:[\w\-./:@\[\]= |]|\\.)+?)\)?\$$")
@@ -54,6 +56,23 @@ class Match:
             if definition.start_micros is None or definition.start_micros <= start_time:
                 return definition
         return min(self.definitions, key=lambda definition: definition.start_micros or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One look-up: a reading of the name, whose definitions were asked, and all that fitted, best first."""
+
+    stage: str
+    source: str  # OWN or MANAGED
+    provider: str  # whose managed definitions alone were asked; empty: all
+    name: str
+    found: tuple[Definition, ...]
+
+    def taken(self) -> tuple[Definition, ...]:
+        """What a match here consists of: of managed definitions only the periods of the first."""
+        if self.source == OWN:
+            return self.found
+        return tuple(each for each in self.found if each.rank == self.found[0].rank)
 
 
 class _Index:
@@ -153,67 +172,91 @@ class Catalogue:
         return match
 
     def _resolve(self, project_id: str, name: str) -> Match | None:
+        """The first look-up that finds something decides. Where a project's own definitions all start on
+        some day, the managed ones of the same stage hold for the time before."""
+        own: Match | None = None
+        for tried in self.tries(project_id, name):
+            if own is not None and tried.stage != own.stage:
+                break
+            if not tried.found or (own is not None and tried.source == OWN):
+                continue
+            match = Match(tried.taken(), tried.stage, tried.name)
+            if own is not None:
+                return Match(own.definitions + match.definitions, own.stage, own.matched_name)
+            if tried.source != OWN or any(each.start_micros is None for each in match.definitions):
+                return match
+            own = match
+        return own
+
+    def tries(self, project_id: str, name: str) -> Iterator[Try]:
+        """Every look-up of a name, in order; lazy, since the first that finds something mostly is the last
+        that is needed."""
         forms = exact_forms(name)
         raw = [Form(None, name.strip())]  # a project's pattern may tell upper from lower case
         looser = undated_forms(forms)
-        stages = [("exact", forms, raw + forms), ("undated", looser, looser)]
-        for stage, managed_forms, own_forms in stages:
-            own = self._find_own(project_id, own_forms, stage)
-            if own is not None and any(definition.start_micros is None for definition in own.definitions):
-                return own
-            managed = self._find_managed(managed_forms, stage)
-            if own is not None and managed is not None:
-                return Match(own.definitions + managed.definitions, stage, own.matched_name)
-            if own is not None or managed is not None:
-                return own or managed
-        return self._find_resold(forms + looser) or self._find_inside(project_id, forms)
+        yield from self._own_tries(project_id, raw + forms, "exact")
+        yield from self._managed_tries(forms, "exact")
+        yield from self._own_tries(project_id, looser, "undated")
+        yield from self._managed_tries(looser, "undated")
+        yield from self._resold_tries(forms + looser)
+        yield from self._inside_tries(project_id, forms)
 
-    def _find_own(self, project_id: str, forms: Sequence[Form], stage: str) -> Match | None:
+    def _own_tries(self, project_id: str, forms: Sequence[Form], stage: str) -> Iterator[Try]:
         index = self._own_index.get(project_id)
         if index is None:
-            return None
+            return
         deadline = time.thread_time() + RESOLVE_SECONDS
+        for form in dict.fromkeys(forms):
+            found = sorted(index.find(form.name, deadline), key=_latest_start_first)
+            yield Try(stage, OWN, "", form.name, tuple(found))
+
+    def _managed_tries(self, forms: Sequence[Form], stage: str) -> Iterator[Try]:
+        """Of the provider that the name speaks of, then of all. A name with slashes fits an unanchored
+        pattern too easily: patterns see it last."""
         for form in forms:
-            found = index.find(form.name, deadline)
-            if found:
-                return Match(tuple(sorted(found, key=_latest_start_first)), stage, form.name)
-        return None
+            index = self._provider_index.get(form.provider or "")
+            if index is not None:
+                yield _managed_try(stage, form, index.find, form.provider or "")
+        for form in forms:
+            look_up = self._managed_index.named if "/" in form.name else self._managed_index.find
+            yield _managed_try(stage, form, look_up)
+        for form in forms if stage == "exact" else ():
+            if "/" in form.name:
+                yield _managed_try(stage, form, self._managed_index.find)
 
-    def _find_managed(self, forms: Sequence[Form], stage: str) -> Match | None:
-        """A name with slashes fits an unanchored pattern too easily: patterns see it last."""
-        by_provider = [(form, self._provider_index.get(form.provider or "")) for form in forms]
-        tries = [(form, index.find) for form, index in by_provider if index is not None]
-        tries += [
-            (form, self._managed_index.named if "/" in form.name else self._managed_index.find)
-            for form in forms
-        ]
-        if stage == "exact":
-            tries += [(form, self._managed_index.find) for form in forms if "/" in form.name]
-        for form, find in tries:
-            found = find(form.name, time.thread_time() + RESOLVE_SECONDS)
-            if found:
-                best = min(definition.rank for definition in found)
-                periods = [definition for definition in found if definition.rank == best]
-                return Match(tuple(sorted(periods, key=_latest_start_first)), stage, form.name)
-        return None
-
-    def _find_resold(self, forms: Sequence[Form]) -> Match | None:
+    def _resold_tries(self, forms: Sequence[Form]) -> Iterator[Try]:
         """A bare name whose maker has no price list of its own here, by a reseller's name for it."""
         for form in forms:
             full_name = self._resold.get(form.name)
             if full_name is not None:
-                return self._find_managed([Form(RESELLER, full_name)], "resold")
-        return None
+                yield from self._managed_tries([Form(RESELLER, full_name)], "resold")
+                return
 
-    def _find_inside(self, project_id: str, forms: Sequence[Form]) -> Match | None:
+    def _inside_tries(self, project_id: str, forms: Sequence[Form]) -> Iterator[Try]:
         for form in reversed(forms):
             inside = names_inside(form.name, self._managed_index.literals)
             if inside is not None:
                 inner = [Form(form.provider, inside)]
-                return self._find_own(project_id, inner, "deployment") or self._find_managed(
-                    inner, "deployment"
-                )
-        return None
+                yield from self._own_tries(project_id, inner, "deployment")
+                yield from self._managed_tries(inner, "deployment")
+                return
+
+    def names_like(self, name: str, limit: int, cutoff: float = 0.6) -> list[Definition]:
+        """Managed definitions whose listed names look like this one, most alike first: a proposal for people,
+        never what prices go by."""
+        known = self._managed_index.literals
+        bare = exact_forms(name)[-1].name
+        close = difflib.get_close_matches(bare, known, n=limit * 3, cutoff=cutoff)
+        found = [min(known[each], key=lambda definition: definition.rank) for each in close]
+        return list({definition.name: definition for definition in found}.values())[:limit]
+
+
+def _managed_try(
+    stage: str, form: Form, find: Callable[[str, float], list[Definition]], provider: str = ""
+) -> Try:
+    found = find(form.name, time.thread_time() + RESOLVE_SECONDS)
+    best_first = sorted(found, key=lambda each: (each.rank, *_latest_start_first(each)))
+    return Try(stage, MANAGED, provider, form.name, tuple(best_first))
 
 
 def _latest_start_first(definition: Definition) -> tuple[bool, int, str]:

@@ -96,7 +96,7 @@ def read_draft(data: Any) -> ModelDraft:
         match_pattern=_pattern(data),
         unit=unit,
         tiers=_tiers(data),
-        start_date=_start_date(data.get("startDate")),
+        start_date=read_moment(data.get("startDate")),
         tokenizer_id=tokenizer,
         tokenizer_config=dict(config),
     )
@@ -118,7 +118,8 @@ def _pattern(data: Mapping[str, Any]) -> str:
     return pattern
 
 
-def _start_date(value: object) -> datetime | None:
+def read_moment(value: object) -> datetime | None:
+    """A start date; one without a zone is UTC. None for none."""
     if value is None or value == "":
         return None
     try:

@@ -234,7 +234,7 @@ def pattern_of(clause: Any) -> str:
     """A match pattern that says the same as the library's clause, ignoring case."""
     literals = _literals(clause)
     if literals is not None:
-        return f"(?i)^({'|'.join(_escape(name) for name in literals)})$"
+        return f"(?i)^({'|'.join(escaped(name) for name in literals)})$"
     return f"(?i){_pattern(clause)}"
 
 
@@ -253,13 +253,13 @@ def _literals(clause: Any) -> list[str] | None:
 def _pattern(clause: Any) -> str:
     match type(clause).__name__:
         case "ClauseEquals":
-            return f"^{_escape(clause.equals)}$"
+            return f"^{escaped(clause.equals)}$"
         case "ClauseStartsWith":
-            return f"^{_escape(clause.starts_with)}"
+            return f"^{escaped(clause.starts_with)}"
         case "ClauseEndsWith":
-            return f"{_escape(clause.ends_with)}$"
+            return f"{escaped(clause.ends_with)}$"
         case "ClauseContains":
-            return _escape(clause.contains)
+            return escaped(clause.contains)
         case "ClauseRegex":
             return str(clause.regex)
         case "ClauseOr":
@@ -270,5 +270,6 @@ def _pattern(clause: Any) -> str:
             raise ValueError(f"the price library uses a match clause that is not known here: {other}")
 
 
-def _escape(text: str) -> str:
+def escaped(text: str) -> str:
+    """A text as a part of a pattern that means just this text."""
     return re.sub(r"([.+*?()\[\]{}|^$\\])", r"\\\1", text)

@@ -8,7 +8,9 @@ from django.db.models import F, Q, QuerySet
 
 from apps.core.clock import from_datetime
 from apps.pricing.explain import Revision, versions
-from apps.pricing.models import ModelDefinition, PriceRevision
+from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision
+
+MAX_HISTORY = 200
 
 
 def _seen_by(project_id: str) -> QuerySet[ModelDefinition]:
@@ -26,6 +28,51 @@ def list_models(project_id: str, *, limit: int, offset: int) -> tuple[list[Model
 def find_model(project_id: str, model_id: str) -> ModelDefinition | None:
     """A definition that the project sees, with its tiers."""
     return None if "\0" in model_id else _seen_by(project_id).filter(id=model_id).first()
+
+
+def search_models(
+    project_id: str, *, text: str, provider: str, owner: str, limit: int, offset: int
+) -> tuple[list[ModelDefinition], int]:
+    """One part of the definitions that a person looks for, the project's own first, then in the order in
+    which pricing asks them. `owner`: own, managed, or anything else for both."""
+    rows = _seen_by(project_id)
+    if owner in ("own", "managed"):
+        rows = rows.filter(project_id__isnull=owner == "managed")
+    if provider:
+        rows = rows.filter(provider=provider)
+    for word in text.split()[:10]:
+        rows = rows.filter(Q(name__icontains=word) | Q(provider__icontains=word))
+    ordered = rows.order_by(
+        F("project_id").asc(nulls_last=True), "rank", F("start_date").desc(nulls_last=True), "name", "id"
+    )
+    return list(ordered[offset : offset + limit]), rows.count()
+
+
+def providers() -> list[str]:
+    """Everybody whose prices are managed."""
+    managed = ModelDefinition.objects.filter(project_id=None)
+    return sorted(managed.values_list("provider", flat=True).distinct())
+
+
+def periods_of(model: ModelDefinition) -> list[ModelDefinition]:
+    """A definition and those of the same model that hold from other days on, latest first."""
+    same = ModelDefinition.objects.filter(
+        project_id=model.project_id, provider=model.provider, rank=model.rank
+    )
+    if model.project_id is not None:
+        same = same.filter(match_pattern=model.match_pattern)
+    return list(same.order_by(F("start_date").desc(nulls_last=True), "id")[:50])
+
+
+def history_of(model: ModelDefinition) -> list[PriceRevision]:
+    """The newest revisions of a definition."""
+    return list(PriceRevision.objects.filter(definition_id=model.id).order_by("-number")[:MAX_HISTORY])
+
+
+def managed_source() -> str:
+    """Which library and reading the managed prices were taken from; empty before the first time."""
+    version = CatalogueVersion.objects.filter(scope=CatalogueVersion.MANAGED).first()
+    return version.note if version else ""
 
 
 def revisions(price_versions: Iterable[str]) -> dict[str, Revision]:

@@ -6,6 +6,7 @@ from django.urls import path
 
 from apps.tracing.api import TraceDetail, Traces
 from apps.tracing.costing.api import CostExplained, ObservationCost, TraceCost
+from apps.tracing.costing.repricing_api import RepricingRun, Repricings, RepricingUndo
 from apps.tracing.media.api import MediaCollection, MediaDetail
 from apps.tracing.observations_api import ObservationDetail, Observations, ObservationsV2
 from apps.tracing.score_api import ScoreDetail, ScoreDetailV2, Scores, ScoresV2, ScoresV3
@@ -20,6 +21,9 @@ urlpatterns = [
     path("observations/<name:observation_id>/cost", ObservationCost.as_view()),
     path("observations/<name:observation_id>", ObservationDetail.as_view()),
     path("cost/explain", CostExplained.as_view()),
+    path("cost/reprice", Repricings.as_view()),
+    path("cost/reprice/<str:id>", RepricingRun.as_view()),
+    path("cost/reprice/<str:id>/undo", RepricingUndo.as_view()),
     path("v2/observations", ObservationsV2.as_view()),
     path("sessions", Sessions.as_view()),
     path("sessions/<name:session_id>", SessionDetail.as_view()),

@@ -42,6 +42,11 @@ def settle(merged: Stored, *parts: Stored) -> Stored:
     return merged
 
 
+def prices_alike(first: Observation, second: Observation) -> bool:
+    """Whether the price step would see the same of both."""
+    return _inputs(first) == _inputs(second)
+
+
 def _find(parts: Iterable[Stored], merged: Stored, by: Callable[[Observation], Any]) -> Observation | None:
     wanted = by(merged.observation)
     return next((part.observation for part in parts if by(part.observation) == wanted), None)

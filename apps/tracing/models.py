@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from apps.tracing.costing.models import RepricedStep, Repricing
 from apps.tracing.deletions import Settled, TraceDeletion
 from apps.tracing.media.models import Media, MediaLink, MediaRemoval
 from apps.tracing.score_configs.models import ScoreConfig
 
-__all__ = ["Media", "MediaLink", "MediaRemoval", "ScoreConfig", "Settled", "TraceDeletion"]
+__all__ = [
+    "Media",
+    "MediaLink",
+    "MediaRemoval",
+    "RepricedStep",
+    "Repricing",
+    "ScoreConfig",
+    "Settled",
+    "TraceDeletion",
+]

@@ -6,6 +6,7 @@ from celery import shared_task
 
 from apps.telemetry.gate import gate
 from apps.tracing import deletion, project_erasure, store
+from apps.tracing.costing import repricing
 from apps.tracing.media import services
 
 
@@ -31,3 +32,15 @@ def erase_deleted_projects() -> None:
 def apply_deletes() -> None:
     """Make deletes and replaced rows cheap to read past; beat calls it every hour."""
     store.apply_deletes(gate())
+
+
+@shared_task(name="tracing.reprice")
+def reprice(id: str) -> bool:
+    """Go on with one run that prices costs anew, or undoes that."""
+    return repricing.run(id)
+
+
+@shared_task(name="tracing.resume_repricing")
+def resume_repricing() -> int:
+    """Go on with such runs that nobody is at; beat calls it each minute and at start."""
+    return repricing.resume()

@@ -101,6 +101,7 @@ def test_cached_tokens_are_part_of_the_input_once(story: list[Observation]) -> N
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("passing_ledger")
 def test_loading_it_twice_stores_it_once(django_user_model: type[User]) -> None:
     seed.apply(library.read())
     admin = django_user_model.objects.create_superuser("admin@example.com")

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM
-from apps.core.clock import now_micros
+from apps.billing.demo import bill_demo
+from apps.core.clock import now_micros, to_datetime
 from apps.ingestion.demo.calendar import DAYS, observations_between
 from apps.ingestion.demo.photos import keep_photos
 from apps.ingestion.demo.verdicts import verdicts
@@ -43,6 +44,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
         writer.commit([*batch, *verdicts(batch)])
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
+    bill_demo(project.organization, project.id, to_datetime(until))
     logger.info("the demo organization has %d more observations", count)
     return count
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from apps.core.clock import iso_millis
+from apps.core.clock import from_datetime, iso_millis
 from apps.pricing.explain import Explanation, Line, Origin, Revision, Rule, TierSaid
 from apps.tracing.costing.explanations import Group, Total
+from apps.tracing.costing.journal import Day
+from apps.tracing.costing.models import Repricing
+from apps.tracing.costing.repricing import Preview
 from apps.tracing.records import ObservationRow
 
 
@@ -130,4 +133,52 @@ def _group(group: Group) -> dict[str, Any]:
         "total": amount(group.total),
         "parts": [_line(line) for line in group.lines],
         "rest": amount(group.rest),
+    }
+
+
+def day(row: Day) -> dict[str, Any]:
+    """What changed of one model on one day."""
+    return {
+        "model": row.model,
+        "day": row.day,
+        "observations": row.observations,
+        "withoutCostBefore": row.unpriced,
+        "oldCost": amount(row.old),
+        "newCost": amount(row.new),
+        "difference": amount(row.difference),
+    }
+
+
+def preview(seen: Preview) -> dict[str, Any]:
+    """What a run would change."""
+    return {
+        "since": iso_millis(seen.range.since),
+        "until": iso_millis(seen.range.until),
+        "model": seen.range.model or None,
+        "total": seen.total,
+        "read": seen.read,
+        "isWhole": seen.is_whole,
+        "changed": seen.changed,
+        "days": [day(row) for row in seen.days],
+    }
+
+
+def repricing(run: Repricing) -> dict[str, Any]:
+    """A run."""
+    return {
+        "id": run.id,
+        "state": run.state,
+        "since": iso_millis(run.since),
+        "until": iso_millis(run.until),
+        "model": run.model or None,
+        "askedBy": run.asked_by,
+        "total": run.total,
+        "read": run.read,
+        "changed": run.changed,
+        "restored": run.restored,
+        "days": [day(Day.from_json(kept)) for kept in run.days],
+        "canBeUndone": run.can_be_undone,
+        "problem": run.problem or None,
+        "createdAt": iso_millis(from_datetime(run.created_at)),
+        "endedAt": iso_millis(from_datetime(run.ended_at)) if run.ended_at else None,
     }

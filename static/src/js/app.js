@@ -4,8 +4,10 @@ import htmx from "htmx.org";
 import "./setup.js";
 import "./ui.js";
 import "./list.js";
+import "./models.js";
 import "./trace.js";
 import "./wire.js";
+import "./usage.js";
 import "./live.js";
 
 window.htmx = htmx;

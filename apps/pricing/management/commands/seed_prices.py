@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.pricing import library, seed
-
-_MILLION = 1_000_000
+from apps.pricing.history import changes
 
 
 class Command(BaseCommand):
@@ -53,18 +51,5 @@ def describe(difference: seed.Difference) -> Iterator[str]:
     yield from (f"- {key}" for key in difference.removed)
     for key, (before, after) in difference.changed.items():
         yield f"~ {key}"
-        old, new = dict(_flat(before)), dict(_flat(after))
-        for path in sorted(old.keys() | new.keys()):
-            if old.get(path) != new.get(path):
-                yield f"    {path}: {old.get(path, 'none')} -> {new.get(path, 'none')}"
-
-
-def _flat(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in content.items():
-        if name == "tiers":
-            for tier in value:
-                yield f"{tier['name']} conditions", str(tier["conditions"])
-                for key, price in tier["prices"].items():
-                    yield f"{tier['name']} {key}", f"{(Decimal(price) * _MILLION).normalize():f}"
-        else:
-            yield name, str(value)
+        for change in changes(before, after):
+            yield f"    {change.what}: {change.before or 'none'} -> {change.after or 'none'}"

@@ -1,0 +1,66 @@
+"""Parts of the pages of models that only telemetry knows: names without a price, and calls by definition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from apps.core.clock import now_micros
+from apps.core.errors import Unavailable
+from apps.organizations.access import ProjectRequest, may, project_page
+from apps.pricing import catalogue
+from apps.pricing.catalogue import Catalogue
+from apps.pricing.rules import Definition
+from apps.tracing import model_use
+from apps.tracing.model_use import Unpriced
+
+_MAX_IDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UnpricedRow:
+    """A name without a price, and the way to give it one."""
+
+    seen: Unpriced
+    new_query: str  # fills the form of a new model
+    priced_now: Definition | None  # takes the name by now: only earlier calls lack their cost
+
+
+@project_page("models:read")
+@require_safe
+@never_cache
+def unpriced_models(request: ProjectRequest, project_id: str) -> HttpResponse:
+    """The card of names without a price; nothing when every call with usage has its cost."""
+    try:
+        seen = model_use.unpriced(project_id)
+    except Unavailable as error:
+        return render(request, "tracing/_unpriced.html", {"down": error.message})
+    prices, now = catalogue.current(), now_micros()
+    rows = [_row(prices, project_id, each, now) for each in seen]
+    open_first = sorted(rows, key=lambda row: row.priced_now is not None)
+    context = {"rows": open_first, "may_change": may(request, "models:CUD"), "days": model_use.DAYS}
+    return render(request, "tracing/_unpriced.html", context)
+
+
+def _row(prices: Catalogue, project_id: str, seen: Unpriced, now: int) -> UnpricedRow:
+    match = prices.resolve(project_id, seen.model)
+    query = urlencode([("name", seen.model), *(("key", key) for key in seen.keys)])
+    return UnpricedRow(seen, query, match.at(now) if match else None)
+
+
+@project_page("models:read")
+@require_safe
+@never_cache
+def model_calls(request: ProjectRequest, project_id: str) -> HttpResponse:
+    """Calls of the last 30 days for each `id`, swapped into the places that wait for them by number."""
+    wanted = request.GET.getlist("id")[:_MAX_IDS]
+    try:
+        calls = model_use.calls_of(project_id, wanted)
+    except Unavailable:
+        return render(request, "tracing/_model_calls.html", {"calls": []})
+    return render(request, "tracing/_model_calls.html", {"calls": [calls.get(each, 0) for each in wanted]})
