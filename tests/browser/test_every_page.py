@@ -29,6 +29,8 @@ PAGES = [
     "organization/suite/settings/api-keys",
     f"project/{PROJECT_ID}/settings",
     f"project/{PROJECT_ID}/settings/api-keys",
+    f"project/{PROJECT_ID}/settings/models",
+    f"project/{PROJECT_ID}/settings/models/new",
     f"project/{PROJECT_ID}/settings/wire",
     f"project/{PROJECT_ID}/settings/wire/remap?last=1h",
     f"project/{PROJECT_ID}/traces",
