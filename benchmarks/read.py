@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks import read_api
+from benchmarks import read_api, stored
 from benchmarks.environment import prepare
 from benchmarks.machine import describe, disk_bytes, percentile
 from benchmarks.spans import Source
@@ -64,8 +64,6 @@ _COPIES = {
 
 def fill(observations: int, *, short: bool = False) -> None:
     """Write the first rows through the writer, and multiply them, or put short ones before them."""
-    from benchmarks import stored
-
     if short:
         stored.fill(max(observations - SEED_SPANS, 0))
     write_first()
@@ -91,9 +89,10 @@ def multiply(observations: int) -> None:
     from apps.telemetry.gate import gate
 
     copies = max(observations // SEED_SPANS - 1, 0)
-    for copy in range(1, copies + 1):
-        for table, changes in _COPIES.items():
-            _copy(gate(), table, changes, copy, copies)
+    with stored.as_if_merged():
+        for copy in range(1, copies + 1):
+            for table, changes in _COPIES.items():
+                _copy(gate(), table, changes, copy, copies)
 
 
 def _copy(gate: Any, table: str, changes: dict[str, str], copy: int, copies: int) -> None:

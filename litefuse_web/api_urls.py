@@ -9,7 +9,8 @@ from litefuse_web.health import Health, Ready
 from litefuse_web.openapi import OpenApi
 
 ROOMS = (
-    "organizations", "pricing", "prompts", "tracing", "evaluation", "datasets", "metrics", "ingestion",
+    "organizations", "pricing", "prompts", "tracing", "evaluation", "datasets", "metrics", "usage",
+    "ingestion",
 )  # fmt: skip
 
 urlpatterns = [

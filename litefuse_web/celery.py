@@ -26,7 +26,11 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "count usage and cost": {"task": "usage.count", "schedule": 60.0},
+    "check quotas": {"task": "usage.check_quotas", "schedule": 60.0},
+    "count budgets": {"task": "usage.count_budgets", "schedule": 300.0},
+    "forget counts": {"task": "usage.forget_counts", "schedule": crontab(minute="41", hour="3")},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
+    "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="12")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 
@@ -37,7 +41,9 @@ AT_START = (
     "tracing.finish_deletions",
     "tracing.resume_repricing",
     "usage.count",
+    "usage.count_budgets",
     "billing.close_periods",
+    "billing.report_usage",
 )
 
 EMBEDDED_THREADS = 4

@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.organizations.urls")),
     path("", include("apps.pricing.urls")),
     path("", include("apps.tracing.urls")),
+    path("", include("apps.usage.urls")),
     path("", include("apps.ingestion.urls")),
     path("", include("apps.billing.urls")),
     path("i18n/setlang/", public(set_language), name="set_language"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -24,6 +24,9 @@ from apps.ingestion.inspector.entries import MAX_BODY
 from apps.ingestion.pipeline import TRACES, Prepared, Received, Signal
 from apps.ingestion.tenants import Tenants
 from apps.organizations.authentication import NOBODY, Access, default_access
+from apps.tracing.records import Observation, Score
+from apps.tracing.writer import CommitResult
+from apps.usage import counters
 
 BODY_SECONDS = 60  # a body that takes longer is refused
 STRANGERS_PART = 4  # of the budget, and of what one body may have: one in so many bytes
@@ -51,7 +54,7 @@ class Intake:
         self.budget = Budget(max_held)
         # Of senders who have shown no key yet: they must not be able to shut out those who have.
         self.strangers = Budget(max_held // STRANGERS_PART, self.budget)
-        self.group = CommitGroup(commit, announce)
+        self.group = CommitGroup(_counted(commit), announce)
         # One decoding thread: more only fight for the interpreter (measured).
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="decode")
         self._door = Doorkeeper()
@@ -191,6 +194,17 @@ class Intake:
     def _release_threads(self) -> None:
         self._decoding.shutdown()
         self._door.close()
+
+
+def _counted(commit: Commit) -> Commit:
+    """A commit that budgets and quotas hear of; they count in their own time."""
+
+    def step(records: Sequence[Observation | Score]) -> CommitResult:
+        result = commit(records)
+        counters.note(records, result)
+        return result
+
+    return step
 
 
 def _tell(arrival: arrivals.Arrival, owners: Tenants, prepared: Prepared) -> None:

@@ -203,7 +203,7 @@ def _by_header(authorization: str) -> tuple[Access, datetime | None]:
     key, kind = _find(authorization)
     _record_use(key)
     owner = key.organization
-    suspended = key.project.suspension if key.project else owner.ingestion_suspended
+    suspended = key.project.suspension if key.project else owner.suspension
     limits = owner.plan, owner.rates()
     access = Access(key.id, key.public_key, kind, key.scope, owner.id, key.project_id, suspended, *limits)
     return access, key.expires_at

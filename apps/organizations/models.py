@@ -34,6 +34,11 @@ class Organization(models.Model):
         blank=True,
         help_text="Why telemetry is refused; empty while it is taken.",
     )
+    over_quota = models.CharField(
+        max_length=SUSPENSION_LENGTH,
+        blank=True,
+        help_text="How its plan ends what it may send (usage.quotas writes it); empty while it does not.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     plan = models.CharField(max_length=20, blank=True, help_text="Empty for the instance's (limits.PLANS).")
     rate_limits = models.JSONField(
@@ -43,6 +48,11 @@ class Organization(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    @property
+    def suspension(self) -> str:
+        """Why its telemetry is refused; empty while it is taken."""
+        return self.ingestion_suspended or self.over_quota
 
     def rates(self) -> tuple[tuple[str, int, int], ...]:
         """Its own limits: resource, count, seconds; no seconds, no limit."""
@@ -94,7 +104,7 @@ class Project(models.Model):
     @property
     def suspension(self) -> str:
         """Why its telemetry is refused, by itself or with the whole organization; empty while it is taken."""
-        return self.ingestion_suspended or self.organization.ingestion_suspended
+        return self.ingestion_suspended or self.organization.suspension
 
     def __str__(self) -> str:
         return self.name

@@ -29,6 +29,9 @@ class Plan(models.Model):
     hard_limit_units = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="Ingestion stops here in each cycle; empty for never."
     )
+    grace_hours = models.PositiveSmallIntegerField(
+        default=0, help_text="How long ingestion goes on after the hard limit is reached, once in a cycle."
+    )
     max_members = models.PositiveIntegerField(null=True, blank=True, help_text="Empty for any number.")
     retention_days = models.PositiveIntegerField(
         null=True, blank=True, help_text="The longest that traces are kept; empty for as long as one likes."
@@ -153,15 +156,18 @@ class Budget(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    @property
+    def is_each(self) -> bool:
+        """Whether every key, user, … has the limit for itself."""
+        return self.scope != Scope.ORGANIZATION and not self.value
+
     def __str__(self) -> str:
         return self.name
 
 
 class BudgetCount(models.Model):
-    """What was counted against a budget in one bucket: a calendar window, or a slice of a rolling one.
-
-    The row with an empty subject is the sum of all, and says that the bucket was counted at all.
-    """
+    """What was counted against a budget in one bucket: a calendar window, or a slice of a rolling one. Of a
+    budget that each key, user, … has for itself there is a row for each subject, else one without."""
 
     budget = models.ForeignKey(Budget, on_delete=models.CASCADE, related_name="counts")
     bucket = models.DateTimeField(help_text="When it begins.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
@@ -19,8 +20,8 @@ from apps.usage.budget_models import OrganizationPlan, Plan
 
 # What may be edited, as the audit log and forms name it.
 FIELDS: Final = (
-    "name", "currency", "base_price", "included_units", "price_per_100k", "hard_limit_units", "max_members",
-    "retention_days", "rate_plan", "is_offered",
+    "name", "currency", "base_price", "included_units", "price_per_100k", "hard_limit_units", "grace_hours",
+    "max_members", "retention_days", "rate_plan", "is_offered",
 )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def assign(
             actor=actor, organization=organization, plan=plan.rate_plan, own=organization.rate_limits
         )
         _record(actor, organization, _facts(before), _facts(row))
-        transaction.on_commit(forget)
+        _settle([organization.id])
     return row
 
 
@@ -103,7 +104,7 @@ def release(*, actor: Actor, organization: Organization) -> None:
         before.delete()
         change_limits(actor=actor, organization=organization, plan="", own=organization.rate_limits)
         _record(actor, organization, facts, None)
-        transaction.on_commit(forget)
+        _settle([organization.id])
 
 
 def change_plan(*, actor: Actor, plan_id: str, values: dict[str, Any]) -> Plan:
@@ -137,7 +138,7 @@ def change_plan(*, actor: Actor, plan_id: str, values: dict[str, Any]) -> Plan:
             {name: before[name] for name in changed},
             {name: after[name] for name in changed},
         )
-        transaction.on_commit(forget)
+        _settle(plan.organizations.values_list("organization", flat=True))
     return plan
 
 
@@ -153,14 +154,16 @@ def spare(*, actor: Actor, organization: Organization, until: datetime | None, b
         setattr(row, field, until)
         row.save(update_fields=[field, "updated_at"])
         _record(actor, organization, before, _facts(row))
-        transaction.on_commit(forget)
+        _settle([organization.id])
 
 
-def forget() -> None:
-    """Ask the database again for what plans say; called when something changed in this process."""
+def _settle(organization_ids: Iterable[str]) -> None:
+    """Stop or let go on what the new terms say; at the end of the transaction that changed them."""
     from apps.usage import quotas  # here: quotas ask this module
 
-    quotas.forget()
+    for organization_id in organization_ids:
+        quotas.evaluate(organization_id)
+    transaction.on_commit(quotas.forget)
 
 
 def _facts(row: OrganizationPlan | None) -> dict[str, Any] | None:

@@ -1,27 +1,197 @@
-"""What plans stop: an organization that has used up its hard limit sends no more until its next cycle."""
+"""What plans stop: an organization that has used up its hard limit sends no more until its next cycle.
+
+Usage is the meter, plus what was stored since the meter looked (`UnitCount`). Where an organization stands is
+a function of that: who runs it twice, or later, comes to the same. That ingestion stops is written into the
+organization (`over_quota`), which authentication reads anyway, so that a request pays nothing for it, on any
+way in; it is there within CACHE_SECONDS of `organizations.authentication`, at once in this process.
+"""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from apps.usage import plans
-from apps.usage.budget_models import OrganizationPlan
+from django.db import transaction
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
 
-CACHE_SECONDS: Final = 3.0  # how long a lift or another plan may take to reach other processes
+from apps.core.formats import count
+from apps.organizations.authentication import forget_answers
+from apps.organizations.models import Organization
+from apps.usage import alerts, plans, queries
+from apps.usage.budget_models import OrganizationPlan, QuotaNotice, UnitCount
 
-_plans: dict[str, tuple[float, OrganizationPlan | None]] = {}  # until (monotonic seconds), plan
+PERCENTS: Final = (80, 100)  # of which organizations are told, once in each cycle
+CACHE_SECONDS: Final = 3.0  # how old a standing on a page may be
+_HOUR = timedelta(hours=1)
 
 
-def plan_cached(organization_id: str) -> OrganizationPlan | None:
-    """The plan an organization is on, as it was at most CACHE_SECONDS ago; None is unlimited."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an organization stands in its billing cycle."""
+
+    plan: OrganizationPlan
+    cycle: plans.Cycle
+    used: int  # units
+
+    @property
+    def quota(self) -> int:
+        """What the shares are of: the hard limit where there is one, else what the plan includes."""
+        return self.plan.plan.hard_limit_units or self.plan.plan.included_units
+
+    @property
+    def percent(self) -> int:
+        """Share of the quota that is used, rounded down."""
+        return self.used * 100 // self.quota if self.quota else 0
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the hard limit is."""
+        limit = self.plan.plan.hard_limit_units
+        return limit is not None and self.used >= limit
+
+    def spared_until(self, now: datetime) -> datetime | None:
+        """Until when the hard limit, if reached, stops nothing: grace, or lifted by hand; None: it stops."""
+        later = [end for end in (self.plan.grace_until, self.plan.lifted_until) if end and end > now]
+        return max(later, default=None)
+
+
+def standing(organization_id: str, now: datetime | None = None) -> Standing | None:
+    """Where an organization stands now; None when it is on no plan, and so unlimited."""
+    plan = plans.plan_of(organization_id)
+    if plan is None:
+        return None
+    now = now or timezone.now()
+    cycle = plans.cycle(plan.period_anchor, now.astimezone(UTC).date())
+    return Standing(plan, cycle, used(organization_id, cycle.starts_at, cycle.ends_at))
+
+
+def used(organization_id: str, start: datetime, end: datetime) -> int:
+    """Units of an organization in whole hours, [start, end): what the meter says of each hour, or what was
+    counted as it was stored where that is more. Both miss some for a while, neither has too many."""
+    metered = queries.units_of(organization_id, start, end)
+    counted = dict(
+        UnitCount.objects.filter(organization_id=organization_id, hour__gte=start, hour__lt=end).values_list(
+            "hour", "units"
+        )
+    )
+    if not counted:
+        return metered
+    by_hour: dict[datetime, int] = dict.fromkeys(counted, 0)
+    for entry in queries.metered_of(organization_id, min(counted), max(counted) + _HOUR, each="hour"):
+        if entry.at in by_hour:
+            by_hour[entry.at] += entry.units
+    return metered + sum(max(units - by_hour[hour], 0) for hour, units in counted.items())
+
+
+def evaluate(organization_id: str) -> Standing | None:
+    """Look where an organization stands: tell its owners and admins of shares that are passed, stop its
+    ingestion or let it go on. Safe to repeat."""
+    now = timezone.now()
+    with transaction.atomic():
+        organization = Organization.objects.select_for_update().filter(id=organization_id).first()
+        if organization is None:
+            return None
+        stands = standing(organization_id, now)
+        if stands is not None:
+            stands = _with_grace(stands, now)
+            _tell(stands, now)
+        reason = _reason(stands) if stands and stands.is_reached and not stands.spared_until(now) else ""
+        if organization.over_quota != reason:
+            Organization.objects.filter(pk=organization.pk).update(over_quota=reason)
+            transaction.on_commit(forget_answers)
+    return stands
+
+
+def evaluate_all() -> int:
+    """Look at everybody who is on a plan, or was stopped by one; how many. Cycles begin, grace ends."""
+    everybody = set(OrganizationPlan.objects.values_list("organization", flat=True))
+    everybody |= set(Organization.objects.exclude(over_quota="").values_list("id", flat=True))
+    for organization_id in everybody:
+        evaluate(organization_id)
+    return len(everybody)
+
+
+def _with_grace(stands: Standing, now: datetime) -> Standing:
+    """Begin the grace of a plan that gives one, when its limit is reached for the first time in a cycle."""
+    row, hours = stands.plan, stands.plan.plan.grace_hours
+    has_had = row.grace_until is not None and row.grace_until > stands.cycle.starts_at
+    if hours and stands.is_reached and not has_had:
+        row.grace_until = now + timedelta(hours=hours)
+        row.save(update_fields=["grace_until", "updated_at"])
+    return stands
+
+
+def _tell(stands: Standing, now: datetime) -> None:
+    organization_id = stands.plan.organization_id
+    passed = [percent for percent in PERCENTS if stands.quota and stands.percent >= percent]
+    news = []
+    for percent in passed:
+        _row, made = QuotaNotice.objects.get_or_create(
+            organization_id=organization_id, cycle_start=stands.cycle.start, percent=percent
+        )
+        news += [percent] * made
+    if news:
+        subject = _("%(percent)s %% of your plan's units are used") % {"percent": max(news)}
+        alerts.mail_admins(organization_id, subject, _text(stands, now))
+
+
+def _text(stands: Standing, now: datetime) -> str:
+    plan = stands.plan.plan
+    lines = [
+        _("%(used)s of %(quota)s units of the plan %(plan)s are used. The cycle ends on %(end)s (UTC).")
+        % {
+            "used": count(stands.used),
+            "quota": count(stands.quota),
+            "plan": plan.name,
+            "end": formats.date_format(stands.cycle.end, "DATE_FORMAT"),
+        }
+    ]
+    spared = stands.spared_until(now)
+    if plan.hard_limit_units is None:
+        lines.append(_("Nothing stops; further units are charged as the plan says."))
+    elif stands.is_reached and spared:
+        lines.append(
+            _("Ingestion goes on until %(until)s UTC, then it stops.")
+            % {"until": f"{spared.astimezone(UTC):%Y-%m-%d %H:%M}"}
+        )
+    elif stands.is_reached:
+        lines.append(_("Ingestion is stopped. What is stored stays readable."))
+    else:
+        lines.append(_("Ingestion stops when all are used."))
+    lines.append(_("An owner can change the plan: %(url)s") % {"url": _page(stands)})
+    return "\n\n".join(lines)
+
+
+def _page(stands: Standing) -> str:
+    return alerts.page_url("usage:page", stands.plan.organization_id)
+
+
+def _reason(stands: Standing) -> str:
+    """Why ingestion stops, as senders and pages are told."""
+    return (
+        f"The {stands.plan.plan.hard_limit_units:,} units of the plan {stands.plan.plan.name} are used up"
+        f" until {stands.cycle.end.isoformat()} 00:00 UTC."
+        " An owner can change the plan, or an admin of this instance can lift the limit."
+    )
+
+
+# --- for pages --------------------------------------------------------------
+
+_standings: dict[str, tuple[float, Standing | None]] = {}  # until (monotonic), standing
+
+
+def standing_cached(organization_id: str) -> Standing | None:
+    """`standing`, at most CACHE_SECONDS old: for what every page shows."""
     now = time.monotonic()
-    known = _plans.get(organization_id)
+    known = _standings.get(organization_id)
     if known is None or known[0] < now:
-        known = _plans[organization_id] = (now + CACHE_SECONDS, plans.plan_of(organization_id))
+        known = _standings[organization_id] = (now + CACHE_SECONDS, standing(organization_id))
     return known[1]
 
 
 def forget() -> None:
     """Drop what is remembered here; called when a plan changed in this process."""
-    _plans.clear()
+    _standings.clear()

@@ -8,7 +8,10 @@ import pytest
 
 from apps.tracing.writer import Writer, forget
 from tests import factories
+from tests.usage.budgeting import counter, home, store
 from tests.usage.scene import Scene
+
+__all__ = ["counter", "home", "scene", "store", "writer"]
 
 
 @pytest.fixture

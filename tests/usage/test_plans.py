@@ -76,16 +76,20 @@ def test_terms_change_for_those_who_are_on_the_plan(db: None, django_capture_on_
     organization = factories.organization()
     plans.assign(actor=SYSTEM, organization=organization, plan_id="hobby")
     quotas.forget()
-    assert quotas.plan_cached(organization.id).plan.included_units == 100_000
+    assert quotas.standing_cached(organization.id).quota == 100_000
     with django_capture_on_commit_callbacks(execute=True):
-        plans.change_plan(actor=SYSTEM, plan_id="hobby", values={"included_units": 5, "rate_plan": "core"})
-    assert quotas.plan_cached(organization.id).plan.included_units == 5
+        plans.change_plan(
+            actor=SYSTEM,
+            plan_id="hobby",
+            values={"hard_limit_units": None, "included_units": 5, "rate_plan": "core"},
+        )
+    assert quotas.standing_cached(organization.id).quota == 5
     organization.refresh_from_db()
     assert organization.plan == "core"
     entry = AuditEntry.objects.get(resource_type="plan")
     assert (entry.before, entry.after) == (
-        {"included_units": 100_000, "rate_plan": "hobby"},
-        {"included_units": 5, "rate_plan": "core"},
+        {"included_units": 100_000, "hard_limit_units": 100_000, "rate_plan": "hobby"},
+        {"included_units": 5, "hard_limit_units": None, "rate_plan": "core"},
     )
 
 

@@ -7,6 +7,7 @@ import "./list.js";
 import "./models.js";
 import "./trace.js";
 import "./wire.js";
+import "./usage.js";
 import "./live.js";
 
 window.htmx = htmx;

@@ -1,0 +1,130 @@
+"""Word of budgets and quotas: mail to owners and admins, signed webhooks. Through the outbox, in the
+transaction of what they tell about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from apps.core import formats
+from apps.core.clock import from_datetime, iso_millis
+from apps.core.outgoing import OutgoingRefused
+from apps.organizations.models import ApiKey, Membership, Organization, Project, Role
+from apps.outbox.services import enqueue_mail, enqueue_webhook
+from apps.usage.budget_models import PICODOLLARS, Budget, Crossing, Measure, Scope
+from apps.usage.rules import Rule
+from apps.usage.windows import Period
+
+log = logging.getLogger(__name__)
+
+EVENT = "budget.threshold"
+
+
+def endpoint_of(budget: Budget) -> str:
+    """What the budget's webhooks are signed as (outbox.services.signing_secret)."""
+    return f"budget:{budget.id}"
+
+
+def tell(rule: Rule, period: Period, crossings: Sequence[Crossing]) -> None:
+    """Send word of thresholds passed at once: a webhook for each, one mail for the highest."""
+    if not crossings:
+        return
+    budget = rule.budget
+    for crossing in crossings:
+        if budget.webhook_url:
+            _hook(rule, period, crossing)
+    if budget.sends_mail:
+        crossing = max(crossings, key=lambda each: each.percent)
+        subject = _("Budget “%(name)s” is at %(percent)s %%") % {
+            "name": budget.name,
+            "percent": crossing.percent,
+        }
+        text = _(
+            "%(spent)s of %(limit)s are used (%(what)s, %(window)s).\n\n"
+            "Budgets warn, and tell gateways who may spend; they refuse no telemetry.\n\n%(url)s"
+        ) % {
+            "spent": amount_text(budget.measure, crossing.amount),
+            "limit": amount_text(budget.measure, budget.amount),
+            "what": subject_text(budget, crossing.subject),
+            "window": budget.get_window_display(),
+            "url": page_url("usage:budgets", budget.organization_id),
+        }
+        mail_admins(budget.organization_id, subject, text)
+
+
+def _hook(rule: Rule, period: Period, crossing: Crossing) -> None:
+    budget = rule.budget
+    payload = {
+        "id": f"{budget.id}:{crossing.pk}",
+        "event": EVENT,
+        "createdAt": iso_millis(from_datetime(crossing.created_at)),
+        "organizationId": budget.organization_id,
+        "budget": {"id": budget.id, "name": budget.name, "scope": budget.scope, "window": budget.window},
+        "subject": crossing.subject or budget.value,
+        "percent": crossing.percent,
+        "measure": budget.measure,
+        "spent": plain_amount(budget.measure, crossing.amount),
+        "limit": plain_amount(budget.measure, budget.amount),
+        "from": iso_millis(from_datetime(period.start)),
+        "to": iso_millis(from_datetime(period.end)),
+    }
+    try:
+        enqueue_webhook(endpoint=endpoint_of(budget), url=budget.webhook_url, event=EVENT, payload=payload)
+    except OutgoingRefused as refusal:  # it was good when it was typed in; the rules may have changed
+        log.warning("the webhook of budget %s is refused: %s", budget.id, refusal)
+
+
+def mail_admins(organization_id: str, subject: str, text: str) -> int:
+    """One mail to each owner and admin of an organization; how many."""
+    people = Membership.objects.filter(
+        organization=organization_id, role__in=(Role.OWNER, Role.ADMIN), user__is_active=True
+    ).select_related("user")
+    name = Organization.objects.values_list("name", flat=True).get(id=organization_id)
+    for member in people:
+        enqueue_mail(to=member.user.email, subject=f"[{name}] {subject}", text=text)
+    return len(people)
+
+
+def page_url(name: str, organization_id: str) -> str:
+    """The whole address of an organization's page, also from a thread without a request."""
+    path = reverse(name, args=[organization_id]).removeprefix(settings.BASE_PATH)
+    return f"{settings.PUBLIC_URL}{settings.BASE_PATH}{path}"
+
+
+def plain_amount(measure: str, amount: int) -> str | int:
+    """For machines: US dollars as decimal text, else a whole number."""
+    return format(dollars(amount).normalize(), "f") if measure == Measure.USD else amount
+
+
+def amount_text(measure: str, amount: int) -> str:
+    """For people."""
+    if measure == Measure.USD:
+        return formats.cost(dollars(amount))
+    word = _("%(n)s tokens") if measure == Measure.TOKENS else _("%(n)s units")
+    return word % {"n": formats.count(amount)}
+
+
+def dollars(amount: int) -> Decimal:
+    """US dollars of picodollars, exactly."""
+    return Decimal(amount) / PICODOLLARS
+
+
+def subject_text(budget: Budget, subject: str = "") -> str:
+    """Whom a budget is about, in words."""
+    value = subject or budget.value
+    named: Any = {
+        Scope.PROJECT: Project.everything.filter(id=value).values_list("name", flat=True),
+        Scope.KEY: ApiKey.objects.filter(id=value).values_list("public_key", flat=True),
+    }.get(Scope(budget.scope))
+    if value and named is not None:
+        value = named.first() or value
+    label = str(Scope(budget.scope).label)
+    if budget.scope == Scope.ORGANIZATION:
+        return label
+    return f"{label} {formats.visible(value)}" if value else _("each: %(what)s") % {"what": label}
