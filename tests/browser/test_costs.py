@@ -114,3 +114,30 @@ def test_on_a_phone_in_chinese(server: ServerProcess, visitor: Visitor) -> None:
     expect(page.locator(".figures .sum-panel")).to_contain_text("计算")
     no_wider_than_the_window(page)
     visitor.picture(page, "cost-phone-zh")
+
+
+def test_a_corrected_price(server: ServerProcess, visitor: Visitor) -> None:
+    price(server, 0.000002)
+    page = visitor.open(f"{server.url}/")
+    sign_in(page, server.url, f"/project/{PROJECT_ID}/settings/reprice")
+    page.get_by_role("button", name="Show what would change").click()
+    table = page.locator(".reprice-days")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    expect(table).to_contain_text("-$0.0006015")
+    visitor.picture(page, "reprice-preview")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(400)  # colours fade
+    visitor.picture(page, "reprice-preview-dark")
+    page.emulate_media(color_scheme="light")
+    page.get_by_role("button", name="Re-price").click()
+    badge = page.locator("#reprice-runs .badge").first
+    expect(badge).to_have_text("done")
+    visitor.picture(page, "reprice-done")
+    page.get_by_role("button", name="Undo").first.click()
+    expect(badge).to_have_text("undone")
+    page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": server.url}])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{server.url}/project/{PROJECT_ID}/settings/reprice?from=2026-01-01&to=2026-12-31")
+    expect(page.locator(".reprice-days")).to_be_visible()
+    no_wider_than_the_window(page)
+    visitor.picture(page, "reprice-phone-zh")

@@ -32,7 +32,7 @@ class Scene:
     writer: Writer
     units: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # acknowledged, by hour received
     facts: dict[tuple[str, str, int], tuple[Any, ...]] = field(default_factory=dict)  # last seen, deleted too
-    judged: dict[str, int] = field(default_factory=dict)  # score -> hour received, those not deleted
+    judged: dict[str, int] = field(default_factory=dict)  # score -> when it was received last
 
     def send(self, *observations: Observation) -> None:
         """Commit; each new one is acknowledged as one unit, a root as two."""
@@ -43,8 +43,10 @@ class Scene:
         self.look()
 
     def judge(self, id: str, trace_id: str, hour: int, value: float) -> None:
-        """Send a score; a known one is no new unit."""
-        at = START + hour * HOUR
+        """Send a score, received no earlier than before; one that is stored is no new unit."""
+        at = max(START + hour * HOUR, self.judged.get(id, 0))
+        self.judged[id] = at
+        is_new = not self._scores(id)
         self.writer.commit(
             [
                 Score(
@@ -60,11 +62,7 @@ class Scene:
                 )
             ]
         )
-        if not self._scores(id):
-            raise AssertionError("the score was not stored")
-        if id not in self.judged:
-            self.judged[id] = at // HOUR
-            self.units[at // HOUR] += 1
+        self.units[at // HOUR] += is_new
 
     def look(self) -> None:
         """Remember every row as it is now: what is deleted later is known by it."""
@@ -76,12 +74,13 @@ class Scene:
         )
         self.facts |= {(trace, id, received): tuple(rest) for trace, id, received, *rest in rows}
 
-    def _scores(self, id: str) -> Any:
-        return gate().query(
+    def _scores(self, id: str) -> bool:
+        rows = gate().query(
             "SELECT 1 FROM scores WHERE project_id = {project:String} AND id = {id:String}",
             {"project": self.project.id, "id": id},
             purpose="test",
         )
+        return bool(rows)
 
     def costs(self) -> dict[tuple[datetime, str], tuple[int, int, Decimal]]:
         """Sums over all facts that ever were, by hour and model."""
