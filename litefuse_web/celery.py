@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
     "go on with re-runs": {"task": "ingestion.resume_remaps", "schedule": 60.0},
+    "estimate missing usage": {"task": "tracing.estimate_usage", "schedule": 15.0},
     "go on with re-pricing": {"task": "tracing.resume_repricing", "schedule": 60.0},
     "apply deletes": {"task": "tracing.apply_deletes", "schedule": crontab(minute="23")},
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
@@ -30,6 +31,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "count budgets": {"task": "usage.count_budgets", "schedule": 300.0},
     "forget counts": {"task": "usage.forget_counts", "schedule": crontab(minute="41", hour="3")},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
+    "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="12")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 
@@ -42,6 +44,7 @@ AT_START = (
     "usage.count",
     "usage.count_budgets",
     "billing.close_periods",
+    "billing.report_usage",
 )
 
 EMBEDDED_THREADS = 4

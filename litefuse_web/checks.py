@@ -44,6 +44,27 @@ def check_stores(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) 
 
 
 @register()
+def check_stripe(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """A key of Stripe's needs everything else that selling a plan there takes."""
+    if not settings.STRIPE_SECRET_KEY:
+        return []
+    starts = {
+        "STRIPE_WEBHOOK_SECRET": "whsec_",
+        "STRIPE_PRO_MONTHLY_PRICE_ID": "price_",
+        "STRIPE_USAGE_PRICE_ID": "price_",
+    }
+    return [
+        Error(
+            f"STRIPE_SECRET_KEY is set, but {name} does not begin with {start}.",
+            hint="Copy it from Stripe's dashboard, or unset STRIPE_SECRET_KEY; see docs/billing.md.",
+            id="litefuse.E008",
+        )
+        for name, start in starts.items()
+        if not getattr(settings, name).startswith(start)
+    ]
+
+
+@register()
 def check_urls(app_configs: Sequence[AppConfig] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """Addresses have a scheme we speak and a host."""
     problems: list[CheckMessage] = []

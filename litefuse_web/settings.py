@@ -115,6 +115,10 @@ KEY_HEADERS = [
     for name in env.list("LITEFUSE_KEY_HEADERS", ["x-litefuse-api-key", "x-api-key", "api-key"])
 ]
 
+# --- costs ----------------------------------------------------------------------------------------------
+# Count the tokens of model calls whose client sent no usage, see docs/cost.md.
+ESTIMATE_USAGE = env.bool("LITEFUSE_ESTIMATE_USAGE", True)
+
 # --- images and other files of traces -------------------------------------------------------------------
 MAX_MEDIA_BYTES = 1_000_000 * env.int("LITEFUSE_MAX_MEDIA_MB", 1000, validate=validate.Range(1))
 EXTRACT_MEDIA = env.bool("LITEFUSE_EXTRACT_MEDIA", False)
@@ -270,11 +274,23 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LITEFUSE_MAIL_FROM", "Litefuse <nor
 # Name and address of whoever writes the invoices; `|` parts lines.
 BILLING_SELLER = "\n".join(part.strip() for part in env.str("LITEFUSE_BILLING_SELLER", "Litefuse").split("|"))
 
+# Stripe (apps/billing/stripe_billing.py): without a key the built-in ledger is all there is.
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_PRO_MONTHLY_PRICE_ID = env.str("STRIPE_PRO_MONTHLY_PRICE_ID", "")
+STRIPE_USAGE_PRICE_ID = env.str("STRIPE_USAGE_PRICE_ID", "")
+STRIPE_PAID_PLAN = env.str("STRIPE_PAID_PLAN", "pro")
+STRIPE_FREE_PLAN = env.str("STRIPE_FREE_PLAN", "hobby")
+STRIPE_METER_EVENT = env.str("STRIPE_METER_EVENT", "litefuse_units")
+STRIPE_API_URL = env.str("STRIPE_API_URL", "https://api.stripe.com").rstrip("/")
+
 # --- requests that we make to addresses people typed in ---------------------------------------------------
 OUTGOING_ALLOW: list[str] = env.list("LITEFUSE_OUTGOING_ALLOW", [])
 
 # --- content security: no inline script or style anywhere -----------------------------------------------
 _bucket = [MEDIA_BUCKET.origin] if MEDIA_BUCKET else []  # whose files pages show
+# Forms that end at Stripe's own pages.
+_stripe = ["https://checkout.stripe.com", "https://billing.stripe.com"] if STRIPE_SECRET_KEY else []
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -282,7 +298,7 @@ CONTENT_SECURITY_POLICY = {
         "media-src": ["'self'", *_bucket],
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
-        "form-action": ["'self'"],
+        "form-action": ["'self'", *_stripe],
         "frame-ancestors": ["'none'"],
     }
 }

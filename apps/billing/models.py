@@ -13,7 +13,21 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.billing.charges import Bill, Line, Terms
+from apps.billing.stripe_models import MeterReport, StripeAccount, StripeEvent
 from apps.organizations.models import Organization
+
+__all__ = [
+    "Account",
+    "AppendOnly",
+    "Counter",
+    "Entry",
+    "Invoice",
+    "MeterReport",
+    "PlanTerm",
+    "State",
+    "StripeAccount",
+    "StripeEvent",
+]
 
 
 class Account(models.Model):
@@ -58,6 +72,9 @@ class PlanTerm(models.Model):
     base_price = models.PositiveBigIntegerField(default=0)
     included_units = models.PositiveBigIntegerField(default=0)
     price_per_100k = models.PositiveBigIntegerField(default=0)
+    via = models.CharField(
+        max_length=10, blank=True, help_text="Who bills these days: `stripe`, or empty for ourselves."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

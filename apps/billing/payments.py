@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from django.conf import settings
+
 from apps.audit.services import Actor
 from apps.billing import services
+from apps.billing.stripe_models import StripeAccount
 from apps.organizations.models import Organization
 
 
@@ -46,6 +49,17 @@ class BuiltIn:
         """There is none."""
 
 
+def stripe_account(organization: Organization) -> StripeAccount | None:
+    """The organization as a customer of Stripe, where Stripe is set up."""
+    if not settings.STRIPE_SECRET_KEY:
+        return None
+    return StripeAccount.objects.filter(organization=organization).first()
+
+
 def payments() -> Payments:
     """The way this instance is paid."""
-    return BuiltIn()
+    if not settings.STRIPE_SECRET_KEY:
+        return BuiltIn()
+    from apps.billing.stripe_billing import StripePayments  # here: it builds on BuiltIn, and is slow to load
+
+    return StripePayments()

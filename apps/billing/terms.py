@@ -14,6 +14,7 @@ from datetime import date
 from apps.billing.charges import Stretch, Terms
 from apps.billing.models import PlanTerm
 from apps.billing.periods import Period, day_of
+from apps.billing.stripe_models import LIVE, StripeAccount
 from apps.usage.models import Plan
 from apps.usage.plans import plan_of
 
@@ -34,13 +35,16 @@ def note(organization_id: str, today: date) -> list[PlanTerm]:
     return found
 
 
-def stretches(found: Sequence[PlanTerm], period: Period) -> list[Stretch]:
-    """The part of a history inside a period; days on no plan are left out. Equal terms are one stretch."""
+def stretches(found: Sequence[PlanTerm], period: Period, via: str = "") -> list[Stretch]:
+    """The part of a history inside a period that `via` bills; days on no plan are left out. Equal terms are
+    one stretch."""
     by_day = {max(term.starts, period.start): term for term in found if term.starts < period.end}
     days = [*by_day, period.end]
     made: list[Stretch] = []
     for start, end, term in zip(days, days[1:], by_day.values(), strict=False):
         last = made[-1] if made else None
+        if term.via != via:
+            continue
         if last is not None and last.terms == term.terms() and last.end == start:
             made[-1] = Stretch(last.terms, last.start, end)
         elif term.plan_id:
@@ -61,12 +65,18 @@ def _now(organization_id: str, today: date, last: PlanTerm | None) -> PlanTerm |
             return None
         return PlanTerm(organization_id=organization_id, starts=max(today, last.starts), anchor=last.anchor)
     agreed = terms_of(row.plan)
-    if last is not None and last.terms() == agreed and last.anchor == row.period_anchor:
+    via = "stripe" if _pays_stripe(organization_id) else ""
+    if last is not None and (last.terms(), last.anchor, last.via) == (agreed, row.period_anchor, via):
         return None
     return PlanTerm(
         organization_id=organization_id,
         # The first terms hold from the day the plan was given, which may be before anybody asked.
         starts=max(today, last.starts) if last else day_of(row.created_at),
         anchor=row.period_anchor,
+        via=via,
         **asdict(agreed),
     )
+
+
+def _pays_stripe(organization_id: str) -> bool:
+    return StripeAccount.objects.filter(organization=organization_id, status__in=LIVE).exists()

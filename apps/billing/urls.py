@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from apps.billing import instance_views, views
+from apps.billing import instance_views, views, webhooks
 
 app_name = "billing"
 
@@ -29,5 +29,6 @@ _instance = [
 
 urlpatterns = [
     path("organization/<str:organization_id>/settings/billing", include(_organization)),
+    path("api/billing/stripe/webhook", webhooks.stripe_webhook, name="stripe-webhook"),
     path("instance/billing", include(_instance)),
 ]

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 from apps.billing import documents, drafts, queries, services
 from apps.billing.forms import DetailsForm
 from apps.billing.models import Invoice
-from apps.billing.payments import Order, payments
+from apps.billing.payments import Order, payments, stripe_account
 from apps.billing.periods import day_of
 from apps.core.errors import ApiError
 from apps.organizations.access import (
@@ -155,6 +155,8 @@ def _page(request: OrganizationRequest, form: DetailsForm) -> HttpResponse:
         "today": day_of(now),
         "plan": plans.plan_of(organization.id),
         "offered": bool(plans.offered()),
+        "stripe": stripe_account(organization),
+        "once": uuid.uuid4(),
         "owed": queries.owed_by(organization.id),
         "invoices": queries.invoices_of(organization.id)[: queries.SHOWN],
         "events": queries.history_of(organization.id),
@@ -180,6 +182,8 @@ def _plans(request: OrganizationRequest, plan_id: str, status: int = 200) -> Htt
         "change": _preview(request, chosen, now),
         "draft": drafts.current(request.organization, now),
         "once": uuid.uuid4(),
+        "stripe": stripe_account(request.organization),
+        "sold_by_stripe": settings.STRIPE_PAID_PLAN if settings.STRIPE_SECRET_KEY else "",
     }
     return render(request, "billing/plan.html", context, status=status)
 

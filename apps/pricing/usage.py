@@ -14,8 +14,11 @@ MAX_KEY_LENGTH = 200
 
 _LEADING_INTEGER = re.compile(r"^\s*\+?(\d{1,16})")
 
+# Senders' own totals, where they are not called so.
+STATED_TOTALS = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
+
 # The two strict shapes: (input key, output key) and the details that are part of each.
-_SHAPES = (
+SHAPES = (
     ("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details"),
     ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details"),
 )
@@ -26,38 +29,44 @@ def normalise_usage(details: object) -> dict[str, int]:
 
     OpenAI's two shapes (only when no foreign key is present) become input and output without their
     details, and the details by name; anything else is kept key by key where it holds whole numbers.
+    What is left out, and why, is told by `usage_checks`.
     """
     if not isinstance(details, Mapping):
         return {}
-    for input_key, output_key, input_details, output_details in _SHAPES:
-        shaped = _from_shape(details, input_key, output_key, input_details, output_details)
-        if shaped is not None:
-            return with_total(shaped)
-    return with_total(_whole_numbers(details))
+    shape = shape_of(details)
+    return with_total(_whole_numbers(details) if shape is None else _from_shape(details, *shape))
+
+
+def shape_of(details: Mapping[object, object]) -> tuple[str, str, str, str] | None:
+    """Which of SHAPES the details have exactly, or None."""
+    for shape in SHAPES:
+        if shape[0] in details and _has_shape(details, *shape):  # nearly all have none
+            return shape
+    return None
+
+
+def _has_shape(
+    details: Mapping[object, object], input_key: str, output_key: str, input_details: str, output_details: str
+) -> bool:
+    required = {input_key, output_key, "total_tokens"}
+    if not required <= details.keys() or not details.keys() <= required | {input_details, output_details}:
+        return False
+    if any(units(details[key]) is None or isinstance(details[key], str) for key in required):
+        return False
+    parts = (details.get(side) for side in (input_details, output_details))
+    return all(part is None or isinstance(part, Mapping) for part in parts)
 
 
 def _from_shape(
     details: Mapping[object, object], input_key: str, output_key: str, input_details: str, output_details: str
-) -> dict[str, int] | None:
-    """The usage when `details` has exactly this shape, else None."""
-    if input_key not in details:  # nearly all
-        return None
-    required = {input_key, output_key, "total_tokens"}
-    if not required <= details.keys() or not details.keys() <= required | {input_details, output_details}:
-        return None
-    counts = {key: units(details[key]) for key in (input_key, output_key, "total_tokens")}
-    parts = {side: details.get(side) for side in (input_details, output_details)}
-    if any(count is None or not isinstance(details[key], int) for key, count in counts.items()):
-        return None
-    if any(part is not None and not isinstance(part, Mapping) for part in parts.values()):
-        return None
+) -> dict[str, int]:
     usage: dict[str, int] = {}
     for name, key, side in (("input", input_key, input_details), ("output", output_key, output_details)):
-        part = parts[side]
+        part = details.get(side)
         found = _whole_numbers(part) if isinstance(part, Mapping) else {}
-        usage[name] = max((counts[key] or 0) - sum(found.values()), 0)
+        usage[name] = max((units(details[key]) or 0) - sum(found.values()), 0)
         usage.update({f"{name}_{detail}": count for detail, count in found.items()})
-    usage["total"] = counts["total_tokens"] or 0
+    usage["total"] = units(details["total_tokens"]) or 0
     return usage
 
 
@@ -73,20 +82,25 @@ def _whole_numbers(values: Mapping[object, object]) -> dict[str, int]:
 
 
 def units(value: object) -> int | None:
-    """A count: a whole number of at least 0, or text that starts with one; None for anything else."""
+    """A count: a whole number of at least 0 (5.0 too, as languages without whole numbers write it), or text
+    that starts with one; None for anything else."""
     if isinstance(value, str):
         leading = _LEADING_INTEGER.match(value)
         value = int(leading[1]) if leading else None
+    elif isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MAX_UNITS else None
 
 
 def with_total(usage: dict[str, int]) -> dict[str, int]:
-    """The usage with a `total`: the sender's own, even if smaller than the parts, else their sum."""
-    if usage and "total" not in usage:
-        return {**usage, "total": sum(usage.values())}
-    return usage
+    """The usage with a `total`: the sender's own by whatever name, even if smaller than the parts, else
+    their sum. A total by another name is never counted as a part."""
+    if not usage or "total" in usage:
+        return usage
+    stated = next((usage[name] for name in STATED_TOTALS if name in usage), None)
+    return {**usage, "total": sum(usage.values()) if stated is None else stated}
 
 
 def merge_legacy(details: dict[str, int], legacy: object, *, details_given: bool) -> dict[str, int]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core import formats
 from apps.core.formats import visible
+from apps.pricing import usage_checks
 from apps.tracing import clocks, tree
 from apps.tracing.content import Text, cut_text
 from apps.tracing.json_lines import Line, NotJson, Number, lay_out, parse
@@ -164,6 +165,7 @@ class Facts:
     parameters: list[tuple[str, str]]
     service: str  # application, where it was given a name
     error: tuple[str, Text] | None  # recorded exception: its kind and message, its stack trace
+    usage_faults: list[str]  # what contradicts itself in the usage
 
 
 def facts(row: ObservationRow) -> Facts:
@@ -185,6 +187,7 @@ def facts(row: ObservationRow) -> Facts:
         parameters=_parameters(row.model_parameters),
         service=next(iter(named_services((row.service_name,))), ""),
         error=_exception(row.attributes),
+        usage_faults=[fault.words() for fault in usage_checks.contradictions(row.usage)],
     )
 
 

@@ -55,7 +55,7 @@ OPENAI_CHAT = {
         ({"input": "3.7", "output": " 4 tokens", "x": "none"}, {"input": 3, "output": 4, "total": 7}),
         (
             {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.1},
-            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "total": 30},
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "total": 15},
         ),
         ({"input": 5, "output": 5, "total": 3}, {"input": 5, "output": 5, "total": 3}),
         ({"input": -1, "output": True, "nested": {"a": 1}, "n": None, "huge": MAX_UNITS + 1}, {}),

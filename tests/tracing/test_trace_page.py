@@ -143,6 +143,14 @@ def test_an_observation_shows_its_facts_conversation_and_cost(
     assert "<html" not in fragment and "trace-drawing" not in fragment
 
 
+def test_usage_that_contradicts_itself_says_so(reader: Client, home: Project, writer: Writer) -> None:
+    usage = {"input": 900, "input_cached_tokens": 800, "output": 10, "total": 910}
+    writer.commit([root(home.id, "t", usage=usage), span(home.id, "t", "fine")])
+    words = "The kinds of usage come to more than the total sent with them (1710 &gt; 910)."
+    assert words in text(get(reader, home, "t", observation="root"))
+    assert words not in text(get(reader, home, "t", observation="fine"))
+
+
 def test_an_error_shows_its_message_and_stack_trace(reader: Client, home: Project, writer: Writer) -> None:
     writer.commit(agent(home.id))
     page = text(get(reader, home, "run", observation="tool", part="observation"))

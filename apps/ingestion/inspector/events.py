@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -11,17 +11,21 @@ from apps.ingestion.batch.fields import Fields, Invalid
 from apps.ingestion.inspector.explain import (
     MAX_READINGS,
     Explanation,
+    Note,
     Place,
     Reading,
     affordable,
     changed_facts,
     facts,
+    usage_notes,
 )
 from apps.ingestion.mapping.shapes import Context
 from apps.tracing.received import REMOVED
 from apps.tracing.records import Observation, Score
 
 Record = Observation | Score
+_COSTS = ("inputCost", "outputCost", "totalCost")  # in the older field `usage`
+_NO_COUNTS = ("unit", *_COSTS)
 MAX_KNOWN = 32  # fields that a body of any kind may have; what has more is padded with others
 
 
@@ -91,7 +95,17 @@ def _explain(
             readings.append(Reading(Place("body", 0, key), value, rule, became, "used"))
         else:
             readings.append(_unread(key, value))
-    return Explanation(name, record, readings, left_out=left_out)
+    notes = list(_notes(fields, record)) if isinstance(record, Observation) else []
+    return Explanation(name, record, readings, notes=notes, left_out=left_out)
+
+
+def _notes(fields: dict[str, Any], record: Observation) -> Iterator[Note]:
+    """Remarks on usage and cost in the fields that older and newer clients have for them."""
+    older = fields.get("usage")
+    counts = {} if not isinstance(older, dict) else {k: v for k, v in older.items() if k not in _NO_COUNTS}
+    costs = {} if not isinstance(older, dict) else {k: v for k, v in older.items() if k in _COSTS}
+    yield from usage_notes({}, counts, costs)
+    yield from usage_notes(record.usage, fields.get("usageDetails"), fields.get("costDetails"))
 
 
 def _unread(key: str, value: Any) -> Reading:

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, NamedTuple
 
 from apps.core.clock import MAX_MICROS, MIN_MICROS
-from apps.ingestion.mapping import generic, langfuse, registry
+from apps.ingestion.mapping import generic, langfuse, registry, usage
 from apps.ingestion.mapping.shapes import Context
 from apps.ingestion.mapping.spans import map_spans
 from apps.ingestion.mapping.trace import MAX_NAME
 from apps.ingestion.mapping.values import dump, json_object
 from apps.ingestion.otlp import Attributes, Resource, Scope, Span, SpanEvent
+from apps.pricing import usage_checks
 from apps.tracing.received import REMOVED, is_credential
 from apps.tracing.records import Observation, ObservationType, Score
 
@@ -133,7 +134,7 @@ def explain(span: Span, context: Context) -> Explanation:
                 alone = dict(facts(map_spans([_alone(bare, span, place)], context)[0]))
                 changed = tuple(f for f in changed_facts(nothing, alone) if alone.get(f) == outcome.get(f))
         readings.append(_reading(place, value, changed, asked))
-    notes = _notes(span)
+    notes = [*_notes(span), *_usage_notes(span, observation)]
     return Explanation(
         span.name,
         observation,
@@ -325,10 +326,6 @@ def _notes(span: Span) -> list[Note]:
             became = generic.normalised_environment(sent)
             if became != sent:
                 notes.append(Note("environment", f"{str(sent)[:60]} → {became}"))
-    usage = json_object(attributes.get("langfuse.observation.usage_details")) or {}
-    for kind, number in usage.items():
-        if isinstance(number, int | float) and number < 0:
-            notes.append(Note("negative usage", kind))
     if span.end_time < span.start_time:
         notes.append(Note("ends before it starts", ""))
     if MIN_MICROS in (span.start_time, span.end_time) or MAX_MICROS in (span.start_time, span.end_time):
@@ -336,3 +333,23 @@ def _notes(span: Span) -> list[Note]:
     if len(span.name) > MAX_NAME:
         notes.append(Note("long name", str(MAX_NAME)))
     return [Note(code, value[:100]) for code, value in notes]
+
+
+def _usage_notes(span: Span, observation: Observation) -> Iterator[Note]:
+    """Counts and costs that were left out, and those that contradict each other."""
+    attributes = span.attributes
+    sent = json_object(attributes.get("langfuse.observation.usage_details"))
+    yield from usage_notes(observation.usage, sent, attributes.get("langfuse.observation.cost_details"))
+    if sent is None:
+        yield from (Note(*fault) for fault in usage.faults(span))
+
+
+def usage_notes(stored: dict[str, int], sent: object, sent_cost: object) -> Iterator[Note]:
+    """Remarks on usage as it was sent in one object, and as it is stored."""
+    costs = json_object(sent_cost) if isinstance(sent_cost, str) else sent_cost
+    for fault in (
+        *usage_checks.left_out(sent),
+        *usage_checks.cost_left_out(costs),
+        *usage_checks.contradictions(stored),
+    ):
+        yield Note(*fault)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.ingestion.inspector.entries import Entry
 from apps.ingestion.inspector.explain import Note, Reading
+from apps.pricing import usage_checks
 
 _STEPS = {
     "receive": _("Receive"),
@@ -24,10 +25,10 @@ _NOTES = {
         "Environment {value}: one has at most 40 characters of a-z, 0-9, “-” and “_”, without the prefix"
         " “langfuse”."
     ),
-    "negative usage": _("The usage “{value}” is negative and was left out."),
     "ends before it starts": _("The span ends before it starts: its duration counts as 0."),
     "time out of range": _("A time is out of what can be stored and was brought to its edge."),
     "long name": _("The name is longer than {value} characters and was cut."),
+    **usage_checks.WORDS,
 }
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from apps.ingestion.mapping import usage as conventions
 from apps.ingestion.mapping.content import of_keys
 from apps.ingestion.mapping.shapes import Content
-from apps.ingestion.mapping.usage import whole
 from apps.ingestion.mapping.values import json_object
 from apps.ingestion.otlp import Span
-from apps.pricing.usage import with_total
+from apps.pricing.usage import units, with_total
 
 WORDS = ("gcp",)
 SCOPE = "gcp.vertex.agent"
@@ -33,7 +32,7 @@ def usage(span: Span) -> dict[str, int] | None:
     found = {name: count for name, count in counts.items() if not name.startswith(_NOT_COUNTED)}
     response = json_object(span.attributes.get(_RESPONSE)) if _CACHED not in found else None
     told = (response or {}).get("usage_metadata")
-    cached = whole(told.get("cached_content_token_count")) if isinstance(told, dict) else None
+    cached = units(told.get("cached_content_token_count")) if isinstance(told, dict) else None
     if cached:
         found = conventions.less_parts({**found, _CACHED: cached}, {"input": (_CACHED,)})
     return with_total(found) or None

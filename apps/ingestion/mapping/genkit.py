@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from apps.ingestion.mapping.shapes import Content
-from apps.ingestion.mapping.usage import whole
 from apps.ingestion.mapping.values import bare, json_object, parameter, text
 from apps.ingestion.otlp import Span
-from apps.pricing.usage import with_total
+from apps.pricing.usage import units, with_total
 from apps.tracing.records import ObservationType
 
 SCOPE = "genkit-tracer"
@@ -90,7 +89,7 @@ def usage(span: Span) -> dict[str, int] | None:
             ("total", "totalTokens"),
             ("output_reasoning", "thoughtsTokens"),
         )
-        if (count := whole(told.get(key))) is not None
+        if (count := units(told.get(key))) is not None
     }
     if "output" in counts:
         counts["output"] = max(counts["output"] - counts.get("output_reasoning", 0), 0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from apps.ingestion.mapping import generic
 from apps.ingestion.mapping.content import of_keys
 from apps.ingestion.mapping.shapes import Content
-from apps.ingestion.mapping.usage import of_names, whole
+from apps.ingestion.mapping.usage import of_names
 from apps.ingestion.mapping.values import bare, json_object, text
 from apps.ingestion.otlp import Span
-from apps.pricing.usage import with_total
+from apps.pricing.usage import units, with_total
 from apps.tracing.records import ObservationType
 
 WORDS = ("mlflow",)
@@ -32,7 +32,7 @@ def model(span: Span) -> str | None:
 def usage(span: Span) -> dict[str, int] | None:
     """Token counts as one JSON object, under the names of the conventions."""
     told = json_object(span.attributes.get(_TOKENS)) or {}
-    counts = {name: count for name, sent in told.items() if (count := whole(sent)) is not None}
+    counts = {name: count for name, sent in told.items() if (count := units(sent)) is not None}
     return with_total(of_names(counts)) or None
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from apps.ingestion.mapping.usage import whole
 from apps.ingestion.mapping.values import under
 from apps.ingestion.otlp import Span
-from apps.pricing.usage import with_total
+from apps.pricing.usage import units, with_total
 from apps.tracing.records import ObservationType
 
 WORDS = ("openclaw",)
@@ -32,6 +31,6 @@ def usage(span: Span) -> dict[str, int] | None:
     counts = {
         stored: count
         for name, stored in _KEYS.items()
-        if (count := whole(span.attributes.get(_TOKENS + name)))
+        if (count := units(span.attributes.get(_TOKENS + name)))
     }
     return with_total(counts) or None

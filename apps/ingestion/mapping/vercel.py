@@ -10,10 +10,10 @@ from apps.ingestion.mapping import gen_ai, langfuse
 from apps.ingestion.mapping.content import of_keys
 from apps.ingestion.mapping.shapes import Content
 from apps.ingestion.mapping.tools import Tools, listed
-from apps.ingestion.mapping.usage import less_parts, whole
+from apps.ingestion.mapping.usage import less_parts
 from apps.ingestion.mapping.values import dump, first, json_object, text
 from apps.ingestion.otlp import Attributes, Span
-from apps.pricing.usage import with_total
+from apps.pricing.usage import units, with_total
 from apps.tracing.records import ObservationType
 
 WORDS = ("ai", "operation")  # see registry
@@ -182,7 +182,7 @@ def usage(span: Span) -> dict[str, int]:
     if set(given.values()) == {None} and _operation(attributes)[0] in _WRAPPERS:
         return with_total(found)
     for name, key in _OWN_USAGE.items():
-        number = whole(attributes.get(key))
+        number = units(attributes.get(key))
         if number is not None:
             found[name] = number
     for name, number in _provider_usage(_provider(attributes)).items():
@@ -192,7 +192,7 @@ def usage(span: Span) -> dict[str, int]:
 
 def _count(attributes: Attributes, keys: tuple[str, ...]) -> int | None:
     for key in keys:
-        number = whole(attributes.get(key))
+        number = units(attributes.get(key))
         if number is not None:
             return number
     return None
@@ -203,10 +203,10 @@ def _provider_usage(provider: dict[str, Any]) -> dict[str, int]:
     if not provider:
         return found
     for name, path in _PROVIDER_USAGE:
-        number = whole(_at(provider, path))
+        number = units(_at(provider, path))
         if number is not None:
             found.setdefault(name, number)
-    created = whole(_at(provider, _ANTHROPIC_CREATION))
+    created = units(_at(provider, _ANTHROPIC_CREATION))
     if created is not None:
         lasting = found.get("input_cache_creation_5m", 0) + found.get("input_cache_creation_1h", 0)
         found["input_cache_creation"] = max(created - lasting, 0)

@@ -97,6 +97,51 @@ def test_what_was_not_used_says_why():
     assert {note.code for note in explanation.notes} == {"unknown level", "unknown type", "environment"}
 
 
+def test_usage_and_costs_that_were_left_out_are_noted():
+    sent = {
+        "langfuse.observation.usage_details": '{"input": -3, "output": 2.5, "x": "many", "y": 7, "total": 2}',
+        "langfuse.observation.cost_details": '{"input": -1, "output": "free"}',
+    }
+    assert [(note.code, note.value) for note in explained(sent).notes] == [
+        ("negative usage", "input: -3"),
+        ("fractional usage", "output: 2.5"),
+        ("usage no number", "x"),
+        ("negative cost", "input: -1"),
+        ("cost no number", "output"),
+        ("parts above total", "7 > 2"),
+    ]
+
+
+def test_usage_by_attributes_is_checked_too():
+    sent = {
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.cache_read.input_tokens": 12,
+        "gen_ai.usage.output_tokens": -4,
+        "llm.token_count.total": "lots",
+        "gen_ai.usage.cost": 0.5,
+    }
+    notes = [(note.code, note.value) for note in explained(sent).notes]
+    assert notes == [
+        ("negative usage", "gen_ai.usage.output_tokens: -4"),
+        ("usage no number", "llm.token_count.total"),
+        ("parts above whole", "input: 12 > 10"),
+    ]
+
+
+def test_usage_of_events_is_checked_too():
+    body = {
+        "id": "g", "traceId": "t", "usage": {"input": -1, "unit": "TOKENS", "inputCost": "free"},
+        "usageDetails": {"output": 1e300}, "costDetails": {"total": -1},
+    }  # fmt: skip
+    explanation = explain_event(event("generation-create", body), CONTEXT)
+    assert [note.code for note in explanation.notes] == [
+        "negative usage",
+        "cost no number",
+        "absurd usage",
+        "negative cost",
+    ]
+
+
 def test_large_spans_are_explained_with_less_effort(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("apps.ingestion.inspector.explain.MAX_WORK", 1)
     found = fates(explained({"user.id": "u" * 50, "x": 1}))

@@ -1,0 +1,107 @@
+"""Telling Stripe the units of organizations that pay there, hour by hour.
+
+Each hour becomes a row first and a request then, so nothing is told twice or lost by a crash between them.
+An hour in which a cycle of Stripe's ends is told as of that end, so that its units are in the old cycle.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from apps.billing import closing, stripe_api
+from apps.billing.stripe_models import MeterReport, StripeAccount
+from apps.core.errors import Unavailable
+from apps.usage.queries import units_of
+
+HOUR: Final = timedelta(hours=1)
+SETTLING: Final = timedelta(minutes=5)
+_AT_ONCE: Final = 500  # reports a run sends
+
+log = logging.getLogger(__name__)
+
+
+def report_usage(now: datetime | None = None) -> int:
+    """Note the units of hours that are over, and tell Stripe all that it was not told; how many reports."""
+    now = now or datetime.now(UTC)
+    accounts = StripeAccount.objects.exclude(metered_from=None).filter(
+        Q(metered_until=None) | Q(reported_until=None) | Q(reported_until__lt=F("metered_until"))
+    )
+    for account in accounts.order_by("organization_id"):
+        _note(account, now)
+    return _submit(now)
+
+
+def segments(start: datetime, end: datetime, cuts: Iterable[datetime]) -> Iterator[tuple[datetime, datetime]]:
+    """Hours of `[start, end)`, cut where a cycle ends."""
+    bounds = {start, end, *(cut for cut in cuts if start < cut < end)}
+    hour = hour_of(start) + HOUR
+    while hour < end:
+        bounds.add(hour)
+        hour += HOUR
+    ordered = sorted(bounds)
+    yield from itertools.pairwise(ordered)
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The hour that a moment is in."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _note(account: StripeAccount, now: datetime) -> None:
+    """Rows for the hours that are over and counted. The meter knows whole hours: one that is cut belongs to
+    the cycle in which it begins."""
+    assert account.metered_from is not None
+    with transaction.atomic():
+        held = StripeAccount.objects.select_for_update().get(pk=account.pk)
+        start = held.reported_until or held.metered_from or account.metered_from
+        end = min(hour_of(now - SETTLING), held.metered_until or now)
+        while end > start and not closing.is_metered(held.organization_id, end):
+            end = hour_of(end - timedelta(microseconds=1))
+        if end <= start:
+            return
+        cuts = [cut for cut in (held.period_start, held.period_end) if cut]
+        for first, after in segments(start, end, cuts):
+            units = units_of(held.organization_id, first, after)
+            if units:
+                MeterReport.objects.create(
+                    organization_id=held.organization_id,
+                    customer_id=held.customer_id,
+                    identifier=f"litefuse:{held.organization_id}:{int(first.timestamp())}",
+                    start=first,
+                    end=after,
+                    units=units,
+                )
+        held.reported_until = end
+        held.save(update_fields=["reported_until"])
+
+
+def _submit(now: datetime) -> int:
+    """Tell what waits, oldest first. When Stripe is away the rest waits for the next run."""
+    count = 0
+    for report in MeterReport.objects.filter(submitted_at=None).order_by("start", "id")[:_AT_ONCE]:
+        last_second = report.end - timedelta(seconds=1)
+        try:
+            stripe_api.report_units(report.identifier, report.customer_id, report.units, last_second)
+        except stripe_api.Refused as error:
+            if not _is_known_already(error):
+                log.error("Stripe refused the units of %s: %s", report.identifier, error.message)
+                MeterReport.objects.filter(pk=report.pk).update(problem=error.message[:200])
+                continue
+        except Unavailable:
+            log.warning("Stripe does not answer; %s and what follows waits", report.identifier)
+            break
+        MeterReport.objects.filter(pk=report.pk).update(submitted_at=now, problem="")
+        count += 1
+    return count
+
+
+def _is_known_already(error: stripe_api.Refused) -> bool:
+    """Whether Stripe has an event of this identifier: an earlier run told it and did not live to note it."""
+    return "identifier" in error.message and "already" in error.message

@@ -1,0 +1,355 @@
+"""Stripe as a way to pay: the real library against a local server that behaves, and one that does not."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.core.checks import CheckMessage
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from apps.audit.models import AuditEntry
+from apps.billing import closing, drafts, stripe_api, stripe_billing, stripe_meter, tasks
+from apps.billing.models import Entry, Invoice, MeterReport, StripeAccount, StripeEvent
+from apps.billing.periods import midnight
+from apps.organizations.models import Organization
+from apps.usage import plans
+from apps.usage.meter_models import MeterEntry
+from litefuse_web.checks import check_stripe
+from tests import factories
+from tests.billing.plans import at, make_plans, metered_until, on_plan
+from tests.support.stripe_server import SECRET, FakeStripe, event, fake_stripe, signature
+
+pytestmark = pytest.mark.django_db
+HOOK = "/api/billing/stripe/webhook"
+START = at("2026-11-10T09:20:00")
+ONCE = itertools.count()
+
+
+@pytest.fixture
+def stripe(settings: Settings) -> Iterator[FakeStripe]:
+    settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET = "sk_test_1", SECRET
+    settings.STRIPE_PRO_MONTHLY_PRICE_ID, settings.STRIPE_USAGE_PRICE_ID = "price_pro", "price_usage"
+    make_plans()
+    metered_until(at("2027-12-01"))
+    with fake_stripe() as server:
+        settings.STRIPE_API_URL = server.url
+        yield server
+
+
+@pytest.fixture
+def organization(stripe: FakeStripe) -> Organization:
+    return on_plan("hobby", date(2026, 11, 1))
+
+
+@pytest.fixture
+def subscribed(organization: Organization, stripe: FakeStripe) -> StripeAccount:
+    """Bought, paid, and told by a webhook."""
+    account = StripeAccount.objects.create(organization=organization, customer_id="cus_1")
+    stripe.subscribe("cus_1", start=int(START.timestamp()))
+    assert _send("evt_start", "customer.subscription.created", {"id": "sub_1", "customer": "cus_1"}) == 200
+    account.refresh_from_db()
+    return account
+
+
+def _send(id_: str, type_: str, about: dict[str, object], **how: object) -> int:
+    body = event(id_, type_, about)
+    return _post(body, signature(body, **how))  # type: ignore[arg-type]
+
+
+def _post(body: bytes, header: str) -> int:
+    answer = Client(enforce_csrf_checks=True).post(
+        HOOK, body, content_type="application/json", headers={"Stripe-Signature": header}
+    )
+    return answer.status_code
+
+
+def _order(plan: str) -> dict[str, str]:
+    once = f"5d1f5df4-76cc-4a4f-b7b2-{next(ONCE):012d}"
+    return {"plan": plan, "day": datetime.now(UTC).date().isoformat(), "once": once}
+
+
+def _owner(organization: Organization) -> Client:
+    client = Client()
+    client.force_login(factories.member(organization, "OWNER"))
+    return client
+
+
+def _path(organization: Organization, rest: str = "") -> str:
+    return f"/organization/{organization.id}/settings/billing{rest}"
+
+
+# --- without keys -------------------------------------------------------------------------------------
+
+
+def test_without_keys_there_is_the_built_in_ledger_only() -> None:
+    made = factories.organization(owner=factories.user())
+    make_plans()
+    page = _owner(made).get(_path(made, "/plan?plan=pro")).content.decode()
+    assert "Stripe" not in page
+    assert _post(b"{}", "t=1,v1=0") == 404
+    assert _owner(made).post(_path(made, "/portal")).status_code == 404
+    assert tasks.report_usage() == 0
+    assert _owner(made).post(_path(made, "/plan/change"), _order("pro")).url == _path(made)
+
+
+def test_a_key_alone_is_refused_at_start(settings: Settings) -> None:
+    assert check_stripe() == []
+    settings.STRIPE_SECRET_KEY = "sk_test_1"
+    problems: list[CheckMessage] = check_stripe()
+    assert len(problems) == 3 and not any("sk_test_1" in str(problem) for problem in problems)
+
+
+# --- buying -------------------------------------------------------------------------------------------
+
+
+def test_the_paid_plan_is_bought_at_stripe(organization: Organization, stripe: FakeStripe) -> None:
+    client = _owner(organization)
+    assert "Continue to Stripe" in client.get(_path(organization, "/plan?plan=pro")).content.decode()
+    order = _order("pro")
+    for _twice in range(2):
+        answer = client.post(_path(organization, "/plan/change"), order)
+        assert answer.url == "https://checkout.stripe.com/c/1"
+    (first, again) = stripe.told("/v1/checkout/sessions")
+    assert first == again and first["line_items[0][price]"] == "price_pro"
+    assert first["line_items[1][price]"] == "price_usage" and "line_items[1][quantity]" not in first
+    assert first["client_reference_id"] == organization.id and stripe.customers == 1
+    assert plans.plan_of(organization.id).plan_id == "hobby"  # nothing is paid yet
+    assert client.post(_path(organization, "/portal")).url == "https://billing.stripe.com/p"
+
+
+def test_other_plans_stay_with_the_ledger(organization: Organization, stripe: FakeStripe) -> None:
+    client = _owner(organization)
+    assert client.post(_path(organization, "/plan/change"), _order("team")).url == _path(organization)
+    assert plans.plan_of(organization.id).plan_id == "team" and stripe.requests == []
+
+
+def test_a_paid_subscription_is_the_plan(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    organization = subscribed.organization
+    row = plans.plan_of(organization.id)
+    assert row is not None and (row.plan_id, row.period_anchor) == ("pro", date(2026, 11, 10))
+    assert subscribed.is_live and subscribed.metered_from == START
+    assert AuditEntry.objects.filter(resource_type="subscription", organization_id=organization.id).exists()
+    draft = drafts.current(organization, datetime.now(UTC))
+    assert draft is not None and draft.bills == ()  # Stripe bills these days
+    page = _owner(organization).get(_path(organization)).content.decode()
+    assert "Paid through Stripe" in page and "Cards and receipts" in page
+
+
+def test_days_paid_at_stripe_are_on_no_invoice_of_ours(subscribed: StripeAccount) -> None:
+    closing.close(subscribed.organization, at("2027-06-01"))
+    assert not Invoice.objects.exists()
+
+
+def test_ending_and_keeping(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    organization, client = subscribed.organization, _owner(subscribed.organization)
+    assert client.post(_path(organization, "/plan/change"), _order("hobby")).status_code == 302
+    assert stripe.subscriptions["sub_1"]["cancel_at_period_end"] is True
+    assert plans.plan_of(organization.id).plan_id == "pro"
+    assert "Keep the plan" in client.get(_path(organization)).content.decode()
+    assert client.post(_path(organization, "/plan/change"), _order("pro")).status_code == 302
+    assert stripe.subscriptions["sub_1"]["cancel_at_period_end"] is False
+    assert client.post(_path(organization, "/plan/change"), _order("pro")).status_code == 409
+    assert client.post(_path(organization, "/plan/change"), _order("team")).status_code == 400
+
+
+def test_when_it_has_ended_the_ledger_bills_again(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    ended = int((START + timedelta(days=30)).timestamp())
+    stripe.subscriptions["sub_1"].update(status="canceled", ended_at=ended)
+    assert _send("evt_end", "customer.subscription.deleted", {"id": "sub_1", "customer": "cus_1"}) == 200
+    subscribed.refresh_from_db()
+    assert plans.plan_of(subscribed.organization_id).plan_id == "hobby"
+    assert subscribed.metered_until == START + timedelta(days=30) and not subscribed.is_live
+
+
+# --- webhooks -----------------------------------------------------------------------------------------
+
+
+def test_what_stripe_did_not_sign_is_refused(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    stripe.subscriptions["sub_1"]["status"] = "canceled"
+    before = len(stripe.requests)
+    body = event("evt_x", "customer.subscription.deleted", {"id": "sub_1", "customer": "cus_1"})
+    now = datetime.now(UTC).timestamp()
+    for header in (
+        signature(body, secret="whsec_other"),
+        signature(body, at=now - 301),  # older than the tolerance: a recorded one, sent again
+        signature(body + b" "),
+        "t=1",
+        "",
+    ):
+        assert _post(body, header) == 400
+    assert _post(b"not JSON", signature(b"not JSON")) == 400
+    assert _post(b"[]", signature(b"[]")) == 400
+    assert len(stripe.requests) == before and plans.plan_of(subscribed.organization_id).plan_id == "pro"
+
+
+def test_an_event_is_handled_once(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    id_ = stripe.bill("cus_1", 20_300)
+    about = {"id": id_, "customer": "cus_1"}
+    assert [_send("evt_paid", "invoice.paid", about) for _ in range(3)] == [200] * 3
+    assert _send("evt_paid_again", "invoice.paid", about) == 200  # another event about the same invoice
+    entries = Entry.objects.filter(organization_id=subscribed.organization_id).order_by("id")
+    assert [(entry.kind, entry.amount, entry.currency) for entry in entries] == [
+        ("base", 20_300, "USD"),
+        ("payment", -20_300, "USD"),
+    ]
+    assert StripeEvent.objects.filter(type="invoice.paid").count() == 2
+
+
+def test_what_an_event_says_is_not_believed(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    about = {"id": "sub_1", "customer": "cus_1", "status": "canceled"}
+    assert _send("evt_late", "customer.subscription.deleted", about) == 200  # Stripe itself says: active
+    assert plans.plan_of(subscribed.organization_id).plan_id == "pro"
+    unpaid = stripe.bill("cus_1", 500, status="open", amount_paid=0)
+    foreign = stripe.bill("cus_9", 500)
+    for number, invoice in enumerate((unpaid, foreign)):
+        assert _send(f"evt_{number}", "invoice.paid", {"id": invoice, "customer": "cus_1"}) == 200
+    assert not Entry.objects.exists()
+
+
+def test_events_of_others_and_other_kinds_do_nothing(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    before = len(stripe.requests)
+    assert _send("evt_1", "invoice.paid", {"id": "in_1", "customer": "cus_other"}) == 200
+    assert _send("evt_2", "customer.created", {"id": "cus_1"}) == 200
+    assert len(stripe.requests) == before
+
+
+def test_an_older_reading_does_not_win(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    read = stripe_api.subscriptions("cus_1")[0]
+    stripe.subscriptions["sub_1"]["status"] = "past_due"
+    stripe_billing.read_again(subscribed)
+    stripe_billing._apply(subscribed.organization, read, START)  # as if its answer had been on its way
+    subscribed.refresh_from_db()
+    assert subscribed.status == "past_due"
+
+
+def test_when_stripe_is_away_the_event_comes_again(
+    subscribed: StripeAccount, stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stripe._http_client.HTTPClient.MAX_DELAY", 0.01)
+    stripe.subscriptions["sub_1"]["status"] = "past_due"
+    stripe.faults = [500] * 3
+    about = {"id": "sub_1", "customer": "cus_1"}
+    assert _send("evt_5", "customer.subscription.updated", about) == 503
+    assert not StripeEvent.objects.filter(id="evt_5").exists()
+    assert _send("evt_5", "customer.subscription.updated", about) == 200
+    subscribed.refresh_from_db()
+    assert subscribed.status == "past_due"
+
+
+def test_a_time_out_buys_once(
+    organization: Organization, stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stripe_api, "SECONDS", 0.4)
+    stripe.lost = 1  # the customer is made, and the answer never comes
+    order = _order("pro")
+    assert _owner(organization).post(_path(organization, "/plan/change"), order).status_code == 302
+    assert len(stripe.told("/v1/customers")) == 2 and stripe.customers == 1
+
+
+def test_refusals_are_told_to_people(organization: Organization, stripe: FakeStripe) -> None:
+    stripe.faults = [402]
+    answer = _owner(organization).post(_path(organization, "/plan/change"), _order("pro"))
+    assert answer.status_code in (400, 503) and "Stripe" in answer.content.decode()
+
+
+# --- the meter ----------------------------------------------------------------------------------------
+
+
+def _units(organization: Organization, hour: str, units: int) -> None:
+    MeterEntry.objects.create(
+        organization_id=organization.id, project_id="p", hour=at(hour), spans=units, infrastructure=7
+    )
+
+
+def test_units_are_reported_by_the_hour_once(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    organization = subscribed.organization
+    _units(organization, "2026-11-10T09:00:00", 5)  # the hour it was bought in
+    _units(organization, "2026-11-10T10:00:00", 100)
+    _units(organization, "2026-11-10T12:00:00", 30)
+    assert stripe_meter.report_usage(at("2026-11-10T13:04:59")) == 1  # noon's hour is not settled
+    assert stripe_meter.report_usage(at("2026-11-10T13:05:00")) == 1
+    assert stripe_meter.report_usage(at("2026-11-10T13:30:00")) == 0
+    first = int(at("2026-11-10T10:00:00").timestamp())
+    assert [form["identifier"] for form in stripe.events.values()] == [
+        f"litefuse:{organization.id}:{first}",
+        f"litefuse:{organization.id}:{first + 7200}",
+    ]
+    told = stripe.told("/v1/billing/meter_events")[0]
+    assert told["event_name"] == "litefuse_units" and told["payload[value]"] == "100"
+    assert told["timestamp"] == str(first + 3599) and told["payload[stripe_customer_id]"] == "cus_1"
+    assert not MeterReport.objects.filter(submitted_at=None).exists()
+
+
+def test_reports_that_fail_wait_and_count_once(
+    subscribed: StripeAccount, stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stripe._http_client.HTTPClient.MAX_DELAY", 0.01)
+    _units(subscribed.organization, "2026-11-10T10:00:00", 100)
+    _units(subscribed.organization, "2026-11-10T11:00:00", 200)
+    stripe.faults = [500] * 3
+    assert stripe_meter.report_usage(at("2026-11-10T13:05:00")) == 0
+    assert MeterReport.objects.filter(submitted_at=None).count() == 2
+    assert stripe_meter.report_usage(at("2026-11-10T14:05:00")) == 2
+    # Told, but the run did not live to note it: Stripe says that it knows, and that is success.
+    MeterReport.objects.update(submitted_at=None)
+    stripe.answers.clear()
+    assert stripe_meter.report_usage(at("2026-11-10T15:05:00")) == 2
+    assert sum(int(form["payload[value]"]) for form in stripe.events.values()) == 300
+
+
+def test_an_hour_in_which_the_cycle_ends_is_told_in_the_old_one(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    end = START + timedelta(days=30)
+    StripeAccount.objects.update(reported_until=end.replace(minute=0))
+    _units(subscribed.organization, end.replace(minute=0).isoformat()[:19], 40)
+    _units(subscribed.organization, (end.replace(minute=0) + timedelta(hours=1)).isoformat()[:19], 50)
+    assert stripe_meter.report_usage(end + timedelta(hours=3)) == 2
+    stamps = [(int(form["timestamp"]), form["payload[value]"]) for form in stripe.events.values()]
+    assert stamps == [
+        (int(end.timestamp()) - 1, "40"),
+        (int((end.replace(minute=0) + timedelta(hours=2)).timestamp()) - 1, "50"),
+    ]
+
+
+def test_what_was_used_before_the_end_is_reported_after_it(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    _units(subscribed.organization, "2026-11-10T10:00:00", 100)
+    _units(subscribed.organization, "2026-11-12T10:00:00", 999)
+    StripeAccount.objects.update(status="canceled", metered_until=at("2026-11-11T08:30:00"))
+    assert stripe_meter.report_usage(at("2026-11-20")) == 1
+    assert stripe_meter.report_usage(at("2026-11-21")) == 0
+    subscribed.refresh_from_db()
+    assert subscribed.reported_until == subscribed.metered_until
+
+
+def test_reporting_waits_for_the_meter(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    _units(subscribed.organization, "2026-11-10T10:00:00", 100)
+    metered_until(at("2026-11-10T10:59:00"))
+    assert stripe_meter.report_usage(at("2026-11-11")) == 0
+    metered_until(at("2026-11-10T11:00:00"))
+    assert stripe_meter.report_usage(at("2026-11-11")) == 1
+
+
+MOMENTS = st.integers(0, 40 * 3600).map(
+    lambda seconds: midnight(date(2026, 11, 10)) + timedelta(seconds=seconds)
+)
+
+
+@given(MOMENTS, MOMENTS, st.lists(MOMENTS, max_size=4))
+def test_segments_cover_all_and_cross_nothing(a: datetime, b: datetime, cuts: list[datetime]) -> None:
+    start, end = min(a, b), max(a, b) + timedelta(seconds=1)
+    found = list(stripe_meter.segments(start, end, cuts))
+    assert found[0][0] == start and found[-1][1] == end
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(found))
+    for first, after in found:
+        assert timedelta() < after - first <= timedelta(hours=1)
+        assert stripe_meter.hour_of(after - timedelta(microseconds=1)) == stripe_meter.hour_of(first)
+        assert not any(first < cut < after for cut in cuts)
