@@ -63,8 +63,8 @@ def test_bars_stand_on_each_other_within_the_chart(values: list[list[int]]):
         expected=(2, Decimal(1)),
     )
     for bar in drawn.bars:
-        assert 0 <= bar.x and bar.x + bar.width <= drawn.width
-        assert 0 <= bar.y and bar.y + bar.height <= drawn.base + 0.5
+        assert bar.x >= 0 and bar.x + bar.width <= drawn.width
+        assert bar.y >= 0 and bar.y + bar.height <= drawn.base + 0.5
     assert sum(bar.is_forecast for bar in drawn.bars) == 2
 
 
