@@ -7,10 +7,11 @@ from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from apps.core.clock import now_micros
+from apps.core.clock import now_micros, to_datetime
 from apps.core.errors import Unavailable
 from apps.organizations.access import ProjectRequest, may, project_page
 from apps.pricing import catalogue
@@ -29,6 +30,7 @@ class UnpricedRow:
     seen: Unpriced
     new_query: str  # fills the form of a new model
     priced_now: Definition | None  # takes the name by now: only earlier calls lack their cost
+    reprice_query: str  # the days of those, for the page that gives them their cost
 
 
 @project_page("models:read")
@@ -50,7 +52,13 @@ def unpriced_models(request: ProjectRequest, project_id: str) -> HttpResponse:
 def _row(prices: Catalogue, project_id: str, seen: Unpriced, now: int) -> UnpricedRow:
     match = prices.resolve(project_id, seen.model)
     query = urlencode([("name", seen.model), *(("key", key) for key in seen.keys)])
-    return UnpricedRow(seen, query, match.at(now) if match else None)
+    days = {"from": _day(seen.first), "to": _day(seen.last), "model": seen.model}
+    return UnpricedRow(seen, query, match.at(now) if match else None, urlencode(days))
+
+
+def _day(micros: int) -> str:
+    """The reader's own day of a moment."""
+    return timezone.localtime(to_datetime(micros)).date().isoformat()
 
 
 @project_page("models:read")

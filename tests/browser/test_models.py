@@ -146,7 +146,6 @@ def test_a_name_without_a_price_gets_one(server: ServerProcess, visitor: Visitor
     expect(page.get_by_text("Saved.")).to_be_visible()
     page.get_by_role("link", name="Models", exact=True).click()
     expect(page.locator(".unpriced")).to_contain_text("new calls take gateway/house-7b")
-    page.wait_for_timeout(1100)  # what a process may take to notice a change (catalogue.CHECK_SECONDS)
     call(server, "house-7b", {"input": 1_000_000})
     assert cost_of(server, "call house-7b") == 2.0
 

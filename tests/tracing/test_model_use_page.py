@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from html import unescape
 
@@ -73,6 +74,9 @@ def test_a_name_that_has_a_price_by_now_says_so(client: Client, project, writer:
     catalogue.forget()
     text = shown(client, project)
     assert "new calls take House" in text and "/models/new" not in text
+    [link] = re.findall(r'href="([^"]*settings/reprice[^"]*)"', text)
+    response = client.get(link)
+    assert response.status_code == 200 and "house-7b" in response.content.decode()
     assert shown(client, project, "calls", f"?id={made.id}&id=none").count("–") == 2
     writer.commit([call(project, "b", model_id=made.id, total_cost=Decimal(1))])
     text = shown(client, project, "calls", f"?id=none&id={made.id}")
