@@ -71,3 +71,10 @@ for (const file of readdirSync(target)) {
   }
 }
 writeFileSync(join(target, "manifest.json"), JSON.stringify(manifest, null, 1));
+
+// How models cut text into tokens, for usage that clients did not send. Read by the server, not by browsers.
+mkdirSync(join(target, "tokens"));
+for (const name of ["o200k_base", "cl100k_base"]) {
+  const { default: ranks } = await import(`js-tiktoken/ranks/${name}`);
+  writeFileSync(join(target, "tokens", `${name}.json`), JSON.stringify(ranks));
+}

@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 SCHEDULE: dict[str, dict[str, Any]] = {
     "hand over due parcels": {"task": "outbox.hand_over_due", "schedule": 30.0},
     "go on with re-runs": {"task": "ingestion.resume_remaps", "schedule": 60.0},
+    "estimate missing usage": {"task": "tracing.estimate_usage", "schedule": 15.0},
     "go on with re-pricing": {"task": "tracing.resume_repricing", "schedule": 60.0},
     "apply deletes": {"task": "tracing.apply_deletes", "schedule": crontab(minute="23")},
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},

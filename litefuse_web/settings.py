@@ -115,6 +115,10 @@ KEY_HEADERS = [
     for name in env.list("LITEFUSE_KEY_HEADERS", ["x-litefuse-api-key", "x-api-key", "api-key"])
 ]
 
+# --- costs ----------------------------------------------------------------------------------------------
+# Count the tokens of model calls whose client sent no usage, see docs/cost.md.
+ESTIMATE_USAGE = env.bool("LITEFUSE_ESTIMATE_USAGE", True)
+
 # --- images and other files of traces -------------------------------------------------------------------
 MAX_MEDIA_BYTES = 1_000_000 * env.int("LITEFUSE_MAX_MEDIA_MB", 1000, validate=validate.Range(1))
 EXTRACT_MEDIA = env.bool("LITEFUSE_EXTRACT_MEDIA", False)

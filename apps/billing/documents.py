@@ -118,7 +118,10 @@ def _heads(invoice: Invoice) -> Table:
         [part for name, value in facts for part in (_p(name, _SMALL), _p(value))],
     ]
     return Table(
-        [columns], colWidths=[52 * mm, 60 * mm, 54 * mm], style=[("VALIGN", (0, 0), (-1, -1), "TOP")]
+        [columns],
+        colWidths=[50 * mm, 59 * mm, 52 * mm],
+        hAlign="LEFT",
+        style=[("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, -1), 0)],
     )
 
 
@@ -138,11 +141,12 @@ def _lines(invoice: Invoice) -> Table:
             ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
         ]
     )
-    return Table(rows, colWidths=[62 * mm, 70 * mm, 34 * mm], style=style, repeatRows=1)
+    return Table(rows, colWidths=[60 * mm, 71 * mm, 30 * mm], hAlign="LEFT", style=style, repeatRows=1)
 
 
 def _p(text: str, style: ParagraphStyle = _BODY) -> Paragraph:
     """A paragraph of plain text; what Helvetica has no signs for is set in the Chinese font."""
+    text = text.replace("\N{MINUS SIGN}", "\N{EN DASH}")  # which Helvetica has
     parts = (
         f'<font name="{_CHINESE}">{escape("".join(run))}</font>' if wide else escape("".join(run))
         for wide, run in groupby(text, key=_is_wide)

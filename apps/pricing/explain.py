@@ -4,7 +4,7 @@ exactly. Pure arithmetic in decimals; what a rule said at the time is read from 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from enum import StrEnum
@@ -67,6 +67,24 @@ class Line:
     amount: Decimal | None  # US dollars as stored
     counts: bool  # whether the amount is part of the total
     is_sum: bool = False  # a total that the others add up to
+
+
+class Doubt(StrEnum):
+    """What does not fit in what was sent; it is told, and nothing is changed."""
+
+    TOTAL_DIFFERS = "total-differs"  # the total of the usage is not the sum of its kinds
+    PARTS_EXCEED_TOTAL = "parts-exceed-total"  # a sent cost has parts that come to more than its total
+    NO_PRICE = "kind-without-price"  # some of the usage costs nothing, as its kind has no price
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A doubt, and about what."""
+
+    doubt: Doubt
+    kinds: tuple[str, ...] = ()
+    said: str = ""  # the number that was sent
+    found: str = ""  # what it is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,7 @@ class Explanation:
     rule: Rule | None
     today: Today | None  # where the prices of now would make another cost
     missing: Missing | None
+    notes: tuple[Note, ...]
 
 
 def explain(spent: Spent, revision: Revision | None, catalogue: Catalogue) -> Explanation:
@@ -171,6 +190,7 @@ def explain(spent: Spent, revision: Revision | None, catalogue: Catalogue) -> Ex
         rule=rule,
         today=None if same else today,
         missing=_missing(spent, catalogue) if origin is Origin.UNKNOWN else None,
+        notes=tuple(notes(lines, spent.total_cost, computed=tier is not None)),
     )
 
 
@@ -211,6 +231,21 @@ def lines_of(
             )
         )
     return tuple(lines)
+
+
+def notes(lines: Sequence[Line], total: Decimal | None, *, computed: bool) -> Iterator[Note]:
+    """What does not fit. Counts may differ by one, or one in a hundred: some senders round."""
+    units = {line.kind: line.units for line in lines if line.units is not None}
+    sum_ = sum(count for kind, count in units.items() if kind != TOTAL)
+    if len(units) > 1 and abs(units.get(TOTAL, sum_) - sum_) > max(1, sum_ // 100):
+        yield Note(Doubt.TOTAL_DIFFERS, said=str(units[TOTAL]), found=str(sum_))
+    by_total = any(line.kind == TOTAL and line.unit_price is not None for line in lines)
+    parts = sum((line.amount or Decimal(0) for line in lines if line.kind != TOTAL), Decimal(0))
+    if not computed and total is not None and parts > total:
+        yield Note(Doubt.PARTS_EXCEED_TOTAL, said=format(total, "f"), found=format(parts, "f"))
+    free = tuple(line.kind for line in lines if line.units and line.unit_price is None and line.kind != TOTAL)
+    if computed and free and not by_total:
+        yield Note(Doubt.NO_PRICE, kinds=free)
 
 
 def order(kind: str) -> tuple[bool, bool, bool, str]:

@@ -172,6 +172,7 @@ class ObservationV2(s.Serializer[Any]):
     costDetails = s.DictField(child=s.FloatField(), required=False)
     totalCost = _number(required=False)
     usagePricingTierName = _text(required=False)
+    usageEstimated = s.BooleanField(required=False, help_text="Given, and true, where we counted the tokens")
     promptId = _text(required=False)
     promptName = _text(required=False)
     promptVersion = s.IntegerField(allow_null=True, required=False)

@@ -60,7 +60,7 @@ def received_between(
     }
     found = gate().query(_ROWS, parameters, purpose="rows by time received", seconds=60)
     rows = [tables.stored_from(values) for values in found]
-    taken = _holding(rows, store.content_sizes(gate(), rows))
+    taken = holding(rows, store.content_sizes(gate(), rows))
     is_last = len(taken) == len(rows) < limit
     contents = store.contents(gate(), taken)
     filled = [
@@ -71,7 +71,7 @@ def received_between(
     return Step(filled, None if is_last else cursor_of(taken[-1]))
 
 
-def _holding(rows: list[Stored], sizes: dict[store.Version, int]) -> list[Stored]:
+def holding(rows: list[Stored], sizes: dict[store.Version, int]) -> list[Stored]:
     """The first rows, as many as hold MAX_CONTENT together; one at least."""
     left = MAX_CONTENT
     for count, row in enumerate(rows):

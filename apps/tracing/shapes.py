@@ -211,7 +211,13 @@ def observation(
         "timeToFirstToken": seconds_to_first_token(row),
         "createdAt": iso_millis(row.received_at),
         "updatedAt": iso_millis(row.received_at),
+        **estimated(row),
     }
+
+
+def estimated(row: ObservationRow) -> dict[str, bool]:
+    """A mark of ours for usage that nobody sent; clients overlook keys they do not know."""
+    return {"usageEstimated": True} if row.is_estimated else {}
 
 
 def time_or_none(micros: int | None) -> str | None:

@@ -12,7 +12,7 @@ from apps.tracing.observation_list import TraceFacts
 from apps.tracing.prompt_links import PromptIds, prompt_id
 from apps.tracing.received import system_metadata
 from apps.tracing.records import ObservationRow
-from apps.tracing.shapes import parsed, prices_of, seconds_to_first_token, time_or_none
+from apps.tracing.shapes import estimated, parsed, prices_of, seconds_to_first_token, time_or_none
 
 GROUPS = ("core", "basic", "time", "io", "metadata", "model", "usage", "prompt", "metrics", "trace_context")
 OF_TRACE = frozenset({"basic", "trace_context"})  # groups that tell of the trace
@@ -25,7 +25,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "time": ("completion_start_time", "received_at"),
     "metadata": ("metadata",),
     "model": ("model", "model_id", "model_parameters"),
-    "usage": ("usage", "cost", "total_cost", "pricing_tier_name"),
+    "usage": ("usage", "cost", "total_cost", "pricing_tier_name", "is_estimated"),
     "prompt": ("prompt_name", "prompt_version"),
     "metrics": ("completion_start_time",),
 }
@@ -118,6 +118,7 @@ def _usage(row: ObservationRow, owner: TraceFacts) -> dict[str, Any]:
         "costDetails": row.cost,
         "totalCost": row.total_cost,
         "usagePricingTierName": row.pricing_tier_name or None,
+        **estimated(row),
     }
 
 

@@ -6,7 +6,7 @@ from celery import shared_task
 
 from apps.telemetry.gate import gate
 from apps.tracing import deletion, project_erasure, store
-from apps.tracing.costing import repricing
+from apps.tracing.costing import estimates, repricing
 from apps.tracing.media import services
 
 
@@ -44,3 +44,9 @@ def reprice(id: str) -> bool:
 def resume_repricing() -> int:
     """Go on with such runs that nobody is at; beat calls it each minute and at start."""
     return repricing.resume()
+
+
+@shared_task(name="tracing.estimate_usage")
+def estimate_usage() -> int:
+    """Count the tokens of calls whose client gave no usage; beat calls it every fifteen seconds."""
+    return estimates.estimate_missing()

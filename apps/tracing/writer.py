@@ -142,8 +142,8 @@ class Writer:
 
     def amend(self, observations: Sequence[Observation], combine: Combine) -> CommitResult:
         """Change what is stored of these observations: of each stored row, with its content, and the one
-        given, `combine` makes the row that takes its place. What is not stored is left out; returns and
-        raises as `replace` does."""
+        given, `combine` makes the row that takes its place, and changes neither. What is not stored is left
+        out; returns and raises as `replace` does."""
         return self._change(observations, (), combine)
 
     def _change(

@@ -179,13 +179,13 @@ class OrganizationPlanForm(forms.Form):
 
     plan = forms.ChoiceField(label=_("Plan"), required=False)
     period_anchor = forms.DateField(
-        label=_("Cycles begin on the day of"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("Cycles begin on the day of"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
     )
     lifted_until = forms.DateField(
         label=_("Hard limit lifted until"),
         required=False,
         help_text=_("The whole day, UTC; empty: not lifted."),
-        widget=forms.DateInput(attrs={"type": "date"}),
+        widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

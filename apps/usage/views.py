@@ -230,7 +230,7 @@ def _axis_count(value: Decimal) -> str:
 def _axis_cost(value: Decimal) -> str:
     if value == value.to_integral_value():
         return f"${formats.short_count(int(value))}"
-    return formats.cost(value)
+    return formats.price(value)
 
 
 def _legend(asked: Asked, found: Report, names: Names) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from tests.support import otlp
 from tests.support.browsing import sign_in
 from tests.support.provisioned import CREDENTIALS, ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ServerProcess
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -114,3 +115,69 @@ def test_on_a_phone_in_chinese(server: ServerProcess, visitor: Visitor) -> None:
     expect(page.locator(".figures .sum-panel")).to_contain_text("计算")
     no_wider_than_the_window(page)
     visitor.picture(page, "cost-phone-zh")
+
+
+def test_a_corrected_price(server: ServerProcess, visitor: Visitor) -> None:
+    price(server, 0.000002)
+    page = visitor.open(f"{server.url}/")
+    sign_in(page, server.url, f"/project/{PROJECT_ID}/settings/reprice")
+    page.get_by_role("button", name="Show what would change").click()
+    table = page.locator(".reprice-days")
+    expect(table.locator("tbody tr")).to_have_count(1)
+    expect(table).to_contain_text("-$0.0006015")
+    visitor.picture(page, "reprice-preview")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_timeout(400)  # colours fade
+    visitor.picture(page, "reprice-preview-dark")
+    page.emulate_media(color_scheme="light")
+    page.get_by_role("button", name="Re-price").click()
+    badge = page.locator("#reprice-runs .badge").first
+    expect(badge).to_have_text("done")
+    visitor.picture(page, "reprice-done")
+    page.get_by_role("button", name="Undo").first.click()
+    expect(badge).to_have_text("undone")
+    page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": server.url}])
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{server.url}/project/{PROJECT_ID}/settings/reprice?from=2026-01-01&to=2026-12-31")
+    expect(page.locator(".reprice-days")).to_be_visible()
+    no_wider_than_the_window(page)
+    visitor.picture(page, "reprice-phone-zh")
+
+
+def test_an_estimate_is_marked(server: ServerProcess, visitor: Visitor) -> None:
+    now = time.time_ns() - 5_000_000_000
+    trace_id, span_id = uuid4(), b"\7" * 8
+    attributes = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.model.name": "house-7b",
+        "langfuse.observation.input": json.dumps(
+            [{"role": "user", "content": "What does a llama eat? " * 40}]
+        ),
+        "langfuse.observation.output": json.dumps({"role": "assistant", "content": "Grass, hay. " * 60}),
+    }
+    sent = {"name": "streamed answer", "trace_id": trace_id.bytes, "span_id": span_id, "start": now,
+            "end": now + 2_000_000_000, "attributes": attributes}  # fmt: skip
+    answer = httpx.post(
+        f"{server.url}/api/public/otel/v1/traces",
+        content=otlp.request(sent),
+        auth=CREDENTIALS,
+        headers={"content-type": "application/x-protobuf"},
+    )
+    assert answer.status_code == 200
+    address = f"{server.url}/api/public/observations/{span_id.hex()}"
+    wait_until(
+        lambda: httpx.get(address, auth=CREDENTIALS).json().get("usageEstimated"), "an estimate", seconds=90
+    )
+    page = visitor.open(f"{server.url}/")
+    sign_in(page, server.url, f"/project/{PROJECT_ID}/traces")
+    row = page.locator(".trace-row", has_text="streamed answer")
+    expect(row.locator(".c-cost .estimated")).to_have_text("≈")
+    visitor.picture(page, "estimated-list")
+    row.locator(".trace-link").click()
+    page.locator("[data-head] .sum-link").click()
+    expect(page.locator("[data-head] .sum-panel")).to_contain_text("estimated")
+    page.keyboard.press("Escape")
+    page.locator(".t-row", has_text="streamed answer").click()
+    page.locator(".figures .sum-link").click()
+    expect(page.locator(".figures .sum-panel")).to_contain_text("tokens were counted from input and output")
+    visitor.picture(page, "estimated-observation")

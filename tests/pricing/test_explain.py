@@ -98,6 +98,25 @@ def test_so_do_those_of_a_sent_cost(cost: dict[str, Decimal], total: Decimal):
     assert sum((line.amount or 0 for line in lines if line.counts), Decimal(0)) + rest(lines, total) == total
 
 
+def test_what_does_not_fit_is_told():
+    def doubts(usage: dict[str, int], cost: dict[str, str] | None = None, total: str = "0") -> list[str]:
+        if cost is None:
+            return [note.doubt for note in opened(usage, {"input": "1"}).notes]
+        sent = {kind: Decimal(amount) for kind, amount in cost.items()}
+        found = opened(usage, {}, cost=sent, total_cost=Decimal(total), price_version="")
+        return [note.doubt for note in found.notes]
+
+    assert doubts({"input": 10, "total": 10}) == doubts({"input": 1000, "total": 1009}) == []
+    assert doubts({"input": 10, "total": 12}) == doubts({"input": 1000, "total": 950}) == ["total-differs"]
+    assert doubts({"input": 10, "audio": 5, "none": 0, "total": 15}) == ["kind-without-price"]
+    assert doubts({}, {"input": "0.5", "output": "0.75"}, "1") == ["parts-exceed-total"]
+    assert doubts({}, {"input": "0.5"}, "1") == []
+    note = opened({"input": 10, "total": 99}, {"input": "1"}).notes[0]
+    assert (note.said, note.found) == ("99", "10")
+    by_total = opened({"input": 10, "output": 5, "total": 15}, {"total": "1"})
+    assert by_total.notes == ()
+
+
 def test_sent_cost_is_said_to_be():
     sent = {"input": Decimal("0.5"), "total": Decimal("0.75")}
     found = opened({"input": 10}, {"input": "1"}, cost=sent, total_cost=Decimal("0.75"), price_version="")

@@ -51,6 +51,20 @@ def test_an_observation(home: Project, reader: Client, keys: Keys):
     assert "no longer in force" in shown and "$501.25" in shown
 
 
+def test_what_does_not_fit(home: Project, reader: Client, keys: Keys, writer: Writer):
+    sent = {"input": Decimal(2), "total": Decimal(1)}
+    commit(
+        writer,
+        generation(keys, "t", "odd", {"input": 5, "video": 9, "total": 20}),
+        generation(keys, "t", "more", {"input": 9}, provided_cost=sent),
+    )
+    shown = panel(reader, home, trace="t", observation="odd")
+    assert "sent total of 20 units is not the sum of its parts, 14" in shown and "for it: video" in shown
+    assert "come to $2.00, more than the sent total of $1.00" in panel(
+        reader, home, trace="t", observation="more"
+    )
+
+
 def test_sent_and_unknown(home: Project, reader: Client):
     assert "as the client sent it" in panel(reader, home, trace="t", observation="sent")
     shown = panel(reader, home, trace="t", observation="unknown")

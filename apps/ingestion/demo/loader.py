@@ -19,6 +19,7 @@ from apps.organizations.models import Membership, Organization, Project, Role
 from apps.tracing.costs import add_prices
 from apps.tracing.records import Observation
 from apps.tracing.writer import Writer
+from apps.usage.demo import budget_demo
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
     bill_demo(project.organization, project.id, to_datetime(until))
+    budget_demo(project.organization, [project.id])
     logger.info("the demo organization has %d more observations", count)
     return count
 

@@ -60,6 +60,22 @@ _OBSERVATION: dict[str, Any] = {
         "enum": ["no-model", "no-usage", "no-definition", "no-price"],
         "description": "Why there is no cost",
     },
+    "notes": {
+        "type": "array",
+        "description": "What does not fit in what was sent; it was stored as it is",
+        "items": {
+            "type": "object",
+            "properties": {
+                "doubt": {
+                    "type": "string",
+                    "enum": ["total-differs", "parts-exceed-total", "kind-without-price"],
+                },
+                "kinds": {"type": "array", "items": {"type": "string"}},
+                "said": _TEXT,
+                "found": _TEXT,
+            },
+        },
+    },
 }
 ObservationCost = {"type": "object", "required": list(_OBSERVATION), "properties": _OBSERVATION}
 
@@ -113,7 +129,7 @@ OBSERVATION_EXAMPLE = {
             {"name": "Standard", "priority": 0, "holds": True, "chosen": True, "conditions": []}
         ],
     },
-    "priceVersion": "openai:gpt-4o@1", "today": None, "missing": None,
+    "priceVersion": "openai:gpt-4o@1", "today": None, "missing": None, "notes": [],
 }  # fmt: skip
 TOTAL_EXAMPLE = {
     "total": "0.003", "observations": 1, "withoutCost": 0, "estimated": 0,

@@ -1,4 +1,4 @@
-"""Runs that price stored observations anew, and what their costs were before."""
+"""Runs that price stored observations anew, what their costs were before, and the clock of estimates."""
 
 from __future__ import annotations
 
@@ -94,6 +94,13 @@ class Repricing(models.Model):
     def can_be_undone(self) -> bool:
         """Whether it has ended and left something behind."""
         return not self.is_unfinished and self.state != self.State.UNDONE and self.changed > 0
+
+
+class EstimateClock(models.Model):
+    """How far the clock that estimates missing usage came; one row."""
+
+    place = models.JSONField(help_text="The last row that was looked at: version, project, trace, id.")
+    seen_at = models.DateTimeField(null=True, help_text="Last sign of life of whoever is at it.")
 
 
 class RepricedStep(models.Model):

@@ -201,7 +201,7 @@ class _Forward:
         after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
         rows, after_next = rows_after(self.range, self.pairs, after, STEP)
         changes = _changes(rows)
-        if not Repricing.objects.filter(id=job.id, state=State.RUNNING).exists():  # canceled meanwhile
+        if not Repricing.objects.filter(id=job.id, state=State.RUNNING, project__deleted_at=None).exists():
             return False
         entries = _write_down(job, self.kept, changes)
         self.kept = []
@@ -252,9 +252,10 @@ def _changes(rows: Iterable[Stored]) -> list[tuple[Entry, Observation]]:
 
 def _repriced(older: Stored, newer: Stored) -> Stored:
     """The stored row at the new price, unless what the price hangs on has changed since it was read."""
-    if prices_alike(older.observation, newer.observation):
-        Priced.of(newer.observation).put(older.observation)
-    return prepare(older.observation, older.arrivals)
+    row = replace(older.observation)
+    if prices_alike(row, newer.observation):
+        Priced.of(newer.observation).put(row)
+    return prepare(row, older.arrivals)
 
 
 def _undo_step(job: Repricing, writer: Writer) -> bool:
@@ -266,7 +267,7 @@ def _undo_step(job: Repricing, writer: Writer) -> bool:
     entries = {(entry.trace_id, entry.id): entry for entry in unpack(bytes(step.entries))}
 
     def restored(older: Stored, newer: Stored) -> Stored:
-        observation = older.observation
+        observation = replace(older.observation)
         entry = entries[observation.trace_id, observation.id]
         if Priced.of(observation) == entry.after:
             entry.before.put(observation)

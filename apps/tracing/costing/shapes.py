@@ -43,6 +43,15 @@ def observation(row: ObservationRow, explained: Explanation) -> dict[str, Any]:
             "tier": today.tier_name or None,
         },
         "missing": explained.missing,
+        "notes": [
+            {
+                "doubt": note.doubt,
+                "kinds": list(note.kinds),
+                "said": note.said or None,
+                "found": note.found or None,
+            }
+            for note in explained.notes
+        ],
     }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def _observation(project_id: str, trace_id: str, observation_id: str) -> dict[st
         "explained": explained,
         "sums": [words.observation(row, explained)],
         "missing": words.MISSING[explained.missing] if explained.missing else "",
+        "doubts": words.doubts(explained),
         "today": today,
         "today_total": words.digits(today.total_cost) if today and today.total_cost is not None else "",
     }

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.core import formats
 from apps.core.formats import visible
-from apps.pricing.explain import Explanation, Line, Missing, Revision, TierSaid
+from apps.pricing.explain import Doubt, Explanation, Line, Missing, Note, Revision, TierSaid
 from apps.pricing.models import Unit
 from apps.tracing.costing.explanations import Group, Total
 from apps.tracing.detail import kind_label
@@ -101,6 +101,28 @@ def observation(row: ObservationRow, explained: Explanation) -> Sum:
         tier=visible(row.pricing_tier_name),
         tried=tuple(map(_tried, rule.tiers)) if rule else (),
     )
+
+
+def doubts(explained: Explanation) -> list[str]:
+    """What does not fit, as sentences."""
+    return [_doubt(note) for note in explained.notes]
+
+
+def _doubt(note: Note) -> str:
+    if note.doubt is Doubt.NO_PRICE:
+        kinds = ", ".join(kind_label(kind) for kind in note.kinds)
+        return gettext("Counted for nothing, as the definition has no price for it: %(kinds)s.") % {
+            "kinds": kinds
+        }
+    if note.doubt is Doubt.TOTAL_DIFFERS:
+        return gettext("The sent total of %(said)s units is not the sum of its parts, %(found)s.") % {
+            "said": formats.count(int(note.said)),
+            "found": formats.count(int(note.found)),
+        }
+    return gettext("The sent parts come to %(found)s, more than the sent total of %(said)s.") % {
+        "said": digits(Decimal(note.said)),
+        "found": digits(Decimal(note.found)),
+    }
 
 
 def groups(explained: Total) -> list[Sum]:
