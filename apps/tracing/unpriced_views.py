@@ -37,15 +37,20 @@ class UnpricedRow:
 @require_safe
 @never_cache
 def unpriced_models(request: ProjectRequest, project_id: str) -> HttpResponse:
-    """The card of names without a price; nothing when every call with usage has its cost."""
+    """The cards of names without a price and of models in use; nothing before the first call."""
     try:
-        seen = model_use.unpriced(project_id)
+        seen, used = model_use.unpriced(project_id), model_use.in_use(project_id)
     except Unavailable as error:
         return render(request, "tracing/_unpriced.html", {"down": error.message})
     prices, now = catalogue.current(), now_micros()
     rows = [_row(prices, project_id, each, now) for each in seen]
     open_first = sorted(rows, key=lambda row: row.priced_now is not None)
-    context = {"rows": open_first, "may_change": may(request, "models:CUD"), "days": model_use.DAYS}
+    context = {
+        "rows": open_first,
+        "used": [(each, prices.definition(each.model_id)) for each in used],
+        "may_change": may(request, "models:CUD"),
+        "days": model_use.DAYS,
+    }
     return render(request, "tracing/_unpriced.html", context)
 
 

@@ -71,7 +71,7 @@ def test_finding_and_opening_a_model(server: ServerProcess, visitor: Visitor) ->
     page.get_by_label("Whose").select_option("own")
     expect(page.get_by_text("No model is called so")).to_be_visible()
     page.go_back()
-    page.get_by_role("link", name="gpt-4o-mini", exact=True).click()
+    page.locator("#models").get_by_role("link", name="gpt-4o-mini", exact=True).click()
     expect(page.get_by_role("heading", name="gpt-4o-mini")).to_be_visible()
     expect(page.get_by_text("$0.075").first).to_be_visible()
     expect(page.locator("#used-0")).to_have_text("1")
