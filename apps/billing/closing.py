@@ -21,7 +21,7 @@ from apps.audit.services import SYSTEM
 from apps.billing import drafts, money, terms
 from apps.billing.charges import Bill
 from apps.billing.models import Account, Counter, Entry, Invoice, State
-from apps.billing.periods import Period, day_of, midnight, period_at
+from apps.billing.periods import day_of, midnight
 from apps.organizations.models import Organization
 from apps.outbox.services import enqueue_mail
 from apps.usage.meter_models import Clock, HourState, Progress
@@ -38,7 +38,13 @@ def close_periods(now: datetime | None = None) -> int:
     now = now or datetime.now(UTC)
     on_plan = Organization.objects.filter(usage_plan__isnull=False)
     were = Organization.objects.filter(billing_account__billed_until__isnull=False)
-    return sum(close(organization, now) for organization in (on_plan | were).distinct().order_by("id"))
+    issued = 0
+    for organization in (on_plan | were).distinct().order_by("id"):
+        try:
+            issued += close(organization, now)
+        except Exception:  # one that cannot be closed must not keep the others; it is tried again in an hour
+            log.exception("organization %s could not be billed", organization.id)
+    return issued
 
 
 def is_metered(organization_id: str, end: datetime) -> bool:
@@ -81,19 +87,17 @@ def _close_next(
         if not known:
             return None
         since = account.billed_until or known[0].starts
-        # Terms may have got another anchor since: the one that held then says where the period ended.
-        anchor = [term for term in known if term.starts <= since or term is known[0]][-1].anchor
-        period = period_at(anchor, since)
-        end = midnight(period.end)
+        period, until = drafts.period_from(known, since)
+        end = midnight(until)
         if end + SETTLING > now or not is_metered(organization.id, end):
             if account.billed_until is None:
                 _move(account, since)
             return None
-        draft = drafts.reckon(account, known, period, since)
+        draft = drafts.reckon(account, known, period, since, until)
         due = [bill for bill in draft.bills if bill.sum_of("base", "usage")]
         for bill in due:
-            _issue(account, draft.since, period, bill, now)
-        _move(account, period.end)
+            _issue(account, since, until, bill, now)
+        _move(account, until)
         return len(due)
 
 
@@ -102,9 +106,9 @@ def _move(account: Account, until: date) -> None:
     account.save(update_fields=["billed_until", "updated_at"])
 
 
-def _issue(account: Account, since: date, period: Period, bill: Bill, now: datetime) -> Invoice:
+def _issue(account: Account, since: date, until: date, bill: Bill, now: datetime) -> Invoice:
     """An invoice with the next number, and its lines in the ledger."""
-    counter = Counter.objects.select_for_update().get()
+    counter, _new = Counter.objects.select_for_update().get_or_create(pk=1)
     counter.last += 1
     counter.save()
     invoice = Invoice.objects.create(
@@ -113,7 +117,7 @@ def _issue(account: Account, since: date, period: Period, bill: Bill, now: datet
         state=State.ISSUED if bill.total else State.PAID,
         currency=bill.currency,
         period_start=since,
-        period_end=period.end,
+        period_end=until,
         lines=[line.as_json() for line in bill.lines],
         total=bill.total,
         bill_to=account.bill_to(),
@@ -139,7 +143,7 @@ def _issue(account: Account, since: date, period: Period, bill: Bill, now: datet
         "issue",
         "invoice",
         invoice.name,
-        after={"total": bill.total, "currency": bill.currency, "period": period.start.isoformat()},
+        after={"total": bill.total, "currency": bill.currency, "period": since.isoformat()},
         organization_id=account.organization_id,
     )
     _tell(account, invoice)

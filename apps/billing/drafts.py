@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -49,16 +50,32 @@ def current(organization: Organization, now: datetime) -> Draft | None:
         return None
     account = account_of(organization)
     period = period_at(known[-1].anchor, day_of(now))
-    since = max(account.billed_until or period.start, period.start)
-    return replace(reckon(account, known, period, since), day=(day_of(now) - period.start).days + 1)
+    since = max(account.billed_until or period.start, period.start, _anchored(known))
+    draft = reckon(account, known, period, since, period.end)
+    return replace(draft, day=(day_of(now) - period.start).days + 1)
 
 
-def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: date) -> Draft:
-    """What a period costs from `since` on, at the prices of its days and the units metered in them."""
+def period_from(known: Sequence[PlanTerm], since: date) -> tuple[Period, date]:
+    """The period, by the anchor that holds on a day, and the day it is closed at: its end, or before that the
+    day from which another anchor holds."""
+    anchor = [term for term in known if term.starts <= since or term is known[0]][-1].anchor
+    period = period_at(anchor, since)
+    moved = [term.starts for term in known if since < term.starts < period.end and term.anchor != anchor]
+    return period, min([period.end, *moved])
+
+
+def _anchored(known: Sequence[PlanTerm]) -> date:
+    """The day from which the newest anchor holds."""
+    same = itertools.takewhile(lambda term: term.anchor == known[-1].anchor, reversed(known))
+    return min(term.starts for term in same)
+
+
+def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: date, until: date) -> Draft:
+    """What the days `[since, until)` of a period cost, at their prices and with the units metered in them."""
     parts = [
-        replace(part, start=max(part.start, since))
+        replace(part, start=max(part.start, since), end=min(part.end, until))
         for part in terms.stretches(known, period)
-        if part.end > since
+        if part.end > since and part.start < until
     ]
     parts = [replace(part, units=_units(account.organization_id, part.start, part.end)) for part in parts]
     currencies = list(dict.fromkeys(part.terms.currency for part in parts))

@@ -77,15 +77,18 @@ def change_plan(request: OrganizationRequest, organization_id: str) -> HttpRespo
             back_to=_address(organization_id),
             once=str(uuid.UUID(request.POST.get("once", ""))),
         )
-        elsewhere = payments().change_plan(order)
     except ValueError:  # a form that is not ours
         return _plans(request, plan_id, status=400)
+    try:
+        elsewhere = payments().change_plan(order)
     except ApiError as error:
         messages.error(request, error.message)
         return _plans(request, plan_id, status=error.status)
     if elsewhere:
         return redirect(elsewhere)
-    messages.success(request, _("The plan was changed."))
+    account = stripe_account(request.organization)
+    at_stripe = account is not None and account.is_live  # changes there with the paid period
+    messages.success(request, _("Saved.") if at_stripe else _("The plan was changed."))
     return redirect("billing:page", organization_id)
 
 

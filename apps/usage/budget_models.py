@@ -179,7 +179,8 @@ class BudgetCount(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["budget", "bucket", "subject"], name="budget_count_once")
+            # By subject first: a gateway asks about one among thousands, of several buckets.
+            models.UniqueConstraint(fields=["budget", "subject", "bucket"], name="budget_count_once")
         ]
 
 

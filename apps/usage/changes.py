@@ -30,16 +30,29 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500
 
 Hour = tuple[str, Clock, datetime]  # project, clock, start of the hour
+# Also what deletions left: row, project, hour received, hour of the start.
+Found = facts.Touched | facts.Lived | tuple[int, str, datetime, datetime | None]
+
+
+# What this process found at its last look, so that the overlap brings nothing twice. Only a help.
+_found: set[Found] = set()
 
 
 def look(now: datetime) -> None:
     """Note every hour whose facts changed since the last look. Safe to repeat and to run twice at once."""
+    global _found
     before = Progress.objects.values_list("looked_until", flat=True).first()
-    since = EPOCH if before is None else before - OVERLAP
-    found = _touched(since)
+    found = _look_since(EPOCH if before is None else before - OVERLAP)
+    news = found - _found
     with transaction.atomic():
-        mark(found, waiting_since=before or EPOCH, now=now)
+        mark(_hours(news), waiting_since=before or EPOCH, now=now)
         Progress.objects.update_or_create(id=1, defaults={"looked_until": now})
+    _found = found
+
+
+def forget() -> None:
+    """Forget what was found, as a new process would."""
+    _found.clear()
 
 
 def mark(hours: Collection[Hour], *, waiting_since: datetime, now: datetime) -> None:
@@ -81,19 +94,27 @@ def _owners(project_ids: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _touched(since: datetime) -> set[Hour]:
-    opened, moment = gate(), max(from_datetime(since), 0)
-    found: set[Hour] = set()
-    for row in facts.touched(opened, moment):
-        found.add((row.project_id, Clock.RECEIVED, hour_start(row.received)))
-        if row.hour >= 0:
-            found.add((row.project_id, Clock.START, hour_start(row.hour)))
-    found |= _moved(facts.lived(opened, moment))
-    for settled in Settled.objects.filter(created_at__gte=since):
-        found.add((settled.project_id, Clock.RECEIVED, settled.received_hour))
-        if settled.start_hour is not None:
-            found.add((settled.project_id, Clock.START, settled.start_hour))
-    return found
+def _look_since(moment: datetime) -> set[Found]:
+    opened, since = gate(), max(from_datetime(moment), 0)
+    settled = Settled.objects.filter(created_at__gte=moment).values_list(
+        "pk", "project_id", "received_hour", "start_hour"
+    )
+    return {*facts.touched(opened, since), *facts.lived(opened, since), *settled}
+
+
+def _hours(found: Collection[Found]) -> set[Hour]:
+    hours: set[Hour] = set()
+    for one in found:
+        if isinstance(one, facts.Touched):
+            hours.add((one.project_id, Clock.RECEIVED, hour_start(one.received)))
+            if one.hour >= 0:
+                hours.add((one.project_id, Clock.START, hour_start(one.hour)))
+        elif not isinstance(one, facts.Lived):
+            _, project_id, received, start = one
+            hours.add((project_id, Clock.RECEIVED, received))
+            if start is not None:
+                hours.add((project_id, Clock.START, start))
+    return hours | _moved(one for one in found if isinstance(one, facts.Lived))
 
 
 def _moved(traces: Iterable[facts.Lived]) -> set[Hour]:
@@ -129,7 +150,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 # --- counting what is due ----------------------------------------------------------------------------------
 
 PAUSE = timedelta(minutes=1)  # between two counts of an hour
-PAUSE_LATER = timedelta(minutes=5)  # of one that has long been over
+PAUSE_LATER = timedelta(minutes=2)  # of one that has long been over
 SHARE = 10  # an hour that took a second is left alone for ten
 
 

@@ -45,9 +45,7 @@ def budget_demo(organization: Organization, project_ids: Sequence[str]) -> None:
     counters.recount_all()
 
 
-def _spent(
-    wanted: budgets.Wanted, organization: Organization, project_ids: Sequence[str]
-) -> dict[str, int]:
+def _spent(wanted: budgets.Wanted, organization: Organization, project_ids: Sequence[str]) -> dict[str, int]:
     """What a budget of that kind would have counted by now, by subject."""
     rule = rules.rules_of(
         [Budget(organization=organization, scope=wanted.scope, measure=wanted.measure, window=wanted.window)]

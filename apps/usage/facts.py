@@ -18,52 +18,65 @@ PAGE = 2_000_000  # rows of one query, and so its memory
 SECONDS = 60.0
 MAX_GROUPS = 20_000  # of one page, before users and models beyond a cap are made one
 AHEAD = 1  # hours by which a clock elsewhere may be ahead of the one that dates commits
+MINUTE = 60_000_000  # microseconds
 BEFORE, AFTER = 24, 1  # hours around that of a span in which the summary of its trace is looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Hours (since the epoch) of a project whose facts may have changed."""
+    """Rows of a project and its hours (since the epoch) that were written in one minute."""
 
     project_id: str
-    hour: int  # of the start; -1 for a score
+    hour: int  # of the start; -1 for scores
     received: int
+    minute: int  # since the epoch
+    rows: int
+    versions: int  # their sum: tells whether they are the same rows as at the last look
 
 
 @dataclass(frozen=True, slots=True)
 class Lived:
-    """A trace changed whose rows stood in several hours: one of them may have moved, or got its user."""
+    """Traces whose rows stood in several hours, written in one minute: rows may have moved, or got a user."""
 
     project_id: str
     first_hour: int
     last_hour: int
+    minute: int
+    rows: int
+    versions: int
 
 
 _TOUCHED = f"""
-SELECT project_id, hour, {RECEIVED} AS received FROM observations
-WHERE event_ts >= {{since:UInt64}} AND id != '' GROUP BY project_id, hour, received
+SELECT project_id, hour, {RECEIVED} AS received, intDiv(event_ts, {MINUTE}) AS minute, count(), sum(event_ts)
+FROM observations WHERE event_ts >= {{since:UInt64}} AND id != ''
+GROUP BY project_id, hour, received, minute
 """
 _SCORED = f"""
-SELECT project_id, -1, {CREATED} AS received FROM scores
-WHERE v >= {{since:UInt64}} GROUP BY project_id, received
+SELECT project_id, -1, {CREATED} AS received, intDiv(v, {MINUTE}) AS minute, count(), sum(v)
+FROM scores WHERE v >= {{since:UInt64}} GROUP BY project_id, received, minute
 """
-_LIVED = """
-SELECT DISTINCT project_id, first_hour, last_hour FROM traces
-WHERE v >= {since:UInt64} AND first_hour < last_hour
+_LIVED = f"""
+SELECT project_id, first_hour, last_hour, intDiv(v, {MINUTE}) AS minute, count(), sum(v)
+FROM traces WHERE v >= {{since:UInt64}} AND first_hour < last_hour
+GROUP BY project_id, first_hour, last_hour, minute
 """
 
 
 def touched(opened: Gate, since: int) -> Iterator[Touched]:
-    """Hours of rows that were written from `since` (microseconds) on."""
+    """Hours of rows that were written from the minute of `since` (microseconds) on."""
     for sql in (_TOUCHED, _SCORED):
-        for row in opened.query(sql, {"since": since}, purpose="usage: changes", seconds=SECONDS):
+        for row in opened.query(sql, _since(since), purpose="usage: changes", seconds=SECONDS):
             yield Touched(*row)
 
 
 def lived(opened: Gate, since: int) -> list[Lived]:
-    """Traces of several hours that were written from `since` (microseconds) on."""
-    rows = opened.query(_LIVED, {"since": since}, purpose="usage: changes", seconds=SECONDS)
+    """Traces of several hours that were written from the minute of `since` (microseconds) on."""
+    rows = opened.query(_LIVED, _since(since), purpose="usage: changes", seconds=SECONDS)
     return [Lived(*row) for row in rows]
+
+
+def _since(moment: int) -> dict[str, int]:
+    return {"since": moment // MINUTE * MINUTE}
 
 
 def hours(opened: Gate, first: int, last: int, project_id: str = "") -> list[tuple[str, int]]:

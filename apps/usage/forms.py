@@ -179,7 +179,9 @@ class OrganizationPlanForm(forms.Form):
 
     plan = forms.ChoiceField(label=_("Plan"), required=False)
     period_anchor = forms.DateField(
-        label=_("Cycles begin on the day of"), required=False, widget=forms.DateInput({"type": "date"}, "%Y-%m-%d")
+        label=_("Cycles begin on the day of"),
+        required=False,
+        widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
     )
     lifted_until = forms.DateField(
         label=_("Hard limit lifted until"),

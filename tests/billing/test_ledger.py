@@ -104,6 +104,17 @@ def test_a_crash_while_issuing_leaves_nothing(
     assert list(Invoice.objects.values_list("number", flat=True).order_by("number")) == [1, 2]
 
 
+def test_one_that_cannot_be_billed_keeps_nobody_else(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = on_plan("pro", date(2026, 9, 1))
+    tell = closing._tell
+    refuse = lambda account, invoice: 1 / 0 if account.pk == organization.pk else tell(account, invoice)  # noqa: E731
+    monkeypatch.setattr(closing, "_tell", refuse)
+    assert closing.close_periods(at("2026-10-02")) == 1
+    assert list(Invoice.objects.values_list("organization_id", "number")) == [(other.id, 1)]
+
+
 def test_free_periods_take_no_number() -> None:
     made = on_plan("hobby", date(2026, 9, 1))
     meter(made, date(2026, 9, 10), 5_000_000)
@@ -148,6 +159,32 @@ def test_leaving_a_plan_ends_what_is_charged(organization: Organization) -> None
     assert closing.close_periods(at("2026-12-02")) == 1
     assert [line.amount for line in Invoice.objects.get().bill().lines] == [6_633, 333]
     assert drafts.current(organization, at("2026-12-02")) is None
+
+
+def test_a_new_anchor_ends_the_period_and_begins_one(organization: Organization) -> None:
+    closing.close(organization, at("2026-09-10"))
+    plans.assign(actor=SYSTEM, organization=organization, plan_id="team", anchor=date(2026, 9, 21))
+    draft = drafts.current(organization, at("2026-09-21T08:00:00"))
+    assert draft is not None and (draft.since, draft.period.end) == (date(2026, 9, 21), date(2026, 10, 21))
+    assert draft.bills[0].sum_of("base") == 49_900 and draft.units == 100_000 + 1_200_000
+    closing.close(organization, at("2026-09-21T08:00:00"))
+    first = Invoice.objects.get()
+    assert (first.period_start, first.period_end) == (date(2026, 9, 1), date(2026, 9, 21))
+    assert [line.amount for line in first.bill().lines] == [13_267, 67]
+    closing.close(organization, at("2026-10-21T02:00:00"))
+    assert Invoice.objects.latest("number").bill() == draft.bills[0]
+
+
+def test_coming_back_to_a_plan_begins_a_period(organization: Organization) -> None:
+    closing.close(organization, at("2026-09-10"))
+    plans.release(actor=SYSTEM, organization=organization)
+    closing.close_periods(at("2026-09-11"))
+    plans.assign(actor=SYSTEM, organization=organization, plan_id="pro", anchor=date(2026, 11, 21))
+    closing.close_periods(at("2026-11-21T12:00:00"))
+    draft = drafts.current(organization, at("2026-11-21T12:00:00"))
+    assert draft is not None and draft.bills[0].total == 19_900
+    assert closing.close_periods(at("2026-12-22")) == 1
+    assert Invoice.objects.latest("number").period_start == date(2026, 11, 21)
 
 
 def test_another_currency_gets_an_invoice_of_its_own(organization: Organization) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -14,6 +17,7 @@ from tests.browser.test_every_page import LOOKS, look_at
 from tests.support.browsing import sign_in
 from tests.support.provisioned import ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ROOT, ServerProcess
+from tests.support.stripe_server import PRO, SECRET, USAGE, event, fake_stripe, signature
 
 pytestmark = pytest.mark.browser
 
@@ -89,6 +93,34 @@ def test_changing_the_plan_and_settling(server: ServerProcess, visitor: Visitor)
     page.locator("dialog[open] input[name=note]").fill("Bank transfer")
     page.locator("dialog[open] .btn-primary").click()
     expect(page.locator("main")).to_contain_text("owes nothing")
+
+
+def test_buying_at_stripe(tmp_path: Path, visitor: Visitor) -> None:
+    with fake_stripe() as stripe:
+        keys = {
+            "STRIPE_SECRET_KEY": "sk_test_1",
+            "STRIPE_WEBHOOK_SECRET": SECRET,
+            "STRIPE_PRO_MONTHLY_PRICE_ID": PRO,
+            "STRIPE_USAGE_PRICE_ID": USAGE,
+            "STRIPE_API_URL": stripe.url,
+        }
+        visitor.context.route("https://checkout.stripe.com/**", lambda route: route.fulfill(body="Pay here"))
+        with ServerProcess(tmp_path / "data", **ENVIRONMENT, **PERSON, **keys) as server:
+            page = visitor.open(f"{server.url}/")
+            sign_in(page, server.url, f"/{PAGE}/plan?plan=pro")
+            visitor.picture(page, "before-stripe")
+            page.get_by_role("button", name="Continue to Stripe").click()
+            expect(page.locator("body")).to_have_text("Pay here")  # the page's own rules let it go there
+
+            stripe.subscribe("cus_1", start=int(time.time()))
+            body = event("evt_1", "checkout.session.completed", {"id": "cs_1", "customer": "cus_1"})
+            hook = f"{server.url}/api/billing/stripe/webhook"
+            assert httpx.post(hook, content=body, headers={"Stripe-Signature": "t=1,v1=0"}).status_code == 400
+            told = httpx.post(hook, content=body, headers={"Stripe-Signature": signature(body)})
+            assert told.status_code == 200, told.text
+            page.goto(f"{server.url}/{PAGE}")
+            expect(page.locator("main")).to_contain_text("Paid through Stripe")
+            visitor.picture(page, "paid-through-stripe")
 
 
 def _cents(text: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.tracing.writer import Writer, forget
+from apps.usage import changes
 from tests import factories
 from tests.usage.budgeting import counter, home, store
 from tests.usage.scene import Scene
@@ -18,6 +19,7 @@ __all__ = ["counter", "home", "scene", "store", "writer"]
 def writer(db: None) -> Iterator[Writer]:
     """A writer that remembers nothing yet."""
     forget()
+    changes.forget()
     made = Writer()
     yield made
     made.close()

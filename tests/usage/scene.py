@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count as count_from
 from typing import Any
 
 from django.utils import timezone
@@ -32,6 +34,7 @@ class Scene:
     writer: Writer
     units: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # acknowledged, by hour received
     facts: dict[tuple[str, str, int], tuple[Any, ...]] = field(default_factory=dict)  # last seen, deleted too
+    moments: Iterator[int] = field(default_factory=count_from)  # nothing arrives twice at one moment
     judged: dict[str, int] = field(default_factory=dict)  # score -> when it was received last
 
     def send(self, *observations: Observation) -> None:

@@ -169,6 +169,19 @@ def test_two_runs_at_once_count_once(scene: Scene) -> None:
     assert spent(scene) == Decimal("0.50")
 
 
+def test_looking_again_finds_nothing_new(scene: Scene) -> None:
+    family(scene, received_at=START)
+    count()
+    states = HourState.objects.filter(project_id=scene.project.id)
+    changed = sorted(states.values_list("pk", "changed"))
+    count()
+    assert sorted(states.values_list("pk", "changed")) == changed
+    changes.forget()  # another process
+    count()
+    assert sorted(states.values_list("pk", "changed")) == [(pk, number + 1) for pk, number in changed]
+    assert total(scene) == 3
+
+
 def test_a_change_while_an_hour_is_counted_is_not_forgotten(scene: Scene) -> None:
     scene.send(scene.span("t", "a", start_time=START))
     now = timezone.now()

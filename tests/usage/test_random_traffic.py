@@ -79,6 +79,7 @@ def killing(monkeypatch: pytest.MonkeyPatch, steps: int | None) -> Iterator[None
             yield
         except Killed:
             forget()
+            changes.forget()
 
 
 def act(scene: Scene, monkeypatch: pytest.MonkeyPatch, action: tuple[Any, ...]) -> None:
@@ -89,7 +90,7 @@ def act(scene: Scene, monkeypatch: pytest.MonkeyPatch, action: tuple[Any, ...]) 
                 trace,
                 f"s{number}",
                 start_time=START + start * HOUR,
-                received_at=START + received * HOUR + number,
+                received_at=START + received * HOUR + next(scene.moments),
                 parent_id="" if number == 0 else "s0",
                 is_root=number == 0,
                 is_infrastructure=number == 5,
