@@ -5,11 +5,13 @@ Goes through the very look-ups that pricing goes through (`Catalogue.tries`), pa
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from apps.pricing.catalogue import OWN, Catalogue, Match, Try
-from apps.pricing.names import MAX_NAME
+from apps.pricing.names import MAX_NAME, exact_forms
 from apps.pricing.rules import Definition
 
 MAX_CANDIDATES = 40
@@ -82,3 +84,26 @@ def _verdict(
 
 def _starts_later(definition: Definition, at: int) -> bool:
     return definition.start_micros is not None and definition.start_micros > at
+
+
+def similar(catalogue: Catalogue, name: str, limit: int, least: float = 0.45) -> list[Definition]:
+    """Managed definitions that are called nearly so, most alike first: a proposal for people, never what
+    prices go by. `least` is from 0 to 1, for equal names."""
+    bare = exact_forms(name)[-1].name[:MAX_NAME]
+    words = _words(bare)
+    known = catalogue.listed_names
+    near = {each for each in known if words & _words(each)}
+    scored = sorted(((_likeness(bare, each), each) for each in near), reverse=True)
+    found = [min(known[each], key=lambda it: it.rank) for score, each in scored if score >= least]
+    return list({definition.name: definition for definition in found}.values())[:limit]
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(word for word in re.split(r"[^a-z0-9.]+", name) if len(word) > 1)
+
+
+def _likeness(one: str, other: str) -> float:
+    """Letters in words that both have, and letters in the same order, half and half."""
+    mine, theirs = _words(one), _words(other)
+    shared = sum(map(len, mine & theirs)) / (sum(map(len, mine | theirs)) or 1)
+    return (shared + difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()) / 2

@@ -11,7 +11,6 @@ of them is taken: a cost by the nearest known price says more than none.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import re
 import threading
@@ -241,14 +240,10 @@ class Catalogue:
                 yield from self._managed_tries(inner, "deployment")
                 return
 
-    def names_like(self, name: str, limit: int, cutoff: float = 0.6) -> list[Definition]:
-        """Managed definitions whose listed names look like this one, most alike first: a proposal for people,
-        never what prices go by."""
-        known = self._managed_index.literals
-        bare = exact_forms(name)[-1].name
-        close = difflib.get_close_matches(bare, known, n=limit * 3, cutoff=cutoff)
-        found = [min(known[each], key=lambda definition: definition.rank) for each in close]
-        return list({definition.name: definition for definition in found}.values())[:limit]
+    @property
+    def listed_names(self) -> Mapping[str, Sequence[Definition]]:
+        """Every name that a managed definition lists, with those that do."""
+        return self._managed_index.literals
 
 
 def _managed_try(
@@ -293,6 +288,12 @@ def forget() -> None:
     global _current, _checked_at
     with _load_lock:
         _current, _checked_at = None, 0.0
+
+
+def look_again() -> None:
+    """Let the next reader see at once what this process has written; others notice within a second."""
+    global _checked_at
+    _checked_at = 0.0
 
 
 def _refreshed() -> Catalogue:

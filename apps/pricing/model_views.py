@@ -17,7 +17,7 @@ from apps.core.clock import from_datetime
 from apps.core.errors import ApiError
 from apps.organizations.access import ProjectRequest, actor, may, project_page
 from apps.pricing import catalogue, forms, library, queries, services, showing
-from apps.pricing.candidates import explain
+from apps.pricing.candidates import explain, similar
 from apps.pricing.drafts import MAX_NAME as MAX_MODEL_NAME
 from apps.pricing.drafts import read_moment
 from apps.pricing.forms import ModelInput
@@ -29,7 +29,7 @@ OWNERS = ("all", "own", "managed")
 _MAX_PAGE = 1000
 _MAX_KEYS = 50
 _ALIKE = 3  # models with similar names that are offered
-_VERY_ALIKE = 0.8  # and from here on the prices of the first are filled in
+_VERY_ALIKE = 0.65  # and from here on the prices of the first are filled in
 
 
 @project_page("models:read")
@@ -121,7 +121,7 @@ def test_name(request: ProjectRequest, project_id: str) -> HttpResponse:
 def _explained(project_id: str, name: str, at: int) -> dict[str, Any]:
     prices = catalogue.current()
     found = explain(prices, project_id, name, at)
-    alike = [] if found.taken else prices.names_like(name, _ALIKE)
+    alike = [] if found.taken else similar(prices, name, _ALIKE)
     return {"found": found, "readings": found.readings[:30], "alike": alike, "at_micros": at}
 
 
@@ -150,7 +150,7 @@ def _prefilled(request: ProjectRequest, project_id: str) -> tuple[ModelInput, di
     chosen = request.GET.get("from")
     prices = catalogue.current()
     if chosen is None and name:
-        chosen = next((near.id for near in prices.names_like(name, 1, cutoff=_VERY_ALIKE)), "")
+        chosen = next((near.id for near in similar(prices, name, 1, _VERY_ALIKE)), "")
     source = queries.find_model(project_id, chosen or "")
     given = forms.of_model(source) if source else ModelInput()
     given.revision = ""
@@ -159,7 +159,7 @@ def _prefilled(request: ProjectRequest, project_id: str) -> tuple[ModelInput, di
     keys = [key for key in request.GET.getlist("key")[:_MAX_KEYS] if key != "total"]
     if source is None:
         given.tiers = forms.of_keys(keys or ["input", "output"])
-    alike = prices.names_like(name, _ALIKE) if name else []
+    alike = similar(prices, name, _ALIKE) if name else []
     again = urlencode([("name", name), *(("key", key) for key in keys)])
     return given, {"source": source, "alike": alike, "seen_name": name, "again_query": again}
 

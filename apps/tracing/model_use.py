@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from apps.core.clock import now_micros
 from apps.telemetry.gate import gate
 
 DAYS = 30
 MAX_NAMES = 100  # without a price, shown at once
+MAX_USED = 20
 _MAX_KEYS = 30
+_MAX_NAMES = 3
 _SINCE = "start_time >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
 
 
@@ -24,6 +27,34 @@ class Unpriced:
     keys: tuple[str, ...]  # usage keys the calls were sent with
     first: int  # start of the first and the last call, microseconds
     last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the calls of one definition came to."""
+
+    model_id: str
+    names: tuple[str, ...]  # that the calls gave, some of them
+    calls: int
+    total_tokens: int
+    cost: Decimal
+
+
+def in_use(project_id: str) -> list[Used]:
+    """Definitions that priced calls of the last 30 days, dearest first, at most MAX_USED."""
+    rows = gate().query(
+        f"SELECT model_id, groupUniqArray({_MAX_NAMES})(model), count(), sum(total_tokens),"
+        " sum(ifNull(total_cost, 0)) AS cost"
+        " FROM observations WHERE project_id = {project:String}"
+        f" AND {_SINCE} AND model_id != '' GROUP BY model_id"
+        f" ORDER BY cost DESC, count() DESC, model_id LIMIT {MAX_USED}",
+        {"project": project_id, "since": _since()},
+        purpose="models in use",
+    )
+    return [
+        Used(model_id, tuple(sorted(names)), int(calls), int(tokens), cost)
+        for model_id, names, calls, tokens, cost in rows
+    ]
 
 
 def calls_of(project_id: str, model_ids: Sequence[str]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.pricing import library
-from apps.pricing.candidates import explain
+from apps.pricing.candidates import explain, similar
 from apps.pricing.catalogue import Catalogue
 from tests.pricing.factories import catalogue_of, catalogue_of_library, definition
 
@@ -77,6 +77,13 @@ def test_it_says_what_pricing_does_for_every_name_of_the_library() -> None:
 
 
 def test_similar_names_are_offered_but_never_taken() -> None:
-    catalogue = catalogue_of(*MANAGED)
-    assert catalogue.names_like("gpt-4o-ultra", 3)[0] is GPT
-    assert catalogue.names_like("kestrel-reranker", 3) == []
+    catalogue = catalogue_of_library(library.read())
+
+    def nearest(name: str, least: float = 0.45) -> str:
+        return next((each.name for each in similar(catalogue, name, 3, least)), "")
+
+    assert nearest("gpt-4o-ultra") == "gpt-4o"
+    assert nearest("gateway/gpt-4o-mini-pro", 0.65) == "gpt-4o-mini"
+    assert nearest("deepseek-v3.9", 0.65).startswith("deepseek")
+    assert nearest("house-7b", 0.65) == nearest("x" * 300) == nearest("") == ""
+    assert catalogue.resolve("p", "gpt-4o-mini-pro") is None

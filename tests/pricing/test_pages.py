@@ -224,12 +224,13 @@ def test_a_seen_name_gets_a_form_of_its_own(settings_pages: Settings) -> None:
     )
     assert "(?i)^(kestrel-reranker-v2)$" in form
     assert ">pages</textarea>" in form and ">total</textarea>" not in form
-    proposed = settings_pages.text("/new?name=gpt-4o-minis&key=input")
+    proposed = settings_pages.text("/new?name=gpt-4o-mini-pro&key=input")
     assert "a proposal" in proposed and 'value="0.15"' in proposed
-    assert 'value="0.15"' not in settings_pages.text("/new?name=gpt-4o-minis&key=input&from=")
+    assert 'value="0.15"' not in settings_pages.text("/new?name=gpt-4o-mini-pro&key=input&from=")
     fields = fields_of(proposed)
     settings_pages.post("/new", **fields)
-    assert catalogue.current().resolve(settings_pages.project.id, "openai/gpt-4o-minis") is not None
+    catalogue.forget()
+    assert catalogue.current().resolve(settings_pages.project.id, "openai/gpt-4o-mini-pro") is not None
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from html import unescape
 
@@ -73,11 +74,37 @@ def test_a_name_that_has_a_price_by_now_says_so(client: Client, project, writer:
     catalogue.forget()
     text = shown(client, project)
     assert "new calls take House" in text and "/models/new" not in text
+    [link] = re.findall(r'href="([^"]*settings/reprice[^"]*)"', text)
+    response = client.get(link)
+    assert response.status_code == 200 and "house-7b" in response.content.decode()
     assert shown(client, project, "calls", f"?id={made.id}&id=none").count("–") == 2
     writer.commit([call(project, "b", model_id=made.id, total_cost=Decimal(1))])
     text = shown(client, project, "calls", f"?id=none&id={made.id}")
     assert 'id="used-0" hx-swap-oob="true" class="muted">–' in text
     assert 'id="used-1" hx-swap-oob="true">1<' in text
+
+
+def test_models_in_use_stand_by_their_cost(client: Client, project, writer: Writer) -> None:
+    draft = read_draft({"modelName": "House", "matchPattern": "^house", "inputPrice": 1e-6})
+    made = services.create_model(actor=SYSTEM, project=project, draft=draft)
+    catalogue.forget()
+    writer.commit(
+        [
+            call(project, "a", model_id="gone", total_cost=Decimal(2)),
+            call(project, "b", model_id=made.id, total_cost=Decimal(3), model="house/7b"),
+            call(project, "c", model_id=made.id, total_cost=None),
+        ]
+    )
+    first, second = model_use.in_use(project.id)
+    assert (first.model_id, first.names, first.calls, first.cost) == (
+        made.id,
+        ("house-7b", "house/7b"),
+        2,
+        Decimal(3),
+    )
+    assert second.model_id == "gone"
+    text = shown(client, project)
+    assert "Models in use" in text and "$3.0000" in text and text.index("House") < text.index("deleted")
 
 
 def test_strangers_and_those_who_may_not_change(client: Client, project, writer: Writer) -> None:
