@@ -108,7 +108,7 @@ def _move(account: Account, until: date) -> None:
 
 def _issue(account: Account, since: date, until: date, bill: Bill, now: datetime) -> Invoice:
     """An invoice with the next number, and its lines in the ledger."""
-    counter = Counter.objects.select_for_update().get()
+    counter, _new = Counter.objects.select_for_update().get_or_create(pk=1)
     counter.last += 1
     counter.save()
     invoice = Invoice.objects.create(

@@ -21,6 +21,7 @@ from apps.billing.terms import terms_of
 from apps.organizations.models import Organization
 from apps.usage import plans
 from apps.usage.meter_models import MeterEntry
+from apps.usage.models import Plan
 
 _PLAN: Final = "pro"
 _TRACES_FOR: Final = timedelta(days=16)  # the running period holds every trace that the demo has
@@ -31,6 +32,8 @@ def bill_demo(organization: Organization, project_id: str, now: datetime) -> Non
     """Give the organization its past, once."""
     if Account.objects.filter(organization=organization).exists() or plans.plan_of(organization.id):
         return
+    if not Plan.objects.filter(id=_PLAN).exists():
+        return  # an instance that has plans of its own
     today = day_of(now)
     anchor = today - _TRACES_FOR
     second = period_at(anchor, period_at(anchor, today).start - timedelta(days=1))

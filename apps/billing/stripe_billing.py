@@ -92,6 +92,9 @@ def receive(body: bytes, signature: str) -> None:
     paid = _paid_invoice(event, account)
     read_again(account)
     with transaction.atomic():
+        StripeAccount.objects.select_for_update().get(
+            pk=account.pk
+        )  # two events about one invoice take turns
         _row, is_new = StripeEvent.objects.get_or_create(id=event.id, defaults={"type": event.type})
         if is_new and paid is not None:
             _enter(account, paid)

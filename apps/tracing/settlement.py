@@ -26,6 +26,8 @@ from apps.tracing.stored import COST_SCALE, MICROS_PER_HOUR
 
 MAX_TOKENS = 10**15  # of one row of counts: sums of many still fit
 _PICOS = 10**COST_SCALE
+_ROWS = 1_000_000  # of one query, and so its memory
+_SECONDS = 120.0
 
 # What is counted of observations, in this order; costs in whole units of 10^-12 dollars.
 UNITS = (
@@ -51,10 +53,16 @@ FROM (
     SELECT * FROM observations
     WHERE project_id = {{project:String}} AND trace_id IN {{traces:Array(String)}}
         AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''
+        AND cityHash64(trace_id, id) % {{slices:UInt32}} = {{slice:UInt32}}
     ORDER BY event_ts DESC LIMIT 1 BY trace_id, id, received_at
 )
 WHERE event_ts <= {{until:UInt64}}
 GROUP BY received, hour, api_key_id, environment, model, user, source
+"""
+_COUNT = """
+SELECT count() FROM observations
+WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}
+    AND hour BETWEEN {first:UInt32} AND {last:UInt32}
 """
 _NEWEST_SCORES = f"""
 SELECT id, {CREATED}, api_key_id, environment, source FROM (
@@ -170,8 +178,14 @@ def _settled_observations(opened: Gate, deletion: TraceDeletion) -> list[Settled
         "last": deletion.last_hour,
         "until": deletion.until,
     }
-    rows = opened.query(_OBSERVATIONS, parameters, purpose="settlement", seconds=120)
-    return [_of_observations(deletion.project_id, row) for row in rows]
+    rows = opened.query(_COUNT, parameters, purpose="settlement", seconds=_SECONDS)[0][0]
+    slices = 1 + rows // _ROWS
+    found: list[Settled] = []
+    for slice in range(slices):
+        numbered = {**parameters, "slices": slices, "slice": slice}
+        counts = opened.query(_OBSERVATIONS, numbered, purpose="settlement", seconds=_SECONDS)
+        found += [_of_observations(deletion.project_id, row) for row in counts]
+    return found
 
 
 def _of_observations(project_id: str, row: Sequence[Any]) -> Settled:
@@ -196,7 +210,7 @@ def _scores(
     opened: Gate, sql: str, project_id: str, deletion: TraceDeletion, **named: Collection[str]
 ) -> Sequence[Sequence[Any]]:
     parameters = {"project": project_id, "until": deletion.until, "moment": deletion.until, **named}
-    return opened.query(sql, parameters, purpose="settlement", seconds=60)
+    return opened.query(sql, parameters, purpose="settlement", seconds=_SECONDS)
 
 
 def _of_score(project_id: str, row: Sequence[Any], count: int = 1) -> Settled:

@@ -42,8 +42,12 @@ def look(now: datetime) -> None:
     """Note every hour whose facts changed since the last look. Safe to repeat and to run twice at once."""
     global _found
     before = Progress.objects.values_list("looked_until", flat=True).first()
-    found = _look_since(EPOCH if before is None else before - OVERLAP)
-    news = found - _found
+    if before is None:
+        since, news_of = EPOCH, set[Found]()
+    else:  # a clock may have been set back since
+        since, news_of = min(before, now) - OVERLAP, _found
+    found = _look_since(since)
+    news = found - news_of
     with transaction.atomic():
         mark(_hours(news), waiting_since=before or EPOCH, now=now)
         Progress.objects.update_or_create(id=1, defaults={"looked_until": now})

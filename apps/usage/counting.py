@@ -66,7 +66,8 @@ def close(project_id: str) -> None:
         if hours.select_for_update().filter(is_due=True).exists():
             raise Unavailable("The project is being counted. Try again in a minute.", retry_after=60)
         ClosedProject.objects.create(project_id=project_id, organization_id=project.organization_id)
-        hours.update(counted=F("counted") + 1)  # who counts just now, from facts that go, gives up
+        # Who counts just now, from facts that go, gives up.
+        hours.update(counted=F("counted") + 1, has_erased=True)
 
 
 def _due() -> Iterator[_Step]:

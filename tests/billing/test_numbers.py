@@ -12,7 +12,7 @@ from django.db import connections, transaction
 
 from apps.audit.services import SYSTEM
 from apps.billing import closing, services
-from apps.billing.models import Counter, Entry, Invoice
+from apps.billing.models import Entry, Invoice
 from apps.core.errors import Conflict
 from apps.organizations.models import Organization
 from tests.billing.plans import at, make_plans, meter, metered_until, on_plan
@@ -24,7 +24,6 @@ THREADS = 6
 @pytest.fixture(autouse=True)
 def ready(passing_ledger: None) -> None:
     """Plans, and a meter that has seen it all."""
-    Counter.objects.get_or_create(pk=1)
     make_plans()
     metered_until(at("2027-12-01"))
 

@@ -138,7 +138,7 @@ def test_a_corrected_price(server: ServerProcess, visitor: Visitor) -> None:
     expect(badge).to_have_text("undone")
     page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": server.url}])
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(f"{server.url}/project/{PROJECT_ID}/settings/reprice?from=2026-01-01&to=2026-12-31")
+    page.goto(f"{server.url}/project/{PROJECT_ID}/settings/reprice?from=")  # the last week
     expect(page.locator(".reprice-days")).to_be_visible()
     no_wider_than_the_window(page)
     visitor.picture(page, "reprice-phone-zh")

@@ -31,6 +31,7 @@ PAGES = [
     f"project/{PROJECT_ID}/settings/api-keys",
     f"project/{PROJECT_ID}/settings/models",
     f"project/{PROJECT_ID}/settings/models/new",
+    f"project/{PROJECT_ID}/settings/reprice?from=",
     f"project/{PROJECT_ID}/settings/wire",
     f"project/{PROJECT_ID}/settings/wire/remap?last=1h",
     f"project/{PROJECT_ID}/traces",

@@ -17,6 +17,9 @@ from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations.models import Membership, Project
 from apps.pricing import catalogue, library, seed
 from apps.tracing import repository
+from apps.tracing.costing import repricing
+from apps.tracing.costing.candidates import Range
+from apps.tracing.costing.models import Repricing
 from apps.tracing.media import references, services
 from apps.tracing.records import Observation, ObservationType, TraceFilter
 from apps.tracing.writer import Writer
@@ -129,6 +132,12 @@ def test_loading_it_twice_stores_it_once(django_user_model: type[User]) -> None:
         for found in references.find(step.input)
     ]
     assert wanted and all(services.get(PROJECT_ID, media_id).uploaded_at for media_id in wanted)
+    run = Repricing.objects.get(project=PROJECT_ID)  # of a price that was typed wrongly
+    repricing.run(run.id)
+    run.refresh_from_db()
+    assert run.state == "done" and run.changed == run.total > 20
+    left = repricing.preview(Range(PROJECT_ID, until - 3 * DAY, until))
+    assert left.changed > 5 and all(day.difference < 0 for day in left.days)
     page = repository.list_traces(PROJECT_ID, TraceFilter(names=("order-agent",)), limit=5)
     assert all(trace.total_cost and trace.input_preview and trace.user_id for trace in page.traces)
     assert Membership.objects.get(organization=ORGANIZATION_ID).user == admin

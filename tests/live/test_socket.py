@@ -12,6 +12,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.live import consumers, publish
+from apps.live.routing import live_path
 from apps.organizations.models import Membership, Project, Role
 from tests import factories
 from tests.live.conftest import HOST, Connect, hello, line, signed_in
@@ -178,3 +179,13 @@ async def test_a_score_hides_nothing_else(connect: Connect, owner: User, project
             found.setdefault(trace["id"], trace)
     assert "latency_ms" in found["both"]
     assert found["scored"] == {"id": "scored", "scored": True}
+
+
+async def test_threads_tell_the_sockets_of_their_topic(
+    connect: Connect, owner: User, project: Project
+) -> None:
+    client = await database_sync_to_async(signed_in)(owner)
+    socket = connect(client, project.id, path=live_path(project.id, "usage"))
+    await hello(socket)
+    await asyncio.to_thread(publish.publish_from_thread, project.id, [{"id": "counted"}], topic="usage")
+    assert (await socket.read())["traces"] == [{"id": "counted"}]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.core.clock import to_datetime
-from apps.tracing import deletion, project_erasure, scores
+from apps.tracing import deletion, project_erasure, scores, settlement
 from apps.usage import changes, meter, queries, rollups
 from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry
 from tests.usage.scene import EVER, HOUR, START, Scene, count
@@ -191,6 +191,25 @@ def test_a_change_while_an_hour_is_counted_is_not_forgotten(scene: Scene) -> Non
     changes.look(now)
     rollups.roll_up(hour, now)
     assert HourState.objects.get(pk=hour.pk).is_due
+
+
+def test_a_clock_set_back_hides_nothing(scene: Scene) -> None:
+    changes.look(timezone.now() + timedelta(days=400))
+    scene.send(scene.span("t", "a", start_time=START, received_at=START))
+    count()
+    assert total(scene) == 1
+    up_to = queries.counted_up_to([scene.project.id])
+    assert up_to is not None
+    assert up_to <= timezone.now()
+
+
+def test_many_spans_are_settled_in_slices(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settlement, "_ROWS", 2)
+    scene.send(*(scene.span("t", f"s{n}", start_time=START, received_at=START) for n in range(9)))
+    deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
+    count()
+    assert total(scene) == 9
+    assert spent(scene) == Decimal("2.25")
 
 
 def test_an_hour_stays_open_until_it_is_over(scene: Scene) -> None:

@@ -7,7 +7,7 @@ from apps.billing import protection
 
 
 def protect(apps, editor):
-    """Triggers, and the one row that counts invoices."""
+    """Triggers, and the one row that counts invoices: there before two first invoices race for it."""
     apps.get_model("billing", "Counter").objects.get_or_create(pk=1)
     protection.install(editor.connection)
 

@@ -13,6 +13,7 @@ from apps.billing.demo import bill_demo
 from apps.core.clock import now_micros, to_datetime
 from apps.ingestion.demo.calendar import DAYS, observations_between
 from apps.ingestion.demo.photos import keep_photos
+from apps.ingestion.demo.prices import correct, mistype
 from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations import services
 from apps.organizations.models import Membership, Organization, Project, Role
@@ -40,11 +41,13 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
     project = _project()
     since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * _DAY)
     count = 0
+    mistype(project)
     for batch in _batches(project.id, since, until):
         keep_photos(batch)
         writer.commit([*batch, *verdicts(batch)])
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
+    correct(project, until - DAYS * _DAY, until)
     bill_demo(project.organization, project.id, to_datetime(until))
     budget_demo(project.organization, [project.id])
     logger.info("the demo organization has %d more observations", count)
