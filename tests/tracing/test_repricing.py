@@ -137,7 +137,7 @@ def test_what_had_no_price_gets_one_and_loses_it_again(told: Keys, writer: Write
 
 
 def test_models_of_any_name(told: Keys, writer: Writer):
-    odd = "it's \\ \"odd\", ünï\ncode"
+    odd = 'it\'s \\ "odd", ünï\ncode'
     commit(writer, generation(told, "w", "odd", {"input": 10}, model=odd))
     draft = {"modelName": "odd", "matchPattern": "(?s)^it's .+$", "unit": "TOKENS", "inputPrice": 2}
     assert told.full.put("models/odd", draft).status_code == 200
