@@ -14,6 +14,7 @@ from apps.audit.services import Actor
 from apps.core.errors import Forbidden, InvalidRequest, NotFound
 from apps.organizations import services
 from apps.organizations.authentication import forget_answers
+from apps.organizations.entitlements import require_retention
 from apps.organizations.models import Membership, Organization, Project, ProjectMembership, Role
 
 LEAST_RETENTION = 3  # days
@@ -26,6 +27,8 @@ def update_project(
     name = services.check_name(name)
     if retention is not None and 0 < retention < LEAST_RETENTION:
         raise InvalidRequest(f"retention is 0 (for good) or at least {LEAST_RETENTION} days.")
+    if retention and retention != project.retention_days:
+        require_retention(project.organization_id, retention)
     before = _facts(project)
     if name != project.name:
         services.check_project_name_free(project.organization, name)

@@ -18,7 +18,7 @@ from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import Conflict, InvalidRequest
 from apps.core.ids import is_tenant_id
-from apps.organizations import limits
+from apps.organizations import entitlements, limits
 from apps.organizations.authentication import PUBLIC_PREFIX, SECRET_PREFIX, forget_answers, hash_secret
 from apps.organizations.models import (
     SUSPENSION_LENGTH,
@@ -129,8 +129,9 @@ def change_limits(
 
 
 def add_member(*, actor: Actor, organization: Organization, user: User, role: Role) -> Membership:
-    """Make a person a member. One who is a member already is a Conflict."""
+    """Make a person a member. One who is a member already is a Conflict; Forbidden when the plan is full."""
     with transaction.atomic():
+        entitlements.require_seat(organization.id, user)
         membership, made = Membership.objects.get_or_create(
             organization=organization, user=user, defaults={"role": role}
         )

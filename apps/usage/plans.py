@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import InvalidRequest, NotFound
+from apps.organizations.entitlements import Entitlements
 from apps.organizations.models import Organization
 from apps.organizations.services import change_limits
 from apps.usage.budget_models import OrganizationPlan, Plan
@@ -64,6 +65,12 @@ def _begin(day: int, year: int, month: int) -> date:
 def plan_of(organization_id: str) -> OrganizationPlan | None:
     """The plan an organization is on; None is unlimited."""
     return OrganizationPlan.objects.select_related("plan").filter(organization_id=organization_id).first()
+
+
+def entitlements_of(organization_id: str) -> Entitlements:
+    """What the plan of an organization lets it have."""
+    row = plan_of(organization_id)
+    return Entitlements(row.plan.max_members, row.plan.retention_days) if row else Entitlements()
 
 
 def offered() -> list[Plan]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import formats, timezone
@@ -90,18 +90,16 @@ def evaluate(organization_id: str) -> Standing | None:
     """Look where an organization stands: tell its owners and admins of shares that are passed, stop its
     ingestion or let it go on. Safe to repeat."""
     now = timezone.now()
-    with transaction.atomic():
-        organization = Organization.objects.select_for_update().filter(id=organization_id).first()
-        if organization is None:
-            return None
-        stands = standing(organization_id, now)
-        if stands is not None:
-            stands = _with_grace(stands, now)
-            _tell(stands, now)
-        reason = _reason(stands) if stands and stands.is_reached and not stands.spared_until(now) else ""
-        if organization.over_quota != reason:
-            Organization.objects.filter(pk=organization.pk).update(over_quota=reason)
-            transaction.on_commit(forget_answers)
+    stands = standing(
+        organization_id, now
+    )  # summed up outside of any transaction: most often nothing changes
+    if stands is not None:
+        _begin_grace(stands, now)
+        _tell(stands, now)
+    reason = _reason(stands) if stands and stands.is_reached and not stands.spared_until(now) else ""
+    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=reason)
+    if with_another.exists() and with_another.update(over_quota=reason):
+        transaction.on_commit(forget_answers)
     return stands
 
 
@@ -114,28 +112,30 @@ def evaluate_all() -> int:
     return len(everybody)
 
 
-def _with_grace(stands: Standing, now: datetime) -> Standing:
+def _begin_grace(stands: Standing, now: datetime) -> None:
     """Begin the grace of a plan that gives one, when its limit is reached for the first time in a cycle."""
     row, hours = stands.plan, stands.plan.plan.grace_hours
     has_had = row.grace_until is not None and row.grace_until > stands.cycle.starts_at
     if hours and stands.is_reached and not has_had:
         row.grace_until = now + timedelta(hours=hours)
         row.save(update_fields=["grace_until", "updated_at"])
-    return stands
 
 
 def _tell(stands: Standing, now: datetime) -> None:
-    organization_id = stands.plan.organization_id
-    passed = [percent for percent in PERCENTS if stands.quota and stands.percent >= percent]
-    news = []
-    for percent in passed:
-        _row, made = QuotaNotice.objects.get_or_create(
-            organization_id=organization_id, cycle_start=stands.cycle.start, percent=percent
-        )
-        news += [percent] * made
-    if news:
-        subject = _("%(percent)s %% of your plan's units are used") % {"percent": max(news)}
-        alerts.mail_admins(organization_id, subject, _text(stands, now))
+    notice: dict[str, Any] = {
+        "organization_id": stands.plan.organization_id,
+        "cycle_start": stands.cycle.start,
+    }
+    passed = {percent for percent in PERCENTS if stands.quota and stands.percent >= percent}
+    if passed:
+        passed -= set(QuotaNotice.objects.filter(**notice).values_list("percent", flat=True))
+    if not passed:
+        return
+    with transaction.atomic():
+        made = [QuotaNotice.objects.get_or_create(**notice, percent=percent)[1] for percent in passed]
+        if any(made):
+            subject = _("%(percent)s %% of your plan's units are used") % {"percent": max(passed)}
+            alerts.mail_admins(stands.plan.organization_id, subject, _text(stands, now))
 
 
 def _text(stands: Standing, now: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.errors import Forbidden, InvalidRequest, NotFound
+from apps.organizations import administration
 from apps.usage import plans, quotas
 from apps.usage.budget_models import Plan
 from tests import factories
@@ -101,3 +103,24 @@ def test_lifting(db: None):
     until = datetime(2026, 2, 1, tzinfo=UTC)
     plans.spare(actor=SYSTEM, organization=organization, until=until)
     assert plans.plan_of(organization.id).lifted_until == until
+
+
+def test_a_plan_has_room_for_so_many_members(db: None):
+    organization = factories.organization(owner=factories.user())
+    plans.assign(actor=SYSTEM, organization=organization, plan_id="hobby")
+    factories.member(organization, "MEMBER")
+    with pytest.raises(Forbidden, match="2 members"):
+        factories.member(organization, "MEMBER")
+    plans.assign(actor=SYSTEM, organization=organization, plan_id="pro")
+    factories.member(organization, "MEMBER")
+
+
+def test_a_plan_keeps_traces_for_so_long(db: None):
+    project = factories.project()
+    change = partial(administration.update_project, actor=SYSTEM, project=project, name=project.name)
+    change(metadata=None, retention=90)
+    plans.assign(actor=SYSTEM, organization=project.organization, plan_id="hobby")
+    change(metadata=None, retention=90)  # as it is
+    with pytest.raises(Forbidden, match="30 days"):
+        change(metadata=None, retention=60)
+    change(metadata=None, retention=7)
