@@ -70,13 +70,16 @@ def _note(account: StripeAccount, now: datetime) -> None:
         for first, after in segments(start, end, cuts):
             units = units_of(held.organization_id, first, after)
             if units:
-                MeterReport.objects.create(
-                    organization_id=held.organization_id,
-                    customer_id=held.customer_id,
+                # There already when an earlier subscription had this hour: it is not told twice.
+                MeterReport.objects.get_or_create(
                     identifier=f"litefuse:{held.organization_id}:{int(first.timestamp())}",
-                    start=first,
-                    end=after,
-                    units=units,
+                    defaults={
+                        "organization_id": held.organization_id,
+                        "customer_id": held.customer_id,
+                        "start": first,
+                        "end": after,
+                        "units": units,
+                    },
                 )
         held.reported_until = end
         held.save(update_fields=["reported_until"])

@@ -333,6 +333,10 @@ def _load(*, managed: bool) -> tuple[Definition, ...]:
     )
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _definition(row: ModelDefinition, tiers: list[tuple[PricingTier, Tier]]) -> Definition:
     return Definition(
         id=row.id,
@@ -347,4 +351,5 @@ def _definition(row: ModelDefinition, tiers: list[tuple[PricingTier, Tier]]) -> 
         revision=row.revision,
         default_tier=next((tier for stored, tier in tiers if stored.is_default), None),
         other_tiers=tuple(tier for stored, tier in tiers if not stored.is_default),
+        tokenizer_model=_text(row.tokenizer_config.get("tokenizerModel")),
     )

@@ -199,6 +199,7 @@ class Definition:
     revision: int
     default_tier: Tier | None
     other_tiers: tuple[Tier, ...]  # ascending priority
+    tokenizer_model: str = ""  # whose tokens are counted where a call of it came without usage
 
     @property
     def price_version(self) -> str:

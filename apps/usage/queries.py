@@ -122,13 +122,12 @@ def costs_of(
 
 def counted_up_to(project_ids: Collection[str]) -> datetime | None:
     """What these projects received up to this moment is in their costs; None: nothing was counted yet."""
-    return _done(HourState.objects.filter(project_id__in=project_ids, clock=Clock.START))
-
-
-def metered_up_to(organization_id: str) -> datetime | None:
-    """What an organization received up to this moment is metered; None: nothing was yet. For billing, which
-    waits for it before it closes a period."""
-    return _done(HourState.objects.filter(organization_id=organization_id, clock=Clock.RECEIVED))
+    looked = Progress.objects.values_list("looked_until", flat=True).first()
+    if looked is None:
+        return None
+    waiting = HourState.objects.filter(project_id__in=project_ids, clock=Clock.START, is_due=True)
+    oldest = waiting.aggregate(oldest=Min("waiting_since"))["oldest"]
+    return looked if oldest is None else min(looked, oldest)
 
 
 def has_erased(project_ids: Collection[str], start: datetime, end: datetime) -> bool:
@@ -136,14 +135,6 @@ def has_erased(project_ids: Collection[str], start: datetime, end: datetime) -> 
     return HourState.objects.filter(
         project_id__in=project_ids, clock=Clock.START, hour__gte=start, hour__lt=end, has_erased=True
     ).exists()
-
-
-def _done(hours: QuerySet[HourState]) -> datetime | None:
-    looked = Progress.objects.values_list("looked_until", flat=True).first()
-    if looked is None:
-        return None
-    oldest = hours.filter(is_due=True).aggregate(oldest=Min("waiting_since"))["oldest"]
-    return looked if oldest is None else min(looked, oldest)
 
 
 def _metered(entries: QuerySet[MeterEntry], start: datetime, end: datetime, each: Each) -> list[Metered]:

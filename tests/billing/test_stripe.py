@@ -330,6 +330,17 @@ def test_what_was_used_before_the_end_is_reported_after_it(
     assert subscribed.reported_until == subscribed.metered_until
 
 
+def test_an_hour_of_two_subscriptions_is_reported_once(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    _units(subscribed.organization, "2026-11-10T10:00:00", 100)
+    assert stripe_meter.report_usage(at("2026-11-10T13:05:00")) == 1
+    stripe.subscriptions["sub_1"].update(status="canceled", ended_at=int(START.timestamp()) + 9_000)
+    stripe.subscribe("cus_1", start=int(START.timestamp()) + 60)  # bought again, while the first one ran
+    assert _send("evt_2", "customer.subscription.created", {"id": "sub_2", "customer": "cus_1"}) == 200
+    _units(subscribed.organization, "2026-11-10T14:00:00", 20)
+    assert stripe_meter.report_usage(at("2026-11-10T15:05:00")) == 1
+    assert sum(int(form["payload[value]"]) for form in stripe.events.values()) == 120
+
+
 def test_reporting_waits_for_the_meter(subscribed: StripeAccount, stripe: FakeStripe) -> None:
     _units(subscribed.organization, "2026-11-10T10:00:00", 100)
     metered_until(at("2026-11-10T10:59:00"))

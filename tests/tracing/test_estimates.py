@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from apps.core.clock import now_micros
 from apps.core.errors import Unavailable
 from apps.organizations.models import Role
+from apps.pricing import catalogue
 from apps.tracing import repository
 from apps.tracing.costing import estimates, tokens
 from apps.tracing.costing.models import EstimateClock
@@ -91,7 +92,7 @@ def test_pages_mark_it(ours: Keys, writer: Writer):
     assert viewer.get(everything, {"range": "all"}).content.decode().count(mark) == 1
     page = reverse("tracing:trace-detail", args=[ours.project_id, "t"])
     shown = viewer.get(page, {"observation": "a"}).content.decode()
-    assert shown.count(mark) == 2 and '"cost": "\\u2248$' in shown
+    assert shown.count(mark) == 3 and '"cost": "\\u2248$' in shown
     panel = reverse("tracing:cost-explained", args=[ours.project_id])
     for query in ({"trace": "t"}, {"trace": "t", "observation": "a"}):
         assert "≈" in viewer.get(panel, query).content.decode()
@@ -120,6 +121,19 @@ def test_a_model_without_a_price_gets_usage_alone(ours: Keys, writer: Writer):
     assert estimates.estimate_missing() == 1
     found = row(ours, "a")
     assert (found.usage, found.total_cost) == ({"input": 3, "total": 3}, None)
+
+
+def test_a_definition_says_as_which_model_it_counts(ours: Keys, writer: Writer):
+    text = "漢字かな交じり文のトークン数"
+    draft = {"modelName": "house", "matchPattern": "^house$", "inputPrice": 1, "tokenizerId": "openai"}
+    for name in ("gpt-4o", "gpt-4"):
+        config = {"tokenizerConfig": {"tokenizerModel": name}}
+        assert ours.full.put("models/house", draft | {"unit": "TOKENS"} | config).status_code == 200
+        catalogue.forget()
+        commit(writer, silent(ours, name, input=text, output=""))
+        estimates.estimate_missing()
+        assert row(ours, name).usage["input"] == tokens.count_input(name, text)
+    assert row(ours, "gpt-4").usage != row(ours, "gpt-4o").usage
 
 
 def test_real_usage_wins(ours: Keys, writer: Writer):

@@ -21,6 +21,7 @@ from django.utils import timezone
 from apps.core.clock import now_micros
 from apps.core.lifecycle import is_stopping
 from apps.organizations.models import Project
+from apps.pricing import catalogue
 from apps.telemetry.gate import gate
 from apps.tracing import store, tables
 from apps.tracing.costing import tokens
@@ -152,11 +153,18 @@ def usage_of(o: Observation) -> dict[str, int]:
     """Tokens of an observation's content by side, and together; empty when there are none. What an embedding
     gives back is numbers, which nobody pays for."""
     usage = {}
-    if o.input and (count := tokens.count_input(o.model, o.input)):
+    model = _counted_as(o)
+    if o.input and (count := tokens.count_input(model, o.input)):
         usage["input"] = count
-    if o.output and o.type != ObservationType.EMBEDDING and (count := tokens.count_output(o.model, o.output)):
+    if o.output and o.type != ObservationType.EMBEDDING and (count := tokens.count_output(model, o.output)):
         usage["output"] = count
     return {**usage, "total": sum(usage.values())} if usage else {}
+
+
+def _counted_as(o: Observation) -> str:
+    """The model whose tokens are counted: its definition may name another one."""
+    match = catalogue.current().resolve(o.project_id, o.model)
+    return (match.at(o.start_time).tokenizer_model if match is not None else "") or o.model
 
 
 def _put(older: Stored, newer: Stored) -> Stored:
