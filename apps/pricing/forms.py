@@ -5,6 +5,8 @@ Prices are typed for a million units, as price lists have them (or for one), and
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +22,8 @@ from apps.pricing.usage import dollars
 from apps.pricing.wording import condition_text, read_condition
 
 PER = {"1000000": MILLION, "1000": 1000, "1": 1}
+_PLAIN_KEY = re.compile(r'[^\s,"]+')
+_KEY = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,]+')
 _MAX_TEXT = 20_000  # characters of one control
 # Beginnings of refusals and the control that each belongs to.
 _CONTROLS = {
@@ -75,7 +79,7 @@ def of_model(model: ModelDefinition) -> ModelInput:
                 "" if tier.is_default else str(tier.priority),
                 "\n".join(condition_text(condition) for condition in tier.conditions),
                 [
-                    (" ".join(keys), f"{(price * shown_per).normalize():f}")
+                    (" ".join(map(_written, keys)), f"{(price * shown_per).normalize():f}")
                     for keys, price in lines(usage_prices(model, tier))
                 ],
             )
@@ -171,6 +175,24 @@ def _tier(tier: TierInput, place: int, given: ModelInput) -> dict[str, Any]:
     }
 
 
+def _written(key: str) -> str:
+    """A usage key as it stands among others; in quotes where it would fall apart."""
+    return key if _PLAIN_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+
+
+def _read_keys(text: str) -> list[str]:
+    """Usage keys between blanks and commas, some in quotes."""
+    keys: list[str] = []
+    for part in _KEY.findall(text):
+        try:
+            keys.append(str(json.loads(part)) if part.startswith('"') else part)
+        except ValueError:
+            raise InvalidRequest(
+                _("The usage key %(key)s is not well quoted.") % {"key": part[:100]}
+            ) from None
+    return keys
+
+
 def _prices(tier: TierInput, given: ModelInput) -> dict[str, str]:
     """Price for one unit by usage key, as decimal text; lines without a price are left out."""
     prices: dict[str, str] = {}
@@ -183,7 +205,7 @@ def _prices(tier: TierInput, given: ModelInput) -> dict[str, str]:
                 _("Tier %(name)s: “%(price)s” is not a price. Write a number of at least 0, such as 2.50.")
                 % {"name": tier.name[:100], "price": typed[:40]}
             )
-        for key in keys.replace(",", " ").split():
+        for key in _read_keys(keys):
             if key in prices:
                 raise InvalidRequest(
                     _("Tier %(name)s: the usage key %(key)s has two prices.")

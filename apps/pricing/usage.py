@@ -17,6 +17,12 @@ _LEADING_INTEGER = re.compile(r"^\s*\+?(\d{1,16})")
 # Senders' own totals, where they are not called so.
 STATED_TOTALS = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
 
+# Gemini's counts of the prompt, and of what in it was cached: both have prices.
+WITH_CACHED = (
+    ("prompt_token_count", "cached_content_token_count"),
+    ("promptTokenCount", "cachedContentTokenCount"),
+)
+
 # The two strict shapes: (input key, output key) and the details that are part of each.
 SHAPES = (
     ("prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details"),
@@ -27,14 +33,24 @@ SHAPES = (
 def normalise_usage(details: object) -> dict[str, int]:
     """A sender's `usageDetails` as usage key -> units, with `total`. Never raises.
 
-    OpenAI's two shapes (only when no foreign key is present) become input and output without their
-    details, and the details by name; anything else is kept key by key where it holds whole numbers.
+    OpenAI's two shapes (only when no foreign key holds a count) become input and output without their
+    details, and the details by name; anything else is kept key by key where it holds whole numbers, and
+    Gemini's prompt without what of it was cached.
     What is left out, and why, is told by `usage_checks`.
     """
     if not isinstance(details, Mapping):
         return {}
     shape = shape_of(details)
-    return with_total(_whole_numbers(details) if shape is None else _from_shape(details, *shape))
+    return with_total(
+        _less_cached(_whole_numbers(details)) if shape is None else _from_shape(details, *shape)
+    )
+
+
+def _less_cached(usage: dict[str, int]) -> dict[str, int]:
+    for whole, part in WITH_CACHED:
+        if whole in usage and part in usage:
+            usage[whole] = max(usage[whole] - usage[part], 0)
+    return usage
 
 
 def shape_of(details: Mapping[object, object]) -> tuple[str, str, str, str] | None:
@@ -49,7 +65,10 @@ def _has_shape(
     details: Mapping[object, object], input_key: str, output_key: str, input_details: str, output_details: str
 ) -> bool:
     required = {input_key, output_key, "total_tokens"}
-    if not required <= details.keys() or not details.keys() <= required | {input_details, output_details}:
+    if not required <= details.keys():
+        return False
+    foreign = details.keys() - required - {input_details, output_details}
+    if any(units(details[key]) is not None for key in foreign):  # costs, flags and the like say nothing
         return False
     if any(units(details[key]) is None or isinstance(details[key], str) for key in required):
         return False

@@ -13,6 +13,7 @@ from apps.pricing.usage import (
     MAX_KEY_LENGTH,
     MAX_KEYS,
     STATED_TOTALS,
+    WITH_CACHED,
     dollars,
     shape_of,
     units,
@@ -100,6 +101,10 @@ def _told(name: str, value: object) -> str:
 
 
 def _parts_above_whole(details: Mapping[Any, Any]) -> Iterator[Fault]:
+    for whole, part in WITH_CACHED:
+        held, cached = units(details.get(whole)), units(details.get(part))
+        if held is not None and (fault := parts_above(whole, held, cached or 0)) is not None:
+            yield fault
     shape = shape_of(details)
     if shape is None:
         return

@@ -36,7 +36,7 @@ from apps.usage.rules import MAX_AMOUNT, Item, Rule
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 3.0  # how old the list of whom to watch may be
-MAX_WAITING: Final = 1_000  # commits; beyond, everything is counted from the store instead
+MAX_WAITING: Final = 20_000  # rows, which hold their content; beyond, budgets are counted from the store
 MAX_TRACES: Final = 20_000  # whose user and tags are remembered
 PAUSE: Final = 10  # times as long as a count from the store took, the budget is not counted so again
 LEAST_PAUSE: Final = 0.25  # seconds
@@ -77,7 +77,8 @@ class Counter:
     """One a process. `note` from any thread; everything else under a lock."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Commit | None] = SimpleQueue()
+        self._queue: SimpleQueue[Commit] = SimpleQueue()
+        self._waiting = 0  # rows in the queue
         self._lock = threading.RLock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -95,9 +96,10 @@ class Counter:
         """Take what was committed, to be counted in a moment. Costs nothing while nobody is watched."""
         if not self._watched.organizations and time.monotonic() - self._asked_at < CHECK_SECONDS:
             return
-        if self._queue.qsize() >= MAX_WAITING:
+        if self._waiting + len(records) > MAX_WAITING and self._waiting:
             self._lost = True
             return
+        self._waiting += len(records)
         self._queue.put((records, result))
         if self._thread is None:
             self._start()
@@ -139,10 +141,10 @@ class Counter:
                     self._do_due()
             except Exception:
                 log.exception("what was stored could not be counted; it is counted from the store later")
-                self._lost = True
                 time.sleep(1)
+                self._doubt_all()
             finally:
-                if not self._due:
+                if self._queue.empty():
                     connection.close()
 
     def _take(self, *, block: bool) -> None:
@@ -154,10 +156,10 @@ class Counter:
             return
         while not self._queue.empty():
             commits.append(self._queue.get())
+        self._waiting = 0
         with self._lock:
-            for commit in commits:
-                if commit is not None:
-                    self._count(*commit)
+            for records, result in commits:
+                self._count(records, result)
 
     def _look(self) -> Watched:
         """Whom to watch, as it was CHECK_SECONDS ago at most."""
@@ -172,7 +174,7 @@ class Counter:
             self._watched, self._asked_at = seen, now
         if self._lost:
             self._lost = False
-            self._counted.clear()
+            self._doubt_all()
         return seen
 
     def _count(self, records: Sequence[Observation | Score], result: CommitResult) -> None:
@@ -254,6 +256,12 @@ class Counter:
             if known != facts and trace.observation_count > stored.fresh[key]:
                 for rule in of_traces:
                     self._plan(_BUDGET, rule.budget.id)
+
+    def _doubt_all(self) -> None:
+        """The same for every budget: commits were not added."""
+        for id in self._counted:
+            self._plan(_BUDGET, id)
+        self._counted.clear()
 
     def _plan(self, kind: str, id: str) -> None:
         """Have something done soon, but not all the time."""

@@ -11,8 +11,10 @@ import pytest
 from django.test import Client
 
 from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM
 from apps.organizations.models import Membership, Project, Role
-from apps.pricing import catalogue, library, seed
+from apps.pricing import catalogue, library, seed, services
+from apps.pricing.drafts import read_draft
 from apps.pricing.models import ModelDefinition, PriceRevision
 from apps.pricing.pricing import price
 from tests import factories
@@ -231,6 +233,28 @@ def test_a_seen_name_gets_a_form_of_its_own(settings_pages: Settings) -> None:
     settings_pages.post("/new", **fields)
     catalogue.forget()
     assert catalogue.current().resolve(settings_pages.project.id, "openai/gpt-4o-mini-pro") is not None
+
+
+def test_any_usage_key_survives_the_form(settings_pages: Settings) -> None:
+    keys = ["a key", "one,two", 'quo"ted', "plain", "\\back"]
+    draft = read_draft(
+        {
+            "modelName": "odd",
+            "matchPattern": "odd",
+            "startDate": "2026-11-21T08:30:00Z",
+            "pricingTiers": [{"name": "Base", "isDefault": True, "prices": dict.fromkeys(keys, 0.5)}],
+        }
+    )
+    made = services.create_model(actor=SYSTEM, project=settings_pages.project, draft=draft)
+    path = f"/definition/{made.id}/edit"
+    settings_pages.post(
+        path, **{**fields_of(settings_pages.text(path)), "unit": ["IMAGES"], "per": ["1000000"]}
+    )
+    made.refresh_from_db()
+    assert made.revision == 2 and made.unit == "IMAGES" and made.start_date == draft.start_date
+    assert made.tiers.get().prices == dict.fromkeys(keys, Decimal("0.5"))
+    bad = {"tier-0-keys": ['"open \\x"', ""], "tier-0-price": ["1", ""], "revision": "2"}
+    assert "not well quoted" in settings_pages.post(path, 400, **bad)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,44 @@ OPENAI_CHAT = {
         ({"input": "3.7", "output": " 4 tokens", "x": "none"}, {"input": 3, "output": 4, "total": 7}),
         (
             {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cost": 0.1},
-            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "total": 15},
+            {"input": 10, "output": 5, "total": 15},
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15, "cached_tokens": 4},
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 5,
+                "total_tokens": 15,
+                "cached_tokens": 4,
+                "total": 15,
+            },
+        ),
+        (  # as OpenRouter answers
+            {**OPENAI_CHAT, "cost": 0.0021, "is_byok": False, "cost_details": {"upstream": None}},
+            {
+                "input": 70,
+                "input_cached_tokens": 30,
+                "output": 30,
+                "output_reasoning_tokens": 20,
+                "total": 150,
+            },
+        ),
+        (  # as Gemini answers
+            {
+                "promptTokenCount": 100,
+                "cachedContentTokenCount": 30,
+                "candidatesTokenCount": 5,
+                "thoughtsTokenCount": 7,
+                "totalTokenCount": 112,
+            },
+            {
+                "promptTokenCount": 70,
+                "cachedContentTokenCount": 30,
+                "candidatesTokenCount": 5,
+                "thoughtsTokenCount": 7,
+                "totalTokenCount": 112,
+                "total": 112,
+            },
         ),
         ({"input": 5, "output": 5, "total": 3}, {"input": 5, "output": 5, "total": 3}),
         ({"input": -1, "output": True, "nested": {"a": 1}, "n": None, "huge": MAX_UNITS + 1}, {}),

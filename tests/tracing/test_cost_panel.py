@@ -46,6 +46,7 @@ def test_an_observation(home: Project, reader: Client, keys: Keys):
     for words in ("$0.30", "$0.0003003", "$0.7503003", "house@1", "parameter speed is fast", "Standard"):
         assert words in shown, words
     assert "no longer in force" not in shown and "Today" not in shown
+    assert reverse("pricing:model", args=[home.id, "house"]) in shown
     house(keys, price=0.5)
     shown = panel(reader, home, trace="t", observation="a")
     assert "no longer in force" in shown and "$501.25" in shown

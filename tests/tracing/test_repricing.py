@@ -136,6 +136,18 @@ def test_what_had_no_price_gets_one_and_loses_it_again(told: Keys, writer: Write
     assert row(told, "v", "early").total_cost == 10 * draft_price
 
 
+def test_models_of_any_name(told: Keys, writer: Writer):
+    odd = 'it\'s \\ "odd", ünï\ncode'
+    commit(writer, generation(told, "w", "odd", {"input": 10}, model=odd))
+    draft = {"modelName": "odd", "matchPattern": "(?s)^it's .+$", "unit": "TOKENS", "inputPrice": 2}
+    assert told.full.put("models/odd", draft).status_code == 200
+    catalogue.forget()
+    for model in ("", odd):
+        seen = repricing.preview(range_of(told, model=model))
+        assert (seen.changed, seen.days[0].model, seen.days[0].new) == (1, odd, 20)
+    assert done(told).changed == 1 and row(told, "w", "odd").total_cost == 20
+
+
 def test_a_cost_that_nobody_could_work_out_any_more_stays(told: Keys):
     from apps.pricing import services
     from apps.pricing.models import ModelDefinition

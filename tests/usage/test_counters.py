@@ -196,6 +196,24 @@ def _copy(record: Observation | Score) -> Observation | Score:
     return fresh
 
 
+def test_a_thread_that_cannot_follow_counts_from_the_store(home: Project, monkeypatch):
+    from apps.tracing.writer import Writer, forget
+
+    forget()
+    writer, slow = Writer(), counters.Counter()
+    monkeypatch.setattr(counters, "MAX_WAITING", 2)
+    monkeypatch.setattr(slow, "_start", lambda: None)  # the thread never comes
+    made = budget(home.organization)
+    slow.settle()
+    for n in range(4):
+        records = [root(home.id, f"t{n}", start_time=now_micros(), **priced())]
+        slow.note(records, writer.commit(records))
+    assert slow._queue.qsize() == 2
+    slow.settle()
+    assert sums() == {(made.id, ""): 4 * 10**12}
+    writer.close()
+
+
 # --- thresholds -------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,7 @@ class Sum:
     rule: str
     set_by: str
     in_force: bool
+    definition: str  # id of the definition in force that made the cost; else empty
     tier: str
     tried: tuple[Tried, ...] = ()
 
@@ -98,6 +99,7 @@ def observation(row: ObservationRow, explained: Explanation) -> Sum:
         rule=visible(row.price_version),
         set_by=_set_by(rule.revision) if rule else "",
         in_force=rule.in_force if rule else False,
+        definition=rule.revision.definition_id if rule and rule.in_force else "",
         tier=visible(row.pricing_tier_name),
         tried=tuple(map(_tried, rule.tiers)) if rule else (),
     )
@@ -145,6 +147,7 @@ def _group(group: Group) -> Sum:
         rule=visible(group.price_version),
         set_by=_set_by(group.revision) if group.revision else "",
         in_force=group.in_force,
+        definition=group.revision.definition_id if group.revision and group.in_force else "",
         tier=visible(group.tier_name),
     )
 

@@ -27,6 +27,7 @@ from apps.ingestion.models import LEASE, Remap
 from apps.organizations.models import Project
 from apps.pricing import catalogue
 from apps.tracing import received_rows, repository
+from apps.tracing.costing import estimates
 from apps.tracing.costs import add_prices
 from apps.tracing.media.models import Media
 from apps.tracing.received_rows import received_between
@@ -135,6 +136,20 @@ def test_what_cannot_be_mapped_again_stays(project: Project, writer: Writer):
     writer.commit([replace(whole, status_message="a second arrival")])
     seen = remap.preview(project.id, *last_hour())
     assert seen.outcome.skipped == {"merged": 1, "batch": 1} and seen.outcome.changed == 0
+
+
+def test_estimated_usage_stays(project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch):
+    silent = {key: value for key, value in ATTRIBUTES.items() if "usage" not in key}
+    [now] = mapped(project, {"attributes": silent})
+    writer.commit([replace(now)])
+    monkeypatch.setattr(estimates, "SETTLED", 0)
+    estimates.estimate_missing()
+    row = only(project, now.trace_id)
+    assert row.is_estimated and row.usage
+    assert remap.preview(project.id, *last_hour()).outcome.changed == 0
+    run = remap.start(actor=SYSTEM, project=project, since=last_hour()[0], until=last_hour()[1])
+    remap.run(run.id)
+    assert only(project, now.trace_id) == row
 
 
 def test_what_arrives_meanwhile_is_not_lost(project: Project, writer: Writer):
