@@ -66,10 +66,13 @@ def mark(hours: Collection[Hour], *, waiting_since: datetime, now: datetime) -> 
     for project_id, clock, hour in hours:
         if project_id in owners:
             grouped[project_id, clock].append(hour)
-    for (project_id, clock), found in grouped.items():
+    for (project_id, clock), found in sorted(grouped.items()):
+        found.sort()
         for start in range(0, len(found), _AT_ONCE):
             some = found[start : start + _AT_ONCE]
             states = HourState.objects.filter(project_id=project_id, clock=clock, hour__in=some)
+            # In the order in which `store` locks them, so that nobody waits in a circle.
+            list(states.select_for_update().order_by("pk").values_list("pk"))
             states.filter(is_due=False).update(is_due=True, waiting_since=waiting_since)
             states.update(changed=F("changed") + 1)
             new = [

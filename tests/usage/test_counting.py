@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.core.clock import to_datetime
 from apps.tracing import deletion, project_erasure, scores, settlement
-from apps.usage import changes, meter, queries, rollups
+from apps.tracing.writer import Writer, forget
+from apps.usage import changes, counting, meter, queries, rollups
 from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry
+from tests import factories
 from tests.usage.scene import EVER, HOUR, START, Scene, count
 
 DAY = to_datetime(START // (24 * HOUR) * 24 * HOUR)
@@ -268,3 +273,32 @@ def test_the_command_rebuilds_whole_hours(scene: Scene) -> None:
 def test_the_command_says_what_is_wrong(db: None, arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         call_command("rebuild_rollups", *arguments)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_look_and_count_at_the_same_time_count_once() -> None:
+    forget()
+    writer = Writer()
+    scene = Scene(factories.project(), writer)
+    for hour in range(6):
+        at = START + hour * HOUR
+        scene.send(*(scene.span(f"t{hour}", f"s{n}", start_time=at, received_at=at) for n in range(3)))
+    start = threading.Barrier(3)
+
+    def work() -> None:
+        start.wait()
+        try:
+            for _ in range(3):
+                changes.forget()
+                counting.count_now(scene.project.id)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as workers:
+        for outcome in [workers.submit(work) for _ in range(3)]:
+            outcome.result()
+    writer.close()
+    assert total(scene) == 18
+    assert spent(scene) == Decimal("4.50")
+    days = CostDay.objects.filter(project_id=scene.project.id)
+    assert sum(day.observations for day in days) == 18

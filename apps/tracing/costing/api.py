@@ -50,9 +50,10 @@ class TraceCost(TelemetryView):
     def get(self, request: Request, trace_id: str) -> Response:
         """Its observations by model, rule and kind of usage."""
         project = project_id(request)
-        if repository.get_trace(project, trace_id) is None:
+        trace = repository.get_trace(project, trace_id)
+        if trace is None:
             raise NotFound(f"There is no trace {trace_id} in this project.")
-        return Response(shapes.total(explanations.of_trace(project, trace_id)))
+        return Response(shapes.total(explanations.of_trace(trace)))
 
 
 class CostExplained(TelemetryView):

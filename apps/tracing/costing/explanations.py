@@ -24,10 +24,18 @@ from apps.pricing.explain import (
 )
 from apps.telemetry.gate import gate
 from apps.tracing.observation_columns import hours_of, where_observations
-from apps.tracing.records import ObservationRow
+from apps.tracing.records import ObservationRow, TraceSummary
+from apps.tracing.stored import MICROS_PER_HOUR
 
 MAX_GROUPS = 500  # answered; what is left out is summed up
 _SPENDS = "(notEmpty(usage) OR notEmpty(cost) OR model != '')"  # plain spans have no part in costs
+
+_OF_TRACE = f"""(
+        SELECT * FROM observations
+        WHERE project_id = {{project:String}} AND trace_id = {{trace:String}}
+        AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''
+        ORDER BY event_ts DESC LIMIT 1 BY id
+    ) WHERE {_SPENDS}"""
 
 # Maps are added up kind by kind as pairs: the sums of decimals must not lose their width.
 _GROUPS = """
@@ -38,7 +46,7 @@ FROM (
         sum(toDecimal128(ifNull(total_cost, 0), 12)) AS spent,
         sumMap(mapKeys(usage), mapValues(usage)),
         sumMap(mapKeys(cost), arrayMap(amount -> toDecimal128(amount, 12), mapValues(cost)))
-    FROM observations WHERE {where}
+    FROM {source}
     GROUP BY model, price_version, pricing_tier_name, has_cost, is_estimated
 )
 ORDER BY spent DESC, seen DESC, model, price_version, pricing_tier_name, has_cost, is_estimated
@@ -102,21 +110,27 @@ def spent_of(row: ObservationRow) -> Spent:
     )
 
 
-def of_trace(project_id: str, trace_id: str) -> Total:
-    """What one trace's cost is made of."""
-    where = "project_id = {project:String} AND trace_id = {trace:String} AND id != ''"
-    return _total(where, {"project": project_id, "trace": trace_id})
+def of_trace(trace: TraceSummary) -> Total:
+    """What one trace's cost is made of; each observation in its newest version. Raises Unavailable."""
+    parameters = {
+        "project": trace.project_id,
+        "trace": trace.id,
+        "first": trace.start_time // MICROS_PER_HOUR,
+        "last": trace.end_time // MICROS_PER_HOUR,
+    }
+    return _total(_OF_TRACE, parameters)
 
 
 def of_all(project_id: str, conditions: Conditions) -> Total:
-    """What the cost of all observations that pass is made of. Raises Unavailable."""
+    """What the cost of all observations that pass is made of. One that is being replaced in this moment may
+    count twice. Raises Unavailable."""
     binder = Binder({"project": project_id})
     where = where_observations(conditions, binder, hours_of(conditions))
-    return _total(where, binder.parameters)
+    return _total(f"observations WHERE {where} AND {_SPENDS}", binder.parameters)
 
 
-def _total(where: str, parameters: Mapping[str, Any]) -> Total:
-    sql = _GROUPS.replace("{where}", f"{where} AND {_SPENDS}").replace("{limit}", str(MAX_GROUPS))
+def _total(source: str, parameters: Mapping[str, Any]) -> Total:
+    sql = _GROUPS.replace("{source}", source).replace("{limit}", str(MAX_GROUPS))
     rows = gate().query(sql, dict(parameters), purpose="cost explained", seconds=60)
     if not rows:
         return Total(Decimal(0), 0, 0, 0, (), 0, Decimal(0))

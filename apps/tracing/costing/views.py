@@ -52,7 +52,7 @@ def _trace(project_id: str, trace_id: str) -> dict[str, Any]:
     trace = repository.get_trace(project_id, trace_id)
     if trace is None:
         return {}
-    explained = explanations.of_trace(project_id, trace_id)
+    explained = explanations.of_trace(trace)
     return {
         "trace": trace,
         "explained": explained,
