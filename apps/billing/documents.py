@@ -105,7 +105,7 @@ def csv_of_all(invoices: Iterable[Invoice]) -> bytes:
 
 
 def _heads(invoice: Invoice) -> Table:
-    """Who bills whom, for which days. Set smaller when too long: a row of a table cannot go on on a next page."""
+    """Who bills whom, for which days. Set smaller when too long: a row cannot go on on a next page."""
     to = invoice.bill_to
     whom = [to["company"], *to["address"].split("\n"), to["country"], to["taxId"]]
     facts = [
