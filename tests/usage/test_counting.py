@@ -14,10 +14,11 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
-from apps.core.clock import to_datetime
+from apps.core.clock import from_datetime, to_datetime
+from apps.telemetry.gate import Gate
 from apps.tracing import deletion, project_erasure, scores, settlement
 from apps.tracing.writer import Writer, forget
-from apps.usage import changes, counting, meter, queries, rollups
+from apps.usage import changes, counting, facts, meter, queries, rollups
 from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry
 from tests import factories
 from tests.usage.scene import EVER, HOUR, START, Scene, count
@@ -99,6 +100,43 @@ def test_the_user_is_the_trace_s(scene: Scene) -> None:
     count()
     (row,) = queries.costs([scene.project.id], *EVER, each="day", by=("user_id",))
     assert (row.user_id, row.observations) == ("ada", 2)
+
+
+@pytest.mark.parametrize("far", [0, 50, -50])
+def test_a_user_that_comes_late_and_from_afar_counts(scene: Scene, far: int) -> None:
+    scene.send(scene.span("t", "a", start_time=START))
+    scene.send(scene.span("t", "far", start_time=START + far * HOUR))
+    count()
+    scene.say_user("t", "ada", 0)
+    count()
+    rows = queries.costs([scene.project.id], *EVER, each="hour", by=("user_id",))
+    assert {row.user_id for row in rows} == {"ada"}
+
+
+def test_the_first_look_goes_through_the_past_by_days(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look holds one day, and after a crash those that were noted are not looked for again."""
+    scene.send(scene.span("t", "a", start_time=START))
+    now = timezone.now()
+    first = from_datetime(now - timedelta(days=4))
+    walked: list[tuple[int, int]] = []
+    touched = facts.touched
+
+    def watched(opened: Gate, since: int, until: int) -> list[facts.Touched]:
+        walked.append((since, until))
+        if len(walked) == 3:
+            raise KeyboardInterrupt
+        return list(touched(opened, since, until))
+
+    monkeypatch.setattr(facts, "oldest", lambda _: first)
+    monkeypatch.setattr(facts, "touched", watched)
+    with pytest.raises(KeyboardInterrupt):
+        changes.look(now)
+    changes.look(now)
+    day = 24 * HOUR
+    assert all(until - since == day for since, until in walked[:-1])
+    assert walked[3][0] == walked[2][0] - 15 * 60_000_000
+    assert walked[-1][1] == facts.FOREVER
+    assert HourState.objects.filter(project_id=scene.project.id, clock=Clock.START).count() == 1
 
 
 def test_users_beyond_the_cap_are_one_and_no_user(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,3 +340,40 @@ def test_workers_that_look_and_count_at_the_same_time_count_once() -> None:
     assert spent(scene) == Decimal("4.50")
     days = CostDay.objects.filter(project_id=scene.project.id)
     assert sum(day.observations for day in days) == 18
+
+
+def test_neither_old_hours_nor_the_present_one_waits_for_all_others() -> None:
+    now = timezone.now()
+    steps = [
+        [HourState(pk=place, hour=now - timedelta(hours=place), due_at=now - timedelta(minutes=place))]
+        for place in range(6)
+    ]
+    assert [states[0].pk for states in changes.in_turn(steps)] == [5, 0, 4, 1, 3, 2]
+
+
+def test_each_clock_has_half_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = [0.0]
+    monkeypatch.setattr(counting, "monotonic", lambda: moment[0])
+    state = HourState()
+    slow, quick = ([([state], lambda took=took: took) for _ in range(40)] for took in (10, 1))
+    spent = {10: 0.0, 1: 0.0}
+    for _, step in counting._by_turns([iter(slow), iter(quick)]):
+        took = int(str(step()))
+        moment[0] += took
+        spent[took] += took
+        if moment[0] >= 60:
+            break
+    assert abs(spent[10] - spent[1]) <= 10
+
+
+def test_the_open_hour_is_metered_seldom(scene: Scene) -> None:
+    """Each count of it adds entries, which stay."""
+    at = from_datetime(timezone.now() - timedelta(minutes=1))
+    scene.send(scene.span("t", "a", start_time=at, received_at=at))
+    count()
+    states = HourState.objects.filter(project_id=scene.project.id, clock=Clock.RECEIVED)
+    now = to_datetime(at // HOUR * HOUR) + timedelta(minutes=30)
+    (state,) = states.filter(hour=to_datetime(at // HOUR * HOUR))
+    assert meter.meter([state], now)
+    state.refresh_from_db()
+    assert state.is_due and state.due_at >= now + timedelta(minutes=5)
