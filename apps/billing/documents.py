@@ -18,7 +18,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from apps.billing import money, words
 from apps.billing.models import Invoice
@@ -26,6 +26,7 @@ from apps.core.spreadsheets import Number, to_csv
 
 _CHINESE = "STSong-Light"  # every PDF reader brings it; nothing is embedded
 _INK, _PALE, _LINE = colors.HexColor("#12181b"), colors.HexColor("#606c72"), colors.HexColor("#e2e5e7")
+_HEAD_WIDTHS, _HEAD_HEIGHT = (50 * mm, 59 * mm, 52 * mm), 110 * mm
 _BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.5, leading=14, textColor=_INK)
 _SMALL = ParagraphStyle("small", _BODY, fontSize=8.5, leading=12, textColor=_PALE)
 _TITLE = ParagraphStyle("title", _BODY, fontName="Helvetica-Bold", fontSize=18, leading=24)
@@ -104,7 +105,7 @@ def csv_of_all(invoices: Iterable[Invoice]) -> bytes:
 
 
 def _heads(invoice: Invoice) -> Table:
-    """Who bills whom, for which days."""
+    """Who bills whom, for which days. Set smaller when too long: a row cannot go on on a next page."""
     to = invoice.bill_to
     whom = [to["company"], *to["address"].split("\n"), to["country"], to["taxId"]]
     facts = [
@@ -117,9 +118,13 @@ def _heads(invoice: Invoice) -> Table:
         [_p(_("Billed to"), _SMALL), *(_p(line) for line in whom if line.strip())],
         [part for name, value in facts for part in (_p(name, _SMALL), _p(value))],
     ]
+    fitted = [
+        KeepInFrame(width - 5 * mm, _HEAD_HEIGHT, column, mode="shrink")
+        for width, column in zip(_HEAD_WIDTHS, columns, strict=True)
+    ]
     return Table(
-        [columns],
-        colWidths=[50 * mm, 59 * mm, 52 * mm],
+        [fitted],
+        colWidths=_HEAD_WIDTHS,
         hAlign="LEFT",
         style=[("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (0, -1), 0)],
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.billing import money
 from apps.billing.models import Account
+
+MAX_ADDRESS_LINES: Final = 8  # more would not fit on an invoice
 
 
 class DetailsForm(forms.Form):
@@ -39,10 +42,18 @@ class DetailsForm(forms.Form):
             }
         )
 
+    def clean_address(self) -> str:
+        """A few lines."""
+        lines = self.cleaned_data["address"].splitlines()
+        if len(lines) > MAX_ADDRESS_LINES:
+            raise forms.ValidationError(
+                gettext("An address has at most %(n)d lines.") % {"n": MAX_ADDRESS_LINES}
+            )
+        return "\n".join(lines)
+
     def values(self) -> dict[str, Any]:
         """What `services.set_details` takes."""
         values = dict(self.cleaned_data)
-        values["address"] = "\n".join(values["address"].splitlines())
         values["contacts"] = values["contacts"].replace(",", "\n").splitlines()
         return values
 

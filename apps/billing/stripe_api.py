@@ -57,7 +57,6 @@ class StripeInvoice:
     status: str
     currency: str
     total: int
-    paid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,6 @@ def invoice(invoice_id: str) -> StripeInvoice:
             status=found.status or "",
             currency=found.currency.upper(),
             total=found.total,
-            paid=found.amount_paid,
         )
 
 

@@ -187,7 +187,8 @@ def _enter(account: StripeAccount, paid: StripeInvoice) -> None:
     """What Stripe has charged and got, in the ledger, once."""
     if Entry.objects.filter(reference=f"stripe:{paid.id}:charged").exists():
         return
-    amounts = ((Entry.Kind.BASE, "charged", paid.total), (Entry.Kind.PAYMENT, "paid", -paid.paid))
+    # Paid in full, whatever part of it came from the customer's balance at Stripe.
+    amounts = ((Entry.Kind.BASE, "charged", paid.total), (Entry.Kind.PAYMENT, "paid", -paid.total))
     for kind, what, amount in amounts:
         if amount:
             Entry.objects.create(

@@ -22,7 +22,8 @@ from apps.usage.queries import units_of
 
 HOUR: Final = timedelta(hours=1)
 SETTLING: Final = timedelta(minutes=5)
-_AT_ONCE: Final = 500  # reports a run sends
+TOO_OLD: Final = timedelta(days=34)  # Stripe takes what is up to 35 days old
+_GIVEN_UP: Final = "Too old to report. "
 
 log = logging.getLogger(__name__)
 
@@ -86,9 +87,14 @@ def _note(account: StripeAccount, now: datetime) -> None:
 
 
 def _submit(now: datetime) -> int:
-    """Tell what waits, oldest first. When Stripe is away the rest waits for the next run."""
+    """Tell all that waits: first what Stripe has not refused before, oldest first. When Stripe is away the
+    rest waits for the next run."""
     count = 0
-    for report in MeterReport.objects.filter(submitted_at=None).order_by("start", "id")[:_AT_ONCE]:
+    _give_up(now)
+    waiting = MeterReport.objects.filter(submitted_at=None, end__gt=now - TOO_OLD)
+    # Names only, some 800 an organization at most; each row is read when its turn comes.
+    for pk in list(waiting.order_by("problem", "start", "id").values_list("pk", flat=True)):
+        report = MeterReport.objects.get(pk=pk)
         last_second = report.end - timedelta(seconds=1)
         try:
             stripe_api.report_units(report.identifier, report.customer_id, report.units, last_second)
@@ -103,6 +109,14 @@ def _submit(now: datetime) -> int:
         MeterReport.objects.filter(pk=report.pk).update(submitted_at=now, problem="")
         count += 1
     return count
+
+
+def _give_up(now: datetime) -> None:
+    """Say once of each report that Stripe would not take it any more."""
+    late = MeterReport.objects.filter(submitted_at=None, end__lte=now - TOO_OLD)
+    for report in late.exclude(problem__startswith=_GIVEN_UP):
+        log.error("%d units of %s were never reported to Stripe", report.units, report.identifier)
+        MeterReport.objects.filter(pk=report.pk).update(problem=(_GIVEN_UP + report.problem)[:200])
 
 
 def _is_known_already(error: stripe_api.Refused) -> bool:

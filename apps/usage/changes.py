@@ -2,8 +2,8 @@
 
 Every row carries the time of the commit that wrote it, be it new, late, merged or priced anew. So each look
 asks for rows written since the one before, with an overlap (a commit takes a moment to be seen), and notes
-their hours (`HourState`). Counting takes them from there: a crash between the two loses nothing, and a long
-absence is nothing special.
+their hours (`HourState`). Counting takes them from there: a crash between the two loses nothing. What was
+written in a long absence, or before the first look, is walked through day by day, each of them noted.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, QuerySet
+from django.utils import timezone
 
-from apps.core.clock import from_datetime
+from apps.core.clock import from_datetime, to_datetime
 from apps.organizations.models import Project
 from apps.telemetry.gate import gate
 from apps.tracing.deletions import Settled
@@ -25,6 +26,7 @@ from apps.usage import facts
 from apps.usage.meter_models import Clock, ClosedProject, HourState, Progress
 
 OVERLAP = timedelta(minutes=15)  # the longest that a commit, or a repair after a crash, may lag behind
+WINDOW = timedelta(days=1)  # of what was written: looked at, and held in memory, at once
 LONGEST = 31 * 24  # hours of a trace that can be true
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500
@@ -42,16 +44,18 @@ def look(now: datetime) -> None:
     """Note every hour whose facts changed since the last look. Safe to repeat and to run twice at once."""
     global _found
     before = Progress.objects.values_list("looked_until", flat=True).first()
-    if before is None:
-        since, news_of = EPOCH, set[Found]()
-    else:  # a clock may have been set back since
-        since, news_of = min(before, now) - OVERLAP, _found
-    found = _look_since(since)
-    news = found - news_of
-    with transaction.atomic():
-        mark(_hours(news), waiting_since=before or EPOCH, now=now)
-        Progress.objects.update_or_create(id=1, defaults={"looked_until": now})
-    _found = found
+    known = set[Found]() if before is None else _found
+    # A clock may have been set back since.
+    since = min(_oldest() if before is None else before, now) - OVERLAP
+    while since < now:
+        until = min(since + WINDOW, now)
+        # At last also what a clock that is ahead has written.
+        found = _look_within(since, until if until < now else None)
+        with transaction.atomic():
+            mark(_hours(found - known), waiting_since=before or EPOCH, now=now)
+            Progress.objects.update_or_create(id=1, defaults={"looked_until": until})
+        _found = known = found
+        before = since = until
 
 
 def forget() -> None:
@@ -101,12 +105,22 @@ def _owners(project_ids: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _look_since(moment: datetime) -> set[Found]:
-    opened, since = gate(), max(from_datetime(moment), 0)
-    settled = Settled.objects.filter(created_at__gte=moment).values_list(
-        "pk", "project_id", "received_hour", "start_hour"
+def _oldest() -> datetime:
+    """When the oldest that there is was written."""
+    moments = [to_datetime(facts.oldest(gate())), Settled.objects.aggregate(first=Min("created_at"))["first"]]
+    return min(
+        (moment for moment in moments if moment is not None and moment > EPOCH), default=timezone.now()
     )
-    return {*facts.touched(opened, since), *facts.lived(opened, since), *settled}
+
+
+def _look_within(start: datetime, end: datetime | None) -> set[Found]:
+    """What was written in `[start, end)`, by the minute; None: or later."""
+    opened, since = gate(), max(from_datetime(start), 0)
+    until = facts.FOREVER if end is None else from_datetime(end)
+    settled = Settled.objects.filter(created_at__gte=start)
+    settled = settled if end is None else settled.filter(created_at__lt=end)
+    rows = settled.values_list("pk", "project_id", "received_hour", "start_hour")
+    return {*facts.touched(opened, since, until), *facts.lived(opened, since, until), *rows}
 
 
 def _hours(found: Collection[Found]) -> set[Hour]:

@@ -19,7 +19,6 @@ SECONDS = 60.0
 MAX_GROUPS = 20_000  # of one page, before users and models beyond a cap are made one
 AHEAD = 1  # hours by which a clock elsewhere may be ahead of the one that dates commits
 MINUTE = 60_000_000  # microseconds
-BEFORE, AFTER = 24, 1  # hours around that of a span in which the summary of its trace is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +47,51 @@ class Lived:
 
 _TOUCHED = f"""
 SELECT project_id, hour, {RECEIVED} AS received, intDiv(event_ts, {MINUTE}) AS minute, count(), sum(event_ts)
-FROM observations WHERE event_ts >= {{since:UInt64}} AND id != ''
+FROM observations WHERE event_ts >= {{since:UInt64}} AND event_ts < {{until:UInt64}}
 GROUP BY project_id, hour, received, minute
 """
 _SCORED = f"""
 SELECT project_id, -1, {CREATED} AS received, intDiv(v, {MINUTE}) AS minute, count(), sum(v)
-FROM scores WHERE v >= {{since:UInt64}} GROUP BY project_id, received, minute
+FROM scores WHERE v >= {{since:UInt64}} AND v < {{until:UInt64}} GROUP BY project_id, received, minute
 """
 _LIVED = f"""
 SELECT project_id, first_hour, last_hour, intDiv(v, {MINUTE}) AS minute, count(), sum(v)
-FROM traces WHERE v >= {{since:UInt64}} AND first_hour < last_hour
+FROM traces WHERE v >= {{since:UInt64}} AND v < {{until:UInt64}} AND first_hour < last_hour
 GROUP BY project_id, first_hour, last_hour, minute
 """
 
 
-def touched(opened: Gate, since: int) -> Iterator[Touched]:
-    """Hours of rows that were written from the minute of `since` (microseconds) on."""
+_OLDEST = """
+SELECT min(first) FROM (
+    SELECT min(event_ts) AS first FROM observations UNION ALL
+    SELECT min(v) FROM scores UNION ALL
+    SELECT min(v) FROM traces
+) WHERE first > 0
+"""
+FOREVER = 2**63  # microseconds; no version is as late
+
+
+def oldest(opened: Gate) -> int:
+    """When the oldest row was written (microseconds); 0: there is none."""
+    return int(opened.query(_OLDEST, {}, purpose="usage: changes", seconds=SECONDS)[0][0])
+
+
+def touched(opened: Gate, since: int, until: int = FOREVER) -> Iterator[Touched]:
+    """Hours of rows that were written from the minute of `since` to before that of `until` (microseconds). A
+    trace's own record is one of them: it can change whose cost an hour is."""
     for sql in (_TOUCHED, _SCORED):
-        for row in opened.query(sql, _since(since), purpose="usage: changes", seconds=SECONDS):
+        for row in opened.query(sql, _within(since, until), purpose="usage: changes", seconds=SECONDS):
             yield Touched(*row)
 
 
-def lived(opened: Gate, since: int) -> list[Lived]:
-    """Traces of several hours that were written from the minute of `since` (microseconds) on."""
-    rows = opened.query(_LIVED, _since(since), purpose="usage: changes", seconds=SECONDS)
+def lived(opened: Gate, since: int, until: int = FOREVER) -> list[Lived]:
+    """Traces of several hours that were written in these minutes."""
+    rows = opened.query(_LIVED, _within(since, until), purpose="usage: changes", seconds=SECONDS)
     return [Lived(*row) for row in rows]
 
 
-def _since(moment: int) -> dict[str, int]:
-    return {"since": moment // MINUTE * MINUTE}
+def _within(since: int, until: int) -> dict[str, int]:
+    return {"since": since // MINUTE * MINUTE, "until": until // MINUTE * MINUTE}
 
 
 def hours(opened: Gate, first: int, last: int, project_id: str = "") -> list[tuple[str, int]]:
@@ -182,7 +197,7 @@ _NEXT = f"""
 SELECT trace_id FROM observations WHERE {_OF_HOUR} AND trace_id > {{after:String}}
 ORDER BY trace_id LIMIT 1 OFFSET {{rows:UInt32}}
 """
-# The user is that of the trace, as everywhere; where its summary is not near, what the span itself says.
+# The user is that of the trace, as everywhere, however far from its first hour a span may be.
 _FACTS = f"""
 SELECT o.api_key_id AS api_key_id, o.environment AS environment, o.model AS model, o.source AS source,
     o.input_tokens AS input_tokens, o.output_tokens AS output_tokens, o.total_tokens AS total_tokens,
@@ -194,7 +209,7 @@ FROM (
     ORDER BY trace_id, id, event_ts DESC LIMIT 1 BY trace_id, id
 ) AS o LEFT JOIN (
     SELECT id, user_id FROM traces
-    WHERE project_id = {{project:String}} AND hour BETWEEN {{near:UInt32}} AND {{far:UInt32}}
+    WHERE project_id = {{project:String}} AND first_hour <= {{hour:UInt32}} AND last_hour >= {{hour:UInt32}}
         AND id IN (SELECT trace_id FROM observations WHERE {_PAGE})
     ORDER BY v DESC LIMIT 1 BY id
 ) AS t ON t.id = o.trace_id
@@ -283,8 +298,7 @@ class HourFacts:
 
     def _query(self, sql: str, page: dict[str, str], named: dict[str, Any]) -> Sequence[Sequence[Any]]:
         left_out, without = _but(self.but)
-        near = {"near": max(self.hour - BEFORE, 0), "far": self.hour + AFTER}
-        parameters = {**self._hour(), **page, **near, **without, **named}
+        parameters = {**self._hour(), **page, **without, **named}
         return self.opened.query(
             sql.replace("{but}", left_out), parameters, purpose="usage: rollup", seconds=SECONDS
         )

@@ -233,6 +233,30 @@ def test_a_pdf_in_chinese(organization: Organization) -> None:
     assert _octal("子午线旅行") in shown or "子午线旅行".encode("utf-16-be") in shown
 
 
+def test_an_address_is_a_few_lines(organization: Organization) -> None:
+    client = _as(organization, "OWNER")
+    lines = [f"Line {n}" for n in range(9)]
+    refused = client.post(_path(organization, "/details"), {"address": "\r\n".join(lines)})
+    assert refused.status_code == 400 and "at most 8 lines" in refused.content.decode()
+    assert (
+        client.post(_path(organization, "/details"), {"address": "\r\n".join(lines[:8])}).status_code == 302
+    )
+
+
+@pytest.mark.parametrize("address", ["x\n" * 60, "x\n" * 499, "上海市" * 333, "W" * 1000])
+def test_a_pdf_of_any_address(organization: Organization, address: str) -> None:
+    services.set_details(
+        actor=SYSTEM, organization=organization, company="子" * 200, address=address, country="中" * 100,
+        tax_id="", contacts=[],
+    )  # fmt: skip
+    period = period_at(date(2026, 1, 1), _today())
+    metered_until(_now() + timedelta(days=60))
+    closing.close(organization, midnight(period.end) + timedelta(hours=2))
+    number = Invoice.objects.latest("number").number
+    made = _as(organization, "ADMIN").get(_path(organization, f"/invoices/{number}.pdf"))
+    assert made.status_code == 200 and made.content.startswith(b"%PDF-")
+
+
 def _octal(text: str) -> bytes:
     """As a PDF writes bytes that are no ASCII."""
     return b"".join(bytes([b]) if 32 <= b < 127 else b"\\%03o" % b for b in text.encode("utf-16-be"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from apps.audit.models import AuditEntry
-from apps.billing import closing, drafts, stripe_api, stripe_billing, stripe_meter, tasks
+from apps.billing import closing, drafts, queries, stripe_api, stripe_billing, stripe_meter, tasks
 from apps.billing.models import Entry, Invoice, MeterReport, StripeAccount, StripeEvent
 from apps.billing.periods import midnight
 from apps.organizations.models import Organization
@@ -201,6 +201,12 @@ def test_an_event_is_handled_once(subscribed: StripeAccount, stripe: FakeStripe)
     assert StripeEvent.objects.filter(type="invoice.paid").count() == 2
 
 
+def test_what_the_balance_at_stripe_paid_is_not_owed(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    id_ = stripe.bill("cus_1", 20_300, amount_paid=5_300)
+    assert _send("evt_paid", "invoice.paid", {"id": id_, "customer": "cus_1"}) == 200
+    assert queries.owed_by(subscribed.organization_id) == []
+
+
 def test_what_an_event_says_is_not_believed(subscribed: StripeAccount, stripe: FakeStripe) -> None:
     about = {"id": "sub_1", "customer": "cus_1", "status": "canceled"}
     assert _send("evt_late", "customer.subscription.deleted", about) == 200  # Stripe itself says: active
@@ -347,6 +353,39 @@ def test_reporting_waits_for_the_meter(subscribed: StripeAccount, stripe: FakeSt
     assert stripe_meter.report_usage(at("2026-11-11")) == 0
     metered_until(at("2026-11-10T11:00:00"))
     assert stripe_meter.report_usage(at("2026-11-11")) == 1
+
+
+def _report(number: int, hour: datetime, **more: str) -> None:
+    MeterReport.objects.create(
+        organization_id="o", customer_id="cus_1", identifier=f"litefuse:o:{number}", start=hour,
+        end=hour + timedelta(hours=1), units=1, **more,
+    )  # fmt: skip
+
+
+def test_refused_reports_keep_nobody_else(stripe: FakeStripe, settings: Settings) -> None:
+    now = at("2026-11-10T13:05:00")
+    _report(1, now - timedelta(days=2), problem="No such customer")
+    _report(2, now - timedelta(days=1))
+    _report(3, now - timedelta(hours=3))
+    assert stripe_meter.report_usage(now) == 3
+    told = [form["identifier"] for form in stripe.told("/v1/billing/meter_events")]
+    assert told == ["litefuse:o:2", "litefuse:o:3", "litefuse:o:1"]
+
+
+def test_all_that_waits_is_told_in_one_run(stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = at("2026-11-10T13:05:00")
+    for number in range(501):
+        _report(number, now - timedelta(hours=number + 2))
+    monkeypatch.setattr(stripe_api, "report_units", lambda *_: None)
+    assert stripe_meter.report_usage(now) == 501
+
+
+def test_what_stripe_would_not_take_any_more_is_given_up(stripe: FakeStripe) -> None:
+    now = at("2026-11-10T13:05:00")
+    _report(1, now - timedelta(days=36), problem="No such customer")
+    assert [stripe_meter.report_usage(now) for _ in range(2)] == [0, 0]
+    assert stripe.told("/v1/billing/meter_events") == []
+    assert MeterReport.objects.get().problem == "Too old to report. No such customer"
 
 
 MOMENTS = st.integers(0, 40 * 3600).map(

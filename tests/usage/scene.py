@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.core.clock import to_datetime
 from apps.organizations.models import Project
 from apps.telemetry.gate import gate
-from apps.tracing.records import Observation, Score, ScoreType
+from apps.tracing.records import Observation, Score, ScoreType, TraceFacts
 from apps.tracing.writer import Writer
 from apps.usage import counting
 from apps.usage.meter_models import HourState
@@ -70,12 +70,20 @@ class Scene:
     def look(self) -> None:
         """Remember every row as it is now: what is deleted later is known by it."""
         rows = gate().query(
-            "SELECT trace_id, id, toUnixTimestamp64Micro(received_at), hour, model, total_tokens, total_cost"
-            " FROM observations WHERE project_id = {project:String} AND id != '' ORDER BY event_ts",
+            "SELECT trace_id, id, toUnixTimestamp64Micro(received_at), hour, model, total_tokens, total_cost,"
+            " user_id FROM observations WHERE project_id = {project:String} AND id != '' ORDER BY event_ts",
             {"project": self.project.id},
             purpose="test",
         )
-        self.facts |= {(trace, id, received): tuple(rest) for trace, id, received, *rest in rows}
+        users = dict(
+            gate().query(
+                "SELECT id, user_id FROM traces WHERE project_id = {project:String} ORDER BY v",
+                {"project": self.project.id},
+                purpose="test",
+            )
+        )
+        for trace, id, received, hour, model, tokens, cost, own in rows:
+            self.facts[trace, id, received] = hour, model, users.get(trace) or own, tokens, cost
 
     def _scores(self, id: str) -> bool:
         rows = gate().query(
@@ -85,14 +93,33 @@ class Scene:
         )
         return bool(rows)
 
-    def costs(self) -> dict[tuple[datetime, str], tuple[int, int, Decimal]]:
-        """Sums over all facts that ever were, by hour and model."""
-        sums: dict[tuple[datetime, str], tuple[int, int, Decimal]] = {}
-        for hour, model, tokens, cost in self.facts.values():
-            at = to_datetime(hour * HOUR), model
+    def costs(self) -> dict[tuple[datetime, str, str], tuple[int, int, Decimal]]:
+        """Sums over all facts that ever were, by hour, model and user."""
+        sums: dict[tuple[datetime, str, str], tuple[int, int, Decimal]] = {}
+        for hour, model, user, tokens, cost in self.facts.values():
+            at = to_datetime(hour * HOUR), model, user
             before = sums.get(at, (0, 0, Decimal(0)))
             sums[at] = before[0] + 1, before[1] + tokens, before[2] + (cost or Decimal(0))
         return sums
+
+    def say_user(self, trace: str, user: str, hour: int) -> None:
+        """Say whose a trace is in its own record, sent in this hour."""
+        at = START + hour * HOUR + next(self.moments)
+        self.writer.commit(
+            [
+                Observation(
+                    self.project.id,
+                    trace,
+                    "",
+                    at,
+                    trace=TraceFacts(user_id=user),
+                    said={"trace.user_id": 2 * at},
+                    received_at=at,
+                    source="batch",
+                )
+            ]
+        )
+        self.look()
 
     def span(self, trace: str, id: str, **fields: Any) -> Observation:
         """A span of the project."""

@@ -14,10 +14,11 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
-from apps.core.clock import to_datetime
+from apps.core.clock import from_datetime, to_datetime
+from apps.telemetry.gate import Gate
 from apps.tracing import deletion, project_erasure, scores, settlement
 from apps.tracing.writer import Writer, forget
-from apps.usage import changes, counting, meter, queries, rollups
+from apps.usage import changes, counting, facts, meter, queries, rollups
 from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry
 from tests import factories
 from tests.usage.scene import EVER, HOUR, START, Scene, count
@@ -99,6 +100,43 @@ def test_the_user_is_the_trace_s(scene: Scene) -> None:
     count()
     (row,) = queries.costs([scene.project.id], *EVER, each="day", by=("user_id",))
     assert (row.user_id, row.observations) == ("ada", 2)
+
+
+@pytest.mark.parametrize("far", [0, 50, -50])
+def test_a_user_that_comes_late_and_from_afar_counts(scene: Scene, far: int) -> None:
+    scene.send(scene.span("t", "a", start_time=START))
+    scene.send(scene.span("t", "far", start_time=START + far * HOUR))
+    count()
+    scene.say_user("t", "ada", 0)
+    count()
+    rows = queries.costs([scene.project.id], *EVER, each="hour", by=("user_id",))
+    assert {row.user_id for row in rows} == {"ada"}
+
+
+def test_the_first_look_goes_through_the_past_by_days(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look holds one day, and after a crash those that were noted are not looked for again."""
+    scene.send(scene.span("t", "a", start_time=START))
+    now = timezone.now()
+    first = from_datetime(now - timedelta(days=4))
+    walked: list[tuple[int, int]] = []
+    touched = facts.touched
+
+    def watched(opened: Gate, since: int, until: int) -> list[facts.Touched]:
+        walked.append((since, until))
+        if len(walked) == 3:
+            raise KeyboardInterrupt
+        return list(touched(opened, since, until))
+
+    monkeypatch.setattr(facts, "oldest", lambda _: first)
+    monkeypatch.setattr(facts, "touched", watched)
+    with pytest.raises(KeyboardInterrupt):
+        changes.look(now)
+    changes.look(now)
+    day = 24 * HOUR
+    assert all(until - since == day for since, until in walked[:-1])
+    assert walked[3][0] == walked[2][0] - 15 * 60_000_000
+    assert walked[-1][1] == facts.FOREVER
+    assert HourState.objects.filter(project_id=scene.project.id, clock=Clock.START).count() == 1
 
 
 def test_users_beyond_the_cap_are_one_and_no_user(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

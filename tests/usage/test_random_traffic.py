@@ -36,6 +36,7 @@ send = st.tuples(
     ),
 )
 judge = st.tuples(st.just("judge"), st.sampled_from("ab"), st.sampled_from(TRACES), HOURS, st.integers(0, 3))
+own = st.tuples(st.just("own"), st.sampled_from(TRACES), st.sampled_from(("ada", "bob")), HOURS)
 price = st.tuples(st.just("price"), st.sampled_from(TRACES), st.integers(0, 5), st.integers(0, 10**13))
 # How many steps of the store or the database a deletion or a count may take before it is killed; None: all.
 killed = st.one_of(st.none(), st.integers(0, 12))
@@ -103,6 +104,8 @@ def act(scene: Scene, monkeypatch: pytest.MonkeyPatch, action: tuple[Any, ...]) 
         scene.send(*spans)
     elif name == "judge":
         scene.judge(*rest)
+    elif name == "own":
+        scene.say_user(*rest)
     elif name == "price":
         trace, number, cost = rest
         dear = scene.span(trace, f"s{number}", total_cost=Decimal(cost).scaleb(-12))
@@ -141,8 +144,8 @@ def check(scene: Scene) -> None:
         hour = int(row.at.timestamp()) // 3600
         metered[hour] = metered.get(hour, 0) + row.units
     assert {hour: units for hour, units in metered.items() if units} == dict(+Counter(scene.units))
-    rows = queries.costs(project, *EVER, each="hour", by=("model",))
-    found = {(row.at, row.model): (row.observations, row.total_tokens, row.cost) for row in rows}
+    rows = queries.costs(project, *EVER, each="hour", by=("model", "user_id"))
+    found = {(row.at, row.model, row.user_id): (row.observations, row.total_tokens, row.cost) for row in rows}
     assert found == scene.costs()
     days = CostDay.objects.filter(project_id=scene.project.id)
     assert sum(day.dollars * 10**12 + day.picos for day in days) == sum(
@@ -150,7 +153,7 @@ def check(scene: Scene) -> None:
     )
 
 
-actions = st.one_of(send, send, send, judge, price, delete, unjudge, finish, counts, twice)
+actions = st.one_of(send, send, send, judge, own, price, delete, unjudge, finish, counts, twice)
 
 
 @given(st.lists(actions, max_size=14))
