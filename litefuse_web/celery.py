@@ -31,7 +31,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "count budgets": {"task": "usage.count_budgets", "schedule": 300.0},
     "forget counts": {"task": "usage.forget_counts", "schedule": crontab(minute="41", hour="3")},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
-    "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="12")},
+    "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="17")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 

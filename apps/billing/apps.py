@@ -8,3 +8,10 @@ class BillingConfig(AppConfig):
 
     name = "apps.billing"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Have accounts settled before organizations are deleted."""
+        from apps.billing import leaving
+        from apps.organizations import administration
+
+        administration.register_leaving(leaving.settle)

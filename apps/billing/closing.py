@@ -8,7 +8,7 @@ doubled or killed leaves neither two invoices nor half of one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -20,14 +20,16 @@ from apps.audit import services as audit
 from apps.audit.services import SYSTEM
 from apps.billing import drafts, money, terms
 from apps.billing.charges import Bill
-from apps.billing.models import Account, Counter, Entry, Invoice, State
-from apps.billing.periods import day_of, midnight
+from apps.billing.models import Account, Counter, Entry, Invoice, PlanTerm, State
+from apps.billing.periods import ONE_DAY, Period, day_of, midnight
 from apps.organizations.models import Organization
 from apps.outbox.services import enqueue_mail
 from apps.usage.meter_models import Clock, HourState, Progress
 
 # The meter counts an hour when it is over and what was under way has been written.
 SETTLING: Final = timedelta(hours=1, minutes=5)
+# A commit may be seen this much later than it was made (usage.changes): until then the meter may miss some.
+LAG: Final = timedelta(minutes=15)
 DUE_AFTER: Final = timedelta(days=30)
 
 log = logging.getLogger(__name__)
@@ -49,10 +51,15 @@ def close_periods(now: datetime | None = None) -> int:
 
 def is_metered(organization_id: str, end: datetime) -> bool:
     """Whether the meter has counted all that was received before a moment."""
-    if not Progress.objects.filter(looked_until__gte=end).exists():
+    if not Progress.objects.filter(looked_until__gte=end + LAG).exists():
         return False
+    # Hours that became due by what arrived since (updates, new prices) do not hold up what was counted.
     return not HourState.objects.filter(
-        organization_id=organization_id, clock=Clock.RECEIVED, hour__lt=end, is_due=True
+        organization_id=organization_id,
+        clock=Clock.RECEIVED,
+        hour__lt=end,
+        is_due=True,
+        waiting_since__lt=end + LAG,
     ).exists()
 
 
@@ -93,12 +100,34 @@ def _close_next(
             if account.billed_until is None:
                 _move(account, since)
             return None
-        draft = drafts.reckon(account, known, period, since, until)
-        due = [bill for bill in draft.bills if bill.sum_of("base", "usage")]
-        for bill in due:
-            _issue(account, since, until, bill, now)
-        _move(account, until)
-        return len(due)
+        return _bill(account, known, period, since, until, now)
+
+
+def close_for_good(organization: Organization, now: datetime | None = None) -> int:
+    """Close all that is open, today included, of an organization about to be deleted; how many invoices
+    were issued. Its projects are gone and were counted for the last time before that."""
+    now = now or datetime.now(UTC)
+    issued = 0
+    with transaction.atomic():
+        account = locked_account(organization)
+        known = terms.note(organization.id, day_of(now))
+        tomorrow = day_of(now) + ONE_DAY
+        while known and (since := account.billed_until or known[0].starts) < tomorrow:
+            period, until = drafts.period_from(known, since)
+            issued += _bill(account, known, period, since, min(until, tomorrow), now)
+    return issued
+
+
+def _bill(
+    account: Account, known: Sequence[PlanTerm], period: Period, since: date, until: date, now: datetime
+) -> int:
+    """Issue what the days `[since, until)` of a period cost, and move on; how many invoices that made."""
+    draft = drafts.reckon(account, known, period, since, until)
+    due = [bill for bill in draft.bills if bill.sum_of("base", "usage")]
+    for bill in due:
+        _issue(account, since, until, bill, now)
+    _move(account, until)
+    return len(due)
 
 
 def _move(account: Account, until: date) -> None:

@@ -10,6 +10,8 @@ from apps.organizations.models import Organization
 
 LIVE: Final = ("active", "trialing", "past_due")  # states of a subscription under which Stripe bills
 
+ENDED: Final = ("", "canceled", "incomplete_expired")  # others may be charged again
+
 
 class StripeAccount(models.Model):
     """An organization as a customer of Stripe, with the subscription as it was read last."""
@@ -29,6 +31,11 @@ class StripeAccount(models.Model):
         null=True, blank=True, help_text="Units before are noted to report."
     )
     read_at = models.DateTimeField(null=True, blank=True, help_text="When the reading of this began.")
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is no subscription that could ever be charged again."""
+        return self.status in ENDED
 
     @property
     def is_live(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +18,15 @@ from apps.organizations.entitlements import require_retention
 from apps.organizations.models import Membership, Organization, Project, ProjectMembership, Role
 
 LEAST_RETENTION = 3  # days
+
+# Each settles what an organization leaves behind, in the transaction that deletes it, or raises.
+_leaving: list[Callable[[Organization], None]] = []
+
+
+def register_leaving(settle: Callable[[Organization], None]) -> None:
+    """Have this asked before an organization is deleted; for `AppConfig.ready`. Twice is as good as once."""
+    if settle not in _leaving:
+        _leaving.append(settle)
 
 
 def update_project(
@@ -94,6 +103,8 @@ def delete_organization(*, actor: Actor, organization: Organization) -> None:
                 "The organization has projects, or some that are still being erased. Delete those first, and"
                 " come back a few minutes later."
             )
+        for settle in _leaving:
+            settle(organization)
         services.record(actor, "delete", organization, before={"name": organization.name})
         organization.delete()
         transaction.on_commit(forget_answers)

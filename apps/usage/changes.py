@@ -9,7 +9,7 @@ written in a long absence, or before the first look, is walked through day by da
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
@@ -172,14 +172,34 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 PAUSE = timedelta(minutes=1)  # between two counts of an hour
 PAUSE_LATER = timedelta(minutes=2)  # of one that has long been over
+PAUSE_OPEN = timedelta(minutes=5)  # of one that is not over: each count of it adds entries for good
 SHARE = 10  # an hour that took a second is left alone for ten
+MOST = 10_000  # hours that are taken up at once
 
 
 def due(clock: Clock, now: datetime, *, project_id: str = "") -> list[HourState]:
-    """Hours that are to be counted now, the latest of each clock first."""
+    """Hours that are to be counted now, latest first: all of one project, or of all projects those that wait
+    longest and the latest."""
     states = HourState.objects.filter(is_due=True, clock=clock)
-    states = states.filter(project_id=project_id) if project_id else states.filter(due_at__lte=now)
-    return list(states.order_by("-hour", "project_id"))
+    if project_id:
+        return list(states.filter(project_id=project_id).order_by("-hour"))
+    states = states.filter(due_at__lte=now)
+    chosen = {state.pk: state for state in states.order_by("due_at", "-hour", "pk")[:MOST]}
+    chosen |= {state.pk: state for state in states.order_by("-hour", "pk")[:MOST]}
+    return sorted(chosen.values(), key=lambda state: state.hour, reverse=True)
+
+
+def in_turn(steps: Collection[list[HourState]]) -> Iterator[list[HourState]]:
+    """Hours that are counted together: by turns those that wait longest and the latest, so that neither what
+    came late nor the present hour waits for all of the other."""
+    longest = sorted(steps, key=lambda states: min(state.due_at for state in states))
+    latest = sorted(steps, key=lambda states: states[0].hour, reverse=True)
+    taken: set[int] = set()
+    for pair in zip(longest, latest, strict=True):
+        for states in pair:
+            if states[0].pk not in taken:
+                taken.add(states[0].pk)
+                yield states
 
 
 def store(
@@ -188,7 +208,8 @@ def store(
     """Write what an hour came to, in one transaction; False: somebody else counted it meanwhile, and nothing
     is written. `state` as it was before the facts were read. `again`: it is not over yet."""
     recent = now - state.hour < timedelta(hours=3)
-    pause = max(PAUSE if recent else PAUSE_LATER, took * SHARE)
+    least = PAUSE_OPEN if again else PAUSE if recent else PAUSE_LATER
+    pause = max(least, took * SHARE)
     with transaction.atomic():
         # Hours of one day take turns: each of them makes the day anew.
         list(_of_day(state).select_for_update().order_by("pk").values_list("pk"))

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 from django.db import DatabaseError, transaction
@@ -38,7 +39,7 @@ def count(*, seconds: float = SECONDS) -> int:
     try:
         now = timezone.now()
         changes.look(now)
-        return _work(_due(), monotonic() + seconds)
+        return _work(_by_turns(_due()), monotonic() + seconds)
     finally:
         _turn.release()
 
@@ -70,12 +71,37 @@ def close(project_id: str) -> None:
         hours.update(counted=F("counted") + 1, has_erased=True)
 
 
-def _due() -> Iterator[_Step]:
+def _due() -> list[Iterator[_Step]]:
+    """What is due on each clock."""
     now = timezone.now()
-    for states in meter.together(changes.due(Clock.RECEIVED, now)):
-        yield states, lambda states=states: meter.meter(states, timezone.now())  # type: ignore[misc]
-    for state in changes.due(Clock.START, now):
-        yield [state], lambda state=state: rollups.roll_up(state, timezone.now())  # type: ignore[misc]
+    received = changes.in_turn(list(meter.together(changes.due(Clock.RECEIVED, now))))
+    started = changes.in_turn([[state] for state in changes.due(Clock.START, now)])
+    return [
+        ((states, partial(_meter, states)) for states in received),
+        ((states, partial(_roll_up, states)) for states in started),
+    ]
+
+
+def _meter(states: Sequence[HourState]) -> int:
+    return meter.meter(states, timezone.now())
+
+
+def _roll_up(states: Sequence[HourState]) -> int:
+    return sum(rollups.roll_up(state, timezone.now()) for state in states)
+
+
+def _by_turns(clocks: Sequence[Iterator[_Step]]) -> Iterator[_Step]:
+    """The steps of each clock; the one whose steps took less time so far goes on."""
+    took = dict.fromkeys(range(len(clocks)), 0.0)
+    while took:
+        place = min(took, key=lambda place: took[place])
+        step = next(clocks[place], None)
+        if step is None:
+            del took[place]
+            continue
+        began = monotonic()
+        yield step
+        took[place] += monotonic() - began
 
 
 def _work(steps: Iterator[_Step], until: float) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -13,7 +13,9 @@ from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.billing import closing, drafts, services
 from apps.billing.models import Account, AppendOnly, Entry, Invoice, PlanTerm
+from apps.billing.periods import day_of
 from apps.core.errors import Conflict, InvalidRequest, NotFound
+from apps.organizations import administration
 from apps.organizations.models import Organization
 from apps.outbox.models import Mail
 from apps.usage import plans
@@ -80,9 +82,9 @@ def test_a_long_downtime_is_caught_up_in_order(organization: Organization) -> No
 
 
 def test_closing_waits_for_the_meter(organization: Organization) -> None:
-    Progress.objects.update(looked_until=at("2026-09-30T23:59:59"))
+    Progress.objects.update(looked_until=at("2026-10-01T00:14:59"))  # the last commits may not be seen yet
     assert closing.close(organization, at("2026-10-20")) == 0
-    Progress.objects.update(looked_until=at("2026-10-01"))
+    Progress.objects.update(looked_until=at("2026-10-01T00:15:00"))
     hour = HourState.objects.create(
         organization_id=organization.id, project_id="p", clock=Clock.RECEIVED, hour=at("2026-09-30T23:00:00"),
         due_at=at("2026-10-01"), waiting_since=at("2026-10-01"),
@@ -90,6 +92,32 @@ def test_closing_waits_for_the_meter(organization: Organization) -> None:
     assert closing.close(organization, at("2026-10-20")) == 0
     HourState.objects.filter(pk=hour.pk).update(is_due=False)
     assert closing.close(organization, at("2026-10-20")) == 1
+
+
+def test_updates_that_go_on_hold_up_no_invoice(organization: Organization) -> None:
+    HourState.objects.create(
+        organization_id=organization.id, project_id="p", clock=Clock.RECEIVED, hour=at("2026-09-12"),
+        due_at=at("2026-10-20"), waiting_since=at("2026-10-19T23:50:00"),
+    )  # fmt: skip
+    assert closing.close(organization, at("2026-10-20")) == 1
+
+
+def test_all_that_is_open_is_billed_for_good(organization: Organization) -> None:
+    assert closing.close_for_good(organization, at("2026-11-03T15:00:00")) == 3
+    last = Invoice.objects.latest("number")
+    assert (last.period_start, last.period_end) == (date(2026, 11, 1), date(2026, 11, 4))
+    assert [(line.kind, line.quantity, line.amount) for line in last.bill().lines] == [
+        ("base", 0, 1_990),  # three days of thirty
+        ("usage", 7, 0),
+    ]
+    assert closing.close_for_good(organization, at("2026-11-03T15:00:00")) == 0
+
+
+def test_a_deleted_organization_gets_its_last_invoice(organization: Organization) -> None:
+    id_ = organization.id
+    administration.delete_organization(actor=SYSTEM, organization=organization)
+    last = Invoice.objects.filter(organization_id=id_).latest("number")
+    assert last.period_end == day_of(datetime.now(UTC)) + timedelta(days=1)
 
 
 def test_a_crash_while_issuing_leaves_nothing(

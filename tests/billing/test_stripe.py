@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from apps.audit.models import AuditEntry
+from apps.audit.services import SYSTEM
 from apps.billing import closing, drafts, queries, stripe_api, stripe_billing, stripe_meter, tasks
 from apps.billing.models import Entry, Invoice, MeterReport, StripeAccount, StripeEvent
 from apps.billing.periods import midnight
+from apps.core.errors import Conflict
+from apps.organizations import administration
 from apps.organizations.models import Organization
 from apps.usage import plans
 from apps.usage.meter_models import MeterEntry
@@ -165,6 +168,20 @@ def test_when_it_has_ended_the_ledger_bills_again(subscribed: StripeAccount, str
     subscribed.refresh_from_db()
     assert plans.plan_of(subscribed.organization_id).plan_id == "hobby"
     assert subscribed.metered_until == START + timedelta(days=30) and not subscribed.is_live
+
+
+def test_an_organization_that_stripe_bills_is_not_deleted(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    organization = subscribed.organization
+    for status in ("active", "past_due", "unpaid", "paused"):
+        StripeAccount.objects.update(status=status)
+        with pytest.raises(Conflict, match="subscription"):
+            administration.delete_organization(actor=SYSTEM, organization=organization)
+    assert Organization.objects.filter(pk=organization.pk).exists()
+    StripeAccount.objects.update(status="canceled")
+    administration.delete_organization(actor=SYSTEM, organization=organization)
+    assert not Organization.objects.filter(pk=subscribed.organization_id).exists()
 
 
 # --- webhooks -----------------------------------------------------------------------------------------
@@ -349,9 +366,9 @@ def test_an_hour_of_two_subscriptions_is_reported_once(subscribed: StripeAccount
 
 def test_reporting_waits_for_the_meter(subscribed: StripeAccount, stripe: FakeStripe) -> None:
     _units(subscribed.organization, "2026-11-10T10:00:00", 100)
-    metered_until(at("2026-11-10T10:59:00"))
+    metered_until(at("2026-11-10T11:14:59"))
     assert stripe_meter.report_usage(at("2026-11-11")) == 0
-    metered_until(at("2026-11-10T11:00:00"))
+    metered_until(at("2026-11-10T11:15:00"))
     assert stripe_meter.report_usage(at("2026-11-11")) == 1
 
 

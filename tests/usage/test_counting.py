@@ -340,3 +340,40 @@ def test_workers_that_look_and_count_at_the_same_time_count_once() -> None:
     assert spent(scene) == Decimal("4.50")
     days = CostDay.objects.filter(project_id=scene.project.id)
     assert sum(day.observations for day in days) == 18
+
+
+def test_neither_old_hours_nor_the_present_one_waits_for_all_others() -> None:
+    now = timezone.now()
+    steps = [
+        [HourState(pk=place, hour=now - timedelta(hours=place), due_at=now - timedelta(minutes=place))]
+        for place in range(6)
+    ]
+    assert [states[0].pk for states in changes.in_turn(steps)] == [5, 0, 4, 1, 3, 2]
+
+
+def test_each_clock_has_half_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = [0.0]
+    monkeypatch.setattr(counting, "monotonic", lambda: moment[0])
+    state = HourState()
+    slow, quick = ([([state], lambda took=took: took) for _ in range(40)] for took in (10, 1))
+    spent = {10: 0.0, 1: 0.0}
+    for _, step in counting._by_turns([iter(slow), iter(quick)]):
+        took = int(str(step()))
+        moment[0] += took
+        spent[took] += took
+        if moment[0] >= 60:
+            break
+    assert abs(spent[10] - spent[1]) <= 10
+
+
+def test_the_open_hour_is_metered_seldom(scene: Scene) -> None:
+    """Each count of it adds entries, which stay."""
+    at = from_datetime(timezone.now() - timedelta(minutes=1))
+    scene.send(scene.span("t", "a", start_time=at, received_at=at))
+    count()
+    states = HourState.objects.filter(project_id=scene.project.id, clock=Clock.RECEIVED)
+    now = to_datetime(at // HOUR * HOUR) + timedelta(minutes=30)
+    (state,) = states.filter(hour=to_datetime(at // HOUR * HOUR))
+    assert meter.meter([state], now)
+    state.refresh_from_db()
+    assert state.is_due and state.due_at >= now + timedelta(minutes=5)
