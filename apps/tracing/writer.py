@@ -128,7 +128,11 @@ class Writer:
 
         observed = [record for record in records if isinstance(record, Observation)]
         judged = [record for record in records if isinstance(record, Score)]
-        return self._guarded(observed, lambda: _group(observed), judged, _merged)
+        twice: dict[int, tuple[Observation, Stored]] = {}
+        result = self._guarded(observed, lambda: _group(observed, twice), judged, _merged)
+        for first, row in twice.values():  # it went into another row: that row's outcome is its own
+            first.outcome = row.observation.outcome
+        return result
 
     def replace(self, observations: Sequence[Observation], seen: Sequence[Hashes] = ()) -> CommitResult:
         """Put these in the place of the stored observations of the same ids; what is not stored is left out.
@@ -420,8 +424,9 @@ def _named(stored: Stored) -> tuple[Key, str]:
     return _trace_of(stored.observation), stored.observation.id
 
 
-def _group(observations: Iterable[Observation]) -> Arrivals:
-    """Arrivals by trace and span; several of one span are merged in their order."""
+def _group(observations: Iterable[Observation], twice: dict[int, tuple[Observation, Stored]]) -> Arrivals:
+    """Arrivals by trace and span; several of one span are merged in their order. Of each of those `twice`
+    gets the first one with the row that all became, by that row's identity."""
     grouped: Arrivals = {}
     for observation in observations:
         stored = prepare(settled(observation) if observation.is_partial else observation)
@@ -431,7 +436,9 @@ def _group(observations: Iterable[Observation]) -> Arrivals:
             spans[observation.id] = stored
         elif not set(before.arrivals).issuperset(stored.arrivals):
             observation.outcome = MERGED
-            spans[observation.id] = _merged(before, stored)
+            row = spans[observation.id] = _merged(before, stored)
+            first, _ = twice.pop(id(before), (before.observation, before))
+            twice[id(row)] = first, row
         else:
             observation.outcome = REPEATED
     return grouped

@@ -1,6 +1,6 @@
 """Counting what is stored, as it is stored: against budgets, and units of organizations on a plan.
 
-`note` is called by whoever committed and only puts the commit into a queue, when anybody is watched at all. A
+`note` is called by whoever committed and only puts what counts of it into a queue, without its content. A
 thread adds it up in the database, where every process sees it. What cannot be added (a row that merged with
 a stored one, a trace that got its user later) has the budget counted anew from the store, as everything is
 when a process starts and every few minutes: so a counter is exact again after whatever happened to it. What
@@ -16,13 +16,15 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Final
 
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from apps.core.clock import to_datetime
 from apps.core.errors import ApiError
 from apps.organizations.models import Project
 from apps.telemetry.gate import QueryFailed
@@ -31,18 +33,19 @@ from apps.tracing.stored import cost_units, tokens
 from apps.tracing.writer import CommitResult
 from apps.usage import budgets, quotas, rules
 from apps.usage.budget_models import Budget, BudgetCount, OrganizationPlan, Scope, UnitCount
-from apps.usage.rules import MAX_AMOUNT, Item, Rule
+from apps.usage.rules import MAX_AMOUNT, Counted, Item, Rule
+from apps.usage.windows import Period
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 3.0  # how old the list of whom to watch may be
-MAX_WAITING: Final = 20_000  # rows, which hold their content; beyond, budgets are counted from the store
+MAX_WAITING: Final = 20_000  # rows; beyond, budgets are counted from the store
 MAX_TRACES: Final = 20_000  # whose user and tags are remembered
-PAUSE: Final = 10  # times as long as a count from the store took, the budget is not counted so again
-LEAST_PAUSE: Final = 0.25  # seconds
+PAUSE: Final = 10  # times as long as a count from the store took, no budget is counted so again
+LEAST_PAUSE: Final = 0.25  # seconds between two of one budget
+TRIES: Final = 3  # to count from the store while another process adds
 KEPT: Final = timedelta(days=70)  # counts of windows that are over
 
-Commit = tuple[Sequence[Observation | Score], CommitResult]
 TraceKey = tuple[str, str]
 _Job = tuple[str, str]  # a budget to count from the store, or an organization's quota to look at; its id
 _BUDGET, _QUOTA = "budget", "quota"
@@ -77,7 +80,7 @@ class Counter:
     """One a process. `note` from any thread; everything else under a lock."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Commit] = SimpleQueue()
+        self._queue: SimpleQueue[Noted] = SimpleQueue()
         self._waiting = 0  # rows in the queue
         self._lock = threading.RLock()
         self._starting = threading.Lock()
@@ -88,19 +91,25 @@ class Counter:
         self._counted: set[str] = set()  # budgets that were counted from the store in this process
         self._due: dict[_Job, float] = {}  # what is to be done apart from adding, and when (monotonic)
         self._again: dict[_Job, float] = {}  # and when not before
+        self._rest_until = -math.inf  # when (monotonic) the store may be asked for a budget again
         self._traces: OrderedDict[TraceKey, tuple[str, tuple[str, ...]]] = OrderedDict()
 
     # --- any thread ---------------------------------------------------------------------------------
 
     def note(self, records: Sequence[Observation | Score], result: CommitResult) -> None:
         """Take what was committed, to be counted in a moment. Costs nothing while nobody is watched."""
-        if not self._watched.organizations and time.monotonic() - self._asked_at < CHECK_SECONDS:
+        is_fresh = time.monotonic() - self._asked_at < CHECK_SECONDS
+        known = self._watched.organizations if is_fresh else None
+        if known is not None and not known:
             return
-        if self._waiting + len(records) > MAX_WAITING and self._waiting:
+        noted = Noted(records, result, known)
+        if not noted.rows:
+            return
+        if self._waiting + noted.rows > MAX_WAITING and self._waiting:
             self._lost = True
             return
-        self._waiting += len(records)
-        self._queue.put((records, result))
+        self._waiting += noted.rows
+        self._queue.put(noted)
         if self._thread is None:
             self._start()
 
@@ -112,18 +121,20 @@ class Counter:
         """Count what waits, here and now. For tests and tools."""
         with self._lock:
             self._take(block=False)
-            while self._due:
-                self._do_due(hurry=True)
+            while self._due and self._do_due(hurry=True):
+                pass
 
     def recount_all(self) -> int:
-        """Count every budget's current window from the store; how many. Raises Unavailable."""
+        """Count every budget's current window from the store; how many. One that cannot be counted holds
+        up no other; it is counted later."""
         with self._lock:
             self._take(block=False)
-            seen = self._look()
-            everybody = [rule for each in seen.rules.values() for rule in each]
-            for rule in everybody:
-                self._recount(rule, seen)
-            return len(everybody)
+            everybody = [rule for each in self._look().rules.values() for rule in each]
+        done = 0
+        for rule in everybody:
+            with self._lock:  # for one at a time: meanwhile others add
+                done += self._try_recount(rule)
+        return done
 
     # --- the thread ---------------------------------------------------------------------------------
 
@@ -149,27 +160,27 @@ class Counter:
 
     def _take(self, *, block: bool) -> None:
         """Count the commits that wait; with `block`, wait for one, or for a count that is due."""
-        wait = max(min(self._due.values(), default=1e9) - time.monotonic(), 0) if self._due else None
+        wait = max(min(map(self._when, self._due)) - time.monotonic(), 0) if self._due else None
         try:
-            commits = [self._queue.get(block=block, timeout=wait if block else None)]
+            waiting = [self._queue.get(block=block, timeout=wait if block else None)]
         except Empty:
             return
         while not self._queue.empty():
-            commits.append(self._queue.get())
+            waiting.append(self._queue.get())
         self._waiting = 0
         with self._lock:
-            for records, result in commits:
-                self._count(records, result)
+            for noted in waiting:
+                self._count(noted)
 
     def _look(self) -> Watched:
         """Whom to watch, as it was CHECK_SECONDS ago at most."""
         seen, now = self._watched, time.monotonic()
         if now - self._asked_at > CHECK_SECONDS:
-            before = {rule for each in seen.rules.values() for rule in each}
+            before = {rule.budget.id: rule for each in seen.rules.values() for rule in each}
             seen = watched()
             for each in seen.rules.values():
                 for rule in each:
-                    if not _is_known(rule, before):
+                    if not _is_same(rule, before.get(rule.budget.id)):
                         self._counted.discard(rule.budget.id)
             self._watched, self._asked_at = seen, now
         if self._lost:
@@ -177,11 +188,11 @@ class Counter:
             self._doubt_all()
         return seen
 
-    def _count(self, records: Sequence[Observation | Score], result: CommitResult) -> None:
+    def _count(self, noted: Noted) -> None:
         seen = self._look()
         if not seen.organizations:
             return
-        stored = _Commit(seen, records, result)
+        stored = _Commit(seen, noted)
         if stored.units:
             self._add_units(stored.units)
         added: dict[Rule, dict[tuple[datetime, str], int]] = {}
@@ -196,40 +207,34 @@ class Counter:
         if added:
             self._add(added, stored.version)
 
-    def _add_units(self, units: Mapping[str, int]) -> None:
-        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    def _add_units(self, units: Mapping[tuple[str, datetime], int]) -> None:
         with transaction.atomic():
-            for organization_id, more in units.items():
+            for (organization_id, hour), more in sorted(units.items()):
                 row, _made = UnitCount.objects.select_for_update().get_or_create(
                     organization_id=organization_id, hour=hour
                 )
                 row.units += more
                 row.save(update_fields=["units"])
-        for organization_id in units:
+        for organization_id, _hour in units:
             self._plan(_QUOTA, organization_id)
 
     def _add(self, added: Mapping[Rule, Mapping[tuple[datetime, str], int]], version: int) -> None:
         """Add what a commit brought to the counts that did not see it in the store."""
         now = timezone.now()
+        current = {
+            rule: {key: amount for key, amount in amounts.items() if key[0] >= rule.period(now).start}
+            for rule, amounts in added.items()
+        }  # nothing of a window that is over
         with transaction.atomic():
-            known = _rows(added)
-            changed = []
-            for rule, amounts in added.items():
-                first = rule.period(now).start
-                for (bucket, subject), amount in amounts.items():
-                    row = known.get((rule.budget.id, bucket, subject))
-                    if row is None and bucket < first:
-                        continue  # of a window that is over and was not counted
-                    row = row or BudgetCount(budget=rule.budget, bucket=bucket, subject=subject)
-                    if row.counted_to < version:
-                        row.amount = min(row.amount + amount, MAX_AMOUNT)
-                        changed.append(row)
-            BudgetCount.objects.bulk_create(
-                changed,
-                update_conflicts=True,
-                update_fields=["amount"],
-                unique_fields=["budget", "bucket", "subject"],
-            )
+            more = {
+                (rule.budget.id, *key): amount
+                for rule, amounts in current.items()
+                for key, amount in amounts.items()
+            }
+            changed = [row for row in _rows(more) if row.counted_to < version]
+            for row in changed:
+                row.amount = min(row.amount + more[row.budget_id, row.bucket, row.subject], MAX_AMOUNT)
+            BudgetCount.objects.bulk_update(changed, ["amount"], batch_size=200)
             touched = {rule: {subject for _, subject in amounts} for rule, amounts in added.items()}
             budgets.notice(touched, now)
 
@@ -240,7 +245,7 @@ class Counter:
         for organization_id in stored.merged:
             for rule in seen.rules.get(organization_id, ()):
                 self._plan(_BUDGET, rule.budget.id)
-        for trace in stored.result.traces:
+        for trace in stored.traces:
             of_traces = [
                 rule
                 for rule in seen.rules.get(seen.organizations.get(trace.project_id, ""), ())
@@ -268,103 +273,157 @@ class Counter:
         job = kind, id
         self._due.setdefault(job, self._again.get(job, 0.0))
 
-    def _do_due(self, *, hurry: bool = False) -> None:
-        """Do what is due; `hurry`: all that ever will be."""
+    def _when(self, job: _Job) -> float:
+        """When (monotonic) something may be done: the store is not asked for budgets all the time."""
+        return max(self._due[job], self._rest_until if job[0] == _BUDGET else -math.inf)
+
+    def _do_due(self, *, hurry: bool = False) -> bool:
+        """Do one thing that is due, the one that waits longest, or with `hurry` that will be; whether
+        something was done."""
         now = time.monotonic()
-        for job in [job for job, at in self._due.items() if hurry or at <= now]:
-            began = time.monotonic()
-            del self._due[job]
-            kind, id = job
-            if kind == _QUOTA:
-                quotas.evaluate(id)
-            else:
-                self._recount_one(id)
-            ended = time.monotonic()
-            self._again[job] = ended + max(LEAST_PAUSE, PAUSE * (ended - began))
+        job = next((job for job in self._due if hurry or self._when(job) <= now), None)
+        if job is None:
+            return False
+        del self._due[job]
+        kind, id = job
+        began = time.monotonic()
+        if kind == _QUOTA:
+            quotas.evaluate(id)
+        else:
+            self._recount_one(id)
+        ended = time.monotonic()
+        pause = PAUSE * (ended - began)
+        self._again[job] = ended + max(LEAST_PAUSE, pause)
+        if kind == _BUDGET:
+            self._rest_until = ended + pause
+        if job in self._due:  # it failed, and is tried again
+            self._due[job] = self._again[job]
+            return False
+        return True
 
     def _recount_one(self, budget_id: str) -> None:
-        seen = self._look()
-        for each in seen.rules.values():
+        for each in self._look().rules.values():
             for rule in each:
                 if rule.budget.id == budget_id:
-                    self._recount(rule, seen)
+                    self._try_recount(rule)
+
+    def _try_recount(self, rule: Rule) -> bool:
+        """Count a budget from the store; when that fails, have it done later and say so in the log."""
+        try:
+            self._recount(rule, self._look())
+        except _TROUBLE as error:
+            log.warning("budget %s could not be counted from the store: %s", rule.budget.id, error)
+            self._counted.discard(rule.budget.id)
+            self._plan(_BUDGET, rule.budget.id)
+            return False
+        return True
 
     def _recount(self, rule: Rule, seen: Watched) -> None:
-        now = timezone.now()
-        period = rule.period(now)
-        counted = rules.count(rule, seen.projects_of(rule.budget.organization_id), period)
-        with transaction.atomic():
-            if not Budget.objects.filter(pk=rule.budget.pk).exists():
-                return  # deleted since
-            BudgetCount.objects.filter(
-                budget=rule.budget, bucket__gte=period.start, bucket__lt=period.end
-            ).delete()
-            BudgetCount.objects.bulk_create(
-                [
-                    BudgetCount(
-                        budget=rule.budget,
-                        bucket=bucket,
-                        subject=subject,
-                        amount=amount,
-                        counted_to=counted.version,
-                    )
-                    for (bucket, subject), amount in counted.amounts.items()
-                ],
-                batch_size=500,
-            )
-            budgets.notice({rule: {subject for _, subject in counted.amounts}}, now)
+        projects = seen.projects_of(rule.budget.organization_id)
+        for left in reversed(range(TRIES)):
+            now = timezone.now()
+            period = rule.period(now)
+            before = _amounts_in(rule, period)
+            counted = rules.count(rule, projects, period)
+            with transaction.atomic():
+                # Locked, so that whoever deletes or adds waits, or has made the difference that is seen here.
+                if not Budget.objects.select_for_update().filter(pk=rule.budget.pk).exists():
+                    return  # deleted since
+                if _amounts_in(rule, period, lock=True) != before and left:
+                    continue  # another process added what may not have been in the store yet
+                _replace(rule, period, counted)
+                budgets.notice({rule: {subject for _, subject in counted.amounts}}, now)
+            break
         self._counted.add(rule.budget.id)
 
 
-class _Commit:
-    """What a commit holds for those who are watched."""
+class Noted:
+    """What a commit holds that counts, without its content: `note` makes it, so that a queue of many stays
+    small. `of`: only of these projects; None: whom to watch is not known just now."""
 
-    def __init__(self, seen: Watched, records: Iterable[Observation | Score], result: CommitResult) -> None:
-        self.result = result
+    __slots__ = ("fresh", "items", "merged", "traces", "version")
+
+    def __init__(
+        self,
+        records: Iterable[Observation | Score],
+        result: CommitResult,
+        of: Collection[str] | None = None,
+    ) -> None:
         self.version = max(result.sequences.values(), default=0)
-        self.items: dict[str, list[Item]] = defaultdict(list)  # new rows by organization
-        self.merged: set[str] = set()  # organizations of which a stored row changed
+        self.items: list[Item] = []  # new rows
+        self.merged: set[str] = set()  # projects of which a stored row changed
         self.fresh: dict[TraceKey, int] = defaultdict(int)
-        self.units: dict[str, int] = defaultdict(int)  # of organizations on a plan
-        facts = {(t.project_id, t.id): (t.user_id, t.tags) for t in result.traces}
+        self.traces = [
+            _Trace(t.project_id, t.id, t.user_id, t.tags, t.observation_count)
+            for t in result.traces
+            if of is None or t.project_id in of
+        ]
+        facts = {(t.project_id, t.id): (t.user_id, t.tags) for t in self.traces}
         for record in records:
-            owner = seen.organizations.get(record.project_id)
-            if owner is not None and isinstance(record, Observation) and record.id:
-                self._take(owner, record, *facts.get((record.project_id, record.trace_id), ("", ())))
+            if (of is None or record.project_id in of) and isinstance(record, Observation) and record.id:
+                self._take(record, *facts.get((record.project_id, record.trace_id), ("", ())))
         for score in result.scores:
-            owner = seen.organizations.get(score.project_id)
-            if owner is not None and score.created_at == score.updated_at:
-                self.items[owner].append(
-                    Item(score.project_id, score.api_key_id, "", "", (), score.timestamp, 0, 0, 1)
-                )
-        for owner in self.items:
-            if owner in seen.planned:
-                self.units[owner] = sum(item.units for item in self.items[owner])
+            if (of is None or score.project_id in of) and score.created_at == score.updated_at:
+                key, when, received = score.api_key_id, score.timestamp, score.created_at
+                self.items.append(Item(score.project_id, key, "", "", (), when, 0, 0, 1, received))
 
-    def _take(self, owner: str, row: Observation, user: str, tags: tuple[str, ...]) -> None:
-        counts = not row.is_infrastructure
-        usd = cost_units(row.total_cost) if row.total_cost is not None else 0
-        spent = tokens(row.usage)[2] if row.usage else 0
-        item = Item(
-            row.project_id, row.api_key_id, row.model, user, tags, row.start_time, usd, spent,
-            counts + (counts and row.is_root),
-        )  # fmt: skip
+    @property
+    def rows(self) -> int:
+        """About how much there is to count."""
+        return len(self.items) + len(self.merged) + len(self.traces)
+
+    def _take(self, row: Observation, user: str, tags: tuple[str, ...]) -> None:
         if not row.outcome:
-            self.items[owner].append(item)
+            counts = not row.is_infrastructure
+            usd = cost_units(row.total_cost) if row.total_cost is not None else 0
+            spent = tokens(row.usage)[2] if row.usage else 0
+            item = Item(
+                row.project_id, row.api_key_id, row.model, user, tags, row.start_time, usd, spent,
+                counts + (counts and row.is_root), row.received_at,
+            )  # fmt: skip
+            self.items.append(item)
             self.fresh[row.project_id, row.trace_id] += 1
         elif row.outcome == MERGED and (
             row.model or row.usage or row.provided_cost or row.is_root or row.is_infrastructure
         ):
-            self.merged.add(owner)
+            self.merged.add(row.project_id)
 
 
-def _is_known(rule: Rule, before: Collection[Rule]) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Trace:
+    """What a trace says of its rows."""
+
+    project_id: str
+    id: str
+    user_id: str
+    tags: tuple[str, ...]
+    observation_count: int
+
+
+class _Commit:
+    """What of a commit is of those who are watched, by organization."""
+
+    def __init__(self, seen: Watched, noted: Noted) -> None:
+        self.version, self.fresh, self.traces = noted.version, noted.fresh, noted.traces
+        self.items: dict[str, list[Item]] = defaultdict(list)
+        self.merged = {seen.organizations[id] for id in noted.merged if id in seen.organizations}
+        self.units: dict[tuple[str, datetime], int] = defaultdict(int)  # on a plan, by hour received
+        for item in noted.items:
+            owner = seen.organizations.get(item.project_id)
+            if owner is not None:
+                self.items[owner].append(item)
+                if owner in seen.planned and item.units:
+                    self.units[owner, _hour(item.received)] += item.units
+
+
+def _hour(micros: int) -> datetime:
+    return to_datetime(micros).replace(minute=0, second=0, microsecond=0)
+
+
+def _is_same(rule: Rule, before: Rule | None) -> bool:
     """Whether a rule was there already with the same terms."""
-    return any(
-        other.budget.id == rule.budget.id
-        and other.budget.updated_at == rule.budget.updated_at
-        and other.zone == rule.zone
-        for other in before
+    return (
+        before is not None and before.budget.updated_at == rule.budget.updated_at and before.zone == rule.zone
     )
 
 
@@ -379,17 +438,53 @@ def _amounts(rule: Rule, items: Iterable[Item]) -> dict[tuple[datetime, str], in
     return dict(amounts)
 
 
-def _rows(
-    added: Mapping[Rule, Mapping[tuple[datetime, str], int]],
-) -> dict[tuple[str, datetime, str], BudgetCount]:
-    """The counts that there are of what is to be added, locked."""
-    keys = {(rule.budget.id, *key) for rule, amounts in added.items() for key in amounts}
-    rows = BudgetCount.objects.select_for_update().filter(
+def _rows(keys: Collection[tuple[str, datetime, str]]) -> list[BudgetCount]:
+    """The counts of these budgets, buckets and subjects, made where there are none yet, and locked: in one
+    order, and read only then, so that of two processes that add neither loses what the other added."""
+    wanted = BudgetCount.objects.filter(
         budget__in={id for id, _, _ in keys},
         bucket__in={bucket for _, bucket, _ in keys},
         subject__in={subject for _, _, subject in keys},
     )
-    return {(row.budget_id, row.bucket, row.subject): row for row in rows}
+    missing = sorted(set(keys) - set(wanted.values_list("budget", "bucket", "subject")))
+    BudgetCount.objects.bulk_create(
+        [BudgetCount(budget_id=id, bucket=bucket, subject=subject) for id, bucket, subject in missing],
+        ignore_conflicts=True,
+        batch_size=200,
+    )
+    rows = wanted.select_for_update().order_by("pk")
+    return [row for row in rows if (row.budget_id, row.bucket, row.subject) in keys]
+
+
+def _amounts_in(rule: Rule, period: Period, *, lock: bool = False) -> dict[tuple[datetime, str], int]:
+    """What is counted of a budget in a period."""
+    rows = _in(rule, period).select_for_update().order_by("pk") if lock else _in(rule, period)
+    return {
+        (bucket, subject): amount
+        for bucket, subject, amount in rows.values_list("bucket", "subject", "amount")
+    }
+
+
+def _replace(rule: Rule, period: Period, counted: Counted) -> None:
+    """Put what the store says in the place of what was counted of a period."""
+    _in(rule, period).delete()
+    rows = [
+        BudgetCount(
+            budget=rule.budget, bucket=bucket, subject=subject, amount=amount, counted_to=counted.version
+        )
+        for (bucket, subject), amount in counted.amounts.items()
+    ]
+    BudgetCount.objects.bulk_create(
+        rows,
+        batch_size=500,
+        update_conflicts=True,
+        update_fields=["amount", "counted_to"],
+        unique_fields=["budget", "bucket", "subject"],
+    )
+
+
+def _in(rule: Rule, period: Period) -> QuerySet[BudgetCount]:
+    return BudgetCount.objects.filter(budget=rule.budget, bucket__gte=period.start, bucket__lt=period.end)
 
 
 _counter = Counter()

@@ -9,6 +9,7 @@ way in; it is there within CACHE_SECONDS of `organizations.authentication`, at o
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,12 +21,14 @@ from django.utils.translation import gettext as _
 from apps.core.formats import count
 from apps.organizations.authentication import forget_answers
 from apps.organizations.models import Organization
-from apps.usage import alerts, plans, queries
+from apps.usage import alerts, changes, plans, queries
 from apps.usage.budget_models import OrganizationPlan, QuotaNotice, UnitCount
+from apps.usage.meter_models import Clock, HourState, Progress
 
 PERCENTS: Final = (80, 100)  # of which organizations are told, once in each cycle
 CACHE_SECONDS: Final = 3.0  # how old a standing on a page may be
 _HOUR = timedelta(hours=1)
+_SEEN = _HOUR + changes.OVERLAP  # after its beginning, all that was received in an hour can be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +72,16 @@ def standing(organization_id: str, now: datetime | None = None) -> Standing | No
 
 
 def used(organization_id: str, start: datetime, end: datetime) -> int:
-    """Units of an organization in whole hours, [start, end): what the meter says of each hour, or what was
-    counted as it was stored where that is more. Both miss some for a while, neither has too many."""
+    """Units of an organization in whole hours, [start, end): what the meter says of each hour, or, of hours
+    that it has not seen to their end, what was counted as it was stored where that is more."""
     metered = queries.units_of(organization_id, start, end)
     counted = dict(
         UnitCount.objects.filter(organization_id=organization_id, hour__gte=start, hour__lt=end).values_list(
             "hour", "units"
         )
     )
+    for hour in _metered_out(organization_id, counted):
+        del counted[hour]
     if not counted:
         return metered
     by_hour: dict[datetime, int] = dict.fromkeys(counted, 0)
@@ -84,6 +89,18 @@ def used(organization_id: str, start: datetime, end: datetime) -> int:
         if entry.at in by_hour:
             by_hour[entry.at] += entry.units
     return metered + sum(max(units - by_hour[hour], 0) for hour, units in counted.items())
+
+
+def _metered_out(organization_id: str, hours: Collection[datetime]) -> list[datetime]:
+    """Those of the hours of which the meter has everything that was received in time."""
+    looked = Progress.objects.values_list("looked_until", flat=True).first()
+    if looked is None:
+        return []
+    waiting = HourState.objects.filter(
+        organization_id=organization_id, clock=Clock.RECEIVED, is_due=True, hour__in=hours
+    ).values_list("hour", "waiting_since")
+    unsettled = {hour for hour, since in waiting if since < hour + _SEEN}
+    return [hour for hour in hours if hour + _SEEN <= looked and hour not in unsettled]
 
 
 def evaluate(organization_id: str) -> Standing | None:

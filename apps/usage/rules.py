@@ -24,7 +24,7 @@ MAX_SUBJECTS: Final = 50_000  # of one bucket, those who spent most
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What one stored row adds. `start`: microseconds."""
+    """What one stored row adds. `start` and `received`: microseconds."""
 
     project_id: str
     key_id: str
@@ -35,6 +35,7 @@ class Item:
     usd: int  # picodollars
     tokens: int
     units: int
+    received: int = 0
 
 
 @dataclass(frozen=True, slots=True)

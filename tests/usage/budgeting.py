@@ -41,7 +41,7 @@ def store(counter: counters.Counter) -> Iterator[Store]:
     def commit(records: Sequence[Observation | Score]) -> CommitResult:
         result = writer.commit(records)
         counter.forget()  # the transaction of a test is never committed, so that nobody says so
-        counter._count(records, result)
+        counter._count(counters.Noted(records, result))
         counter.settle()
         return result
 

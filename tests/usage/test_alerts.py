@@ -139,7 +139,7 @@ def test_quotas_are_told_once_in_a_cycle(home: Project, store: Store, post: Post
     plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
     plans.change_plan(actor=SYSTEM, plan_id="hobby", values={"included_units": 10, "hard_limit_units": 10})
     for n, told in enumerate([0, 0, 0, 1, 2, 2]):
-        store([root(home.id, f"t{n}", start_time=now_micros())])
+        store([root(home.id, f"t{n}", start_time=now_micros(), received_at=now_micros())])
         deliver()
         assert len(post.mails) == told, n
     assert "80 %" in str(post.mails[0][1]["subject"]) and "100 %" in str(post.mails[1][1]["subject"])
@@ -155,7 +155,7 @@ def test_grace_comes_before_the_stop(home: Project, store: Store):
     plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
     terms = {"included_units": 2, "hard_limit_units": 2, "grace_hours": 24}
     plans.change_plan(actor=SYSTEM, plan_id="hobby", values=terms)
-    store([root(home.id, "t", start_time=now_micros())])
+    store([root(home.id, "t", start_time=now_micros(), received_at=now_micros())])
     home.organization.refresh_from_db()
     row = plans.plan_of(home.organization_id)
     assert home.organization.over_quota == "" and row is not None and row.grace_until is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.audit.services import SYSTEM
 from apps.core.clock import from_datetime, now_micros
 from apps.organizations.models import Project
+from apps.telemetry.gate import TooHeavy
 from apps.tracing.records import Observation, Score, TraceFacts
-from apps.usage import budgets, counters, rules
+from apps.tracing.writer import Writer, forget
+from apps.usage import budgets, counters, plans, quotas, rules
 from apps.usage.budget_models import BudgetCount, Crossing, Measure, Scope, UnitCount, Window
+from apps.usage.meter_models import Clock, HourState, MeterEntry, Progress
 from tests import factories
 from tests.tracing.spans import SECOND, root, span
 from tests.usage.budgeting import Store, budget
@@ -104,15 +109,13 @@ def test_a_commit_that_the_count_from_the_store_saw_is_not_added(
     home: Project, store: Store, counter: counters.Counter
 ):
     budget(home.organization)
-    from apps.tracing.writer import Writer
-
     writer, now = Writer(), now_micros()
     store([root(home.id, "t0", start_time=now)])
     records = [root(home.id, "t1", start_time=now)]
     result = writer.commit(records)  # waits in the queue …
     counter._recount(rules.rules_of(budgets.Budget.objects.all())[0], counters.watched())
     before = sums()
-    counter._count(records, result)  # … while everything is counted anew
+    counter._count(counters.Noted(records, result))  # … while everything is counted anew
     assert sums() == before == truth([home.id])
     writer.close()
 
@@ -197,11 +200,9 @@ def _copy(record: Observation | Score) -> Observation | Score:
 
 
 def test_a_thread_that_cannot_follow_counts_from_the_store(home: Project, monkeypatch):
-    from apps.tracing.writer import Writer, forget
-
     forget()
     writer, slow = Writer(), counters.Counter()
-    monkeypatch.setattr(counters, "MAX_WAITING", 2)
+    monkeypatch.setattr(counters, "MAX_WAITING", 4)  # two traces of one span
     monkeypatch.setattr(slow, "_start", lambda: None)  # the thread never comes
     made = budget(home.organization)
     slow.settle()
@@ -271,18 +272,147 @@ def test_a_window_that_begins_anew(home: Project, counter: counters.Counter):
 
 
 def test_units_are_counted_for_quotas(home: Project, store: Store):
-    from apps.audit.services import SYSTEM
-    from apps.usage import plans, quotas
-
     plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
     now = now_micros()
     sent = [
-        root(home.id, "t", start_time=now),
-        span(home.id, "t", "a", start_time=now),
-        span(home.id, "t", "b", start_time=now, is_infrastructure=True),
+        root(home.id, "t", start_time=now, received_at=now),
+        span(home.id, "t", "a", start_time=now, received_at=now),
+        span(home.id, "t", "b", start_time=now, received_at=now, is_infrastructure=True),
     ]
     store(sent)
     assert sum(UnitCount.objects.values_list("units", flat=True)) == 3
-    store([root(home.id, "t", start_time=now + SECOND * 0)])  # again
+    store([root(home.id, "t", start_time=now + SECOND * 0, received_at=now)])  # again
     standing = quotas.standing(home.organization_id)
     assert standing is not None and standing.used == 3
+
+
+def on_plan(home: Project) -> None:
+    """Put the organization on a plan, so that its units are counted."""
+    plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
+
+
+def test_units_count_in_the_hour_in_which_they_were_received(home: Project, store: Store):
+    on_plan(home)
+    received = timezone.now() - timedelta(hours=1)
+    at = from_datetime(received)
+    store([root(home.id, "t", start_time=at, received_at=at)])
+    hour = received.replace(minute=0, second=0, microsecond=0)
+    assert list(UnitCount.objects.values_list("hour", "units")) == [(hour, 2)]
+
+
+def test_what_was_counted_yields_to_the_meter_once_that_has_the_whole_hour(home: Project):
+    hour = datetime(2026, 11, 21, 10, tzinfo=UTC)
+    organization = home.organization_id
+    MeterEntry.objects.create(organization_id=organization, project_id=home.id, hour=hour, spans=5)
+    UnitCount.objects.create(organization_id=organization, hour=hour, units=8)
+    span_of = (organization, hour, hour + timedelta(hours=1))
+    assert quotas.used(*span_of) == 8  # nobody has looked
+    progress = Progress.objects.create(looked_until=hour + timedelta(minutes=70))
+    assert quotas.used(*span_of) == 8  # what came at its end may not have been seen
+    progress.looked_until = hour + timedelta(hours=3)
+    progress.save()
+    state = HourState.objects.create(
+        organization_id=organization, project_id=home.id, clock=Clock.RECEIVED, hour=hour, due_at=hour,
+        waiting_since=hour + timedelta(minutes=10),
+    )  # fmt: skip
+    assert quotas.used(*span_of) == 8  # seen, not counted
+    HourState.objects.filter(pk=state.pk).update(waiting_since=hour + timedelta(hours=2))
+    assert quotas.used(*span_of) == 5  # only something late is not
+
+
+def test_an_observation_twice_in_one_batch_and_then_again_is_one(home: Project, store: Store):
+    on_plan(home)
+    now = now_micros()
+
+    def sent() -> list[Observation | Score]:
+        return [
+            root(home.id, "t", start_time=now, received_at=now, end_time=now + n * SECOND) for n in (1, 2, 3)
+        ]
+
+    store(sent())
+    assert sum(UnitCount.objects.values_list("units", flat=True)) == 2
+    store(sent())
+    later = root(home.id, "t", start_time=now, received_at=now, end_time=now + 9 * SECOND)
+    store([later, root(home.id, "t", start_time=now, received_at=now, end_time=now + 10 * SECOND)])
+    assert sum(UnitCount.objects.values_list("units", flat=True)) == 2
+
+
+# --- keeping up -------------------------------------------------------------------------------------------
+
+
+def test_what_waits_holds_no_content_and_only_who_is_watched(
+    home: Project, store: Store, counter: counters.Counter, monkeypatch
+):
+    budget(home.organization)
+    other = factories.project()
+    now = now_micros()
+    store([root(home.id, "t0", start_time=now)])
+    monkeypatch.setattr(counter, "_start", lambda: None)
+    writer = Writer()
+    records = [root(id, "t1", start_time=now, input="x" * 10_000) for id in (home.id, other.id)]
+    counter._look()
+    counter.note(records, writer.commit(records))
+    noted = counter._queue.get()
+    assert [item.project_id for item in noted.items] == [home.id]
+    assert [trace.project_id for trace in noted.traces] == [home.id]
+    assert len(pickle.dumps((noted.items, noted.traces))) < 2_000
+    writer.close()
+
+
+def test_budgets_are_counted_from_the_store_one_a_turn_and_with_rests(
+    home: Project, counter: counters.Counter, monkeypatch
+):
+    for n in range(3):
+        budget(home.organization, name=str(n))
+    counter._look()
+    every = [made.id for made in budgets.Budget.objects.all()]
+    for id in every:
+        counter._plan("budget", id)
+    counted: list[str] = []
+    monkeypatch.setattr(counter, "_recount", lambda rule, seen: counted.append(rule.budget.id))
+    monkeypatch.setattr(counters, "PAUSE", 10**9)
+    assert counter._do_due() and len(counted) == 1
+    assert not counter._do_due()  # no other one either
+    monkeypatch.setattr(counter, "_rest_until", 0.0)
+    assert counter._do_due() and len(set(counted)) == 2
+
+
+def test_a_budget_that_cannot_be_counted_holds_up_no_other(
+    home: Project, counter: counters.Counter, monkeypatch
+):
+    made = [budget(home.organization, name=str(n)) for n in range(3)]
+    count = rules.count
+
+    def heavy(rule: rules.Rule, *rest: Any) -> rules.Counted:
+        if rule.budget.id == made[0].id:
+            raise TooHeavy()
+        return count(rule, *rest)
+
+    monkeypatch.setattr(rules, "count", heavy)
+    assert counter.recount_all() == 2
+    assert ("budget", made[0].id) in counter._due
+    counter.settle()  # gives up rather than try for ever
+    assert counter._counted == {made[1].id, made[2].id}
+
+
+def test_what_another_process_adds_during_a_count_from_the_store_is_not_lost(
+    home: Project, store: Store, counter: counters.Counter, monkeypatch
+):
+    made = budget(home.organization)
+    now = now_micros()
+    store([root(home.id, "t0", start_time=now, **priced())])
+    count, writer = rules.count, Writer()
+    counted: list[int] = []
+
+    def meanwhile(*asked: Any) -> rules.Counted:
+        found = count(*asked)
+        counted.append(1)
+        if len(counted) == 1:
+            records = [root(home.id, "t1", start_time=now, **priced())]
+            counter._count(counters.Noted(records, writer.commit(records)))
+        return found
+
+    monkeypatch.setattr(rules, "count", meanwhile)
+    assert counters.Counter().recount_all() == 1
+    assert sums() == {(made.id, ""): 2 * 10**12} and len(counted) == 2
+    writer.close()
