@@ -7,7 +7,7 @@ later wins. So events may come late, twice, or in any order.
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from django.conf import settings
@@ -20,7 +20,7 @@ from apps.billing import drafts, stripe_api, terms
 from apps.billing.closing import locked_account
 from apps.billing.models import Entry
 from apps.billing.payments import BuiltIn, Order
-from apps.billing.periods import day_of
+from apps.billing.periods import day_of, midnight
 from apps.billing.stripe_api import Event, StripeInvoice, Subscription
 from apps.billing.stripe_models import StripeAccount, StripeEvent
 from apps.core.errors import Conflict, InvalidRequest
@@ -127,11 +127,11 @@ def _customer(organization: Organization) -> StripeAccount:
 
 def _apply(organization: Organization, read: Subscription, began: datetime) -> None:
     with transaction.atomic():
-        locked_account(organization)
+        billed_until = locked_account(organization).billed_until
         account = StripeAccount.objects.select_for_update().get(organization=organization)
         if account.read_at is not None and account.read_at > began:
             return  # somebody has read it since, and knows better
-        before = _facts(account)
+        before, was_live = _facts(account), account.is_live
         _take_over(account, read, began)
         account.save()
         plan = plans.plan_of(organization.id)
@@ -140,7 +140,9 @@ def _apply(organization: Organization, read: Subscription, began: datetime) -> N
         anchor = day_of(read.anchor) if read.is_live else None
         if changed and (plan is None or plan.plan_id != wanted or (anchor and plan.period_anchor != anchor)):
             plans.assign(actor=SYSTEM, organization=organization, plan_id=wanted, anchor=anchor)
-        terms.note(organization.id, day_of(began))
+        turned = before["id"] != account.subscription_id or was_live != account.is_live
+        day = min(_turned(read, began) if turned else began, began)
+        terms.note(organization.id, max(day_of(day), billed_until or date.min))
         if before != _facts(account):
             audit.record(
                 SYSTEM,
@@ -153,6 +155,11 @@ def _apply(organization: Organization, read: Subscription, began: datetime) -> N
             )
 
 
+def _turned(read: Subscription, began: datetime) -> datetime:
+    """When it began to be charged, or ceased to: we may hear of it days later."""
+    return read.started if read.is_live else read.ended or began
+
+
 def _take_over(account: StripeAccount, read: Subscription, began: datetime) -> None:
     if read.is_live and (account.subscription_id != read.id or account.metered_from is None):
         account.metered_from, account.metered_until, account.reported_until = read.started, None, None
@@ -162,7 +169,7 @@ def _take_over(account: StripeAccount, read: Subscription, began: datetime) -> N
     account.cancel_at_period_end = read.cancel_at_period_end
     account.period_start, account.period_end = read.period_start, read.period_end
     if not read.is_live and account.metered_from is not None and account.metered_until is None:
-        account.metered_until = read.ended or began
+        account.metered_until = midnight(day_of(read.ended or began))  # the ledger bills this day
     account.read_at = began
 
 

@@ -2,6 +2,8 @@
 
 Each hour becomes a row first and a request then, so nothing is told twice or lost by a crash between them.
 An hour in which a cycle of Stripe's ends is told as of that end, so that its units are in the old cycle.
+Stripe's days begin and end at midnight UTC, as terms do (`terms`): the day of the purchase is Stripe's from
+its first hour, told as of the purchase, for Stripe counts nothing before; the day of the end is the ledger's.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from apps.billing import closing, stripe_api
+from apps.billing.periods import day_of, midnight
 from apps.billing.stripe_models import MeterReport, StripeAccount
 from apps.core.errors import Unavailable
 from apps.usage.queries import units_of
@@ -61,8 +64,9 @@ def _note(account: StripeAccount, now: datetime) -> None:
     assert account.metered_from is not None
     with transaction.atomic():
         held = StripeAccount.objects.select_for_update().get(pk=account.pk)
-        start = held.reported_until or held.metered_from or account.metered_from
-        end = min(hour_of(now - SETTLING), held.metered_until or now)
+        bought = held.metered_from or account.metered_from
+        start = held.reported_until or midnight(day_of(bought))
+        end = min(hour_of(now - SETTLING), _last_midnight(held) or now)
         while end > start and not closing.is_metered(held.organization_id, end):
             end = hour_of(end - timedelta(microseconds=1))
         if end <= start:
@@ -78,12 +82,19 @@ def _note(account: StripeAccount, now: datetime) -> None:
                         "organization_id": held.organization_id,
                         "customer_id": held.customer_id,
                         "start": first,
-                        "end": after,
+                        "end": max(after, bought + timedelta(seconds=1)),
                         "units": units,
                     },
                 )
         held.reported_until = end
         held.save(update_fields=["reported_until"])
+
+
+def _last_midnight(account: StripeAccount) -> datetime | None:
+    """When the last of Stripe's days is over; None while no end is known."""
+    going = account.period_end if account.cancel_at_period_end else None
+    end = account.metered_until or going
+    return midnight(day_of(end)) if end else None
 
 
 def _submit(now: datetime) -> int:

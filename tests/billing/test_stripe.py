@@ -16,7 +16,7 @@ from pytest_django import Settings
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.billing import closing, drafts, queries, stripe_api, stripe_billing, stripe_meter, tasks
-from apps.billing.models import Entry, Invoice, MeterReport, StripeAccount, StripeEvent
+from apps.billing.models import Entry, Invoice, MeterReport, PlanTerm, StripeAccount, StripeEvent
 from apps.billing.periods import midnight
 from apps.core.errors import Conflict
 from apps.organizations import administration
@@ -167,7 +167,7 @@ def test_when_it_has_ended_the_ledger_bills_again(subscribed: StripeAccount, str
     assert _send("evt_end", "customer.subscription.deleted", {"id": "sub_1", "customer": "cus_1"}) == 200
     subscribed.refresh_from_db()
     assert plans.plan_of(subscribed.organization_id).plan_id == "hobby"
-    assert subscribed.metered_until == START + timedelta(days=30) and not subscribed.is_live
+    assert subscribed.metered_until == at("2026-12-10") and not subscribed.is_live
 
 
 def test_an_organization_that_stripe_bills_is_not_deleted(
@@ -292,7 +292,7 @@ def _units(organization: Organization, hour: str, units: int) -> None:
 
 def test_units_are_reported_by_the_hour_once(subscribed: StripeAccount, stripe: FakeStripe) -> None:
     organization = subscribed.organization
-    _units(organization, "2026-11-10T09:00:00", 5)  # the hour it was bought in
+    _units(organization, "2026-11-09T23:00:00", 5)  # the day before it was bought
     _units(organization, "2026-11-10T10:00:00", 100)
     _units(organization, "2026-11-10T12:00:00", 30)
     assert stripe_meter.report_usage(at("2026-11-10T13:04:59")) == 1  # noon's hour is not settled
@@ -346,11 +346,47 @@ def test_what_was_used_before_the_end_is_reported_after_it(
 ) -> None:
     _units(subscribed.organization, "2026-11-10T10:00:00", 100)
     _units(subscribed.organization, "2026-11-12T10:00:00", 999)
-    StripeAccount.objects.update(status="canceled", metered_until=at("2026-11-11T08:30:00"))
+    StripeAccount.objects.update(status="canceled", metered_until=at("2026-11-11"))
     assert stripe_meter.report_usage(at("2026-11-20")) == 1
     assert stripe_meter.report_usage(at("2026-11-21")) == 0
     subscribed.refresh_from_db()
     assert subscribed.reported_until == subscribed.metered_until
+
+
+def test_the_day_of_the_purchase_is_stripes(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    _units(subscribed.organization, "2026-11-10T00:00:00", 7)
+    _units(subscribed.organization, "2026-11-10T08:00:00", 8)
+    _units(subscribed.organization, "2026-11-10T09:00:00", 9)  # bought at twenty past nine
+    _units(subscribed.organization, "2026-11-10T10:00:00", 10)
+    assert stripe_meter.report_usage(at("2026-11-10T12:00:00")) == 4
+    bought = int(START.timestamp())
+    told = [(form["payload[value]"], int(form["timestamp"]) - bought) for form in stripe.events.values()]
+    assert told == [("7", 0), ("8", 0), ("9", 0), ("10", 6_000 - 1)]
+
+
+def test_the_day_of_the_end_is_the_ledgers(subscribed: StripeAccount, stripe: FakeStripe) -> None:
+    organization = subscribed.organization
+    end = START + timedelta(days=30)
+    StripeAccount.objects.update(reported_until=at("2026-12-09T22:00:00"))
+    _units(organization, "2026-12-09T23:00:00", 40)
+    _units(organization, "2026-12-10T01:00:00", 50)
+    stripe.subscriptions["sub_1"].update(cancel_at_period_end=True)
+    stripe_billing.read_again(subscribed)
+    assert stripe_meter.report_usage(at("2026-12-10T06:00:00")) == 1
+    stripe.subscriptions["sub_1"].update(status="canceled", ended_at=int(end.timestamp()))
+    stripe_billing.read_again(subscribed)
+    assert stripe_meter.report_usage(at("2026-12-11")) == 0
+    assert [form["payload[value]"] for form in stripe.events.values()] == ["40"]
+
+
+def test_an_end_that_is_heard_of_late_counts_from_its_day(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    ended = START + timedelta(days=5)
+    stripe.subscriptions["sub_1"].update(status="canceled", ended_at=int(ended.timestamp()))
+    stripe_billing.read_again(subscribed)
+    newest = PlanTerm.objects.filter(organization_id=subscribed.organization_id).latest("id")
+    assert (newest.plan_id, newest.via, newest.starts) == ("hobby", "", date(2026, 11, 15))
 
 
 def test_an_hour_of_two_subscriptions_is_reported_once(subscribed: StripeAccount, stripe: FakeStripe) -> None:
