@@ -56,7 +56,8 @@ def meter(states: Sequence[HourState], now: datetime) -> int:
     took = timedelta(seconds=monotonic() - began)
     done = 0
     for state in states:
-        new = [_entry(state, *delta) for delta in deltas(stored[state.hour], entered[state.hour])]
+        before = entered[state.hour]
+        new = [_entry(state, *delta) for delta in deltas(capped(stored[state.hour], before), before)]
         is_open = state.hour + timedelta(hours=1) + LAG > now
         done += changes.store(state, now, took, partial(_enter, new), again=is_open)
     return done
@@ -74,6 +75,21 @@ def _stored(states: Sequence[HourState], now: datetime) -> dict[datetime, Counts
         counts = [row.spans, row.roots, row.scores, row.infrastructure]
         _add(stored[hour_start(row.received)], dimensions, counts)
     return stored
+
+
+def capped(stored: Counts, entered: Counts) -> Counts:
+    """The same with the environments beyond the cap as one; those that have entries stay what they are."""
+    sums: dict[str, int] = defaultdict(int)
+    for (_, environment, _), numbers in stored.items():
+        sums[environment] += sum(numbers)
+    if len(sums) <= changes.MAX_ENVIRONMENTS:
+        return stored
+    known = {environment for _, environment, _ in entered}
+    kept = sorted(sums, key=lambda name: (name not in known, -sums[name], name))[: changes.MAX_ENVIRONMENTS]
+    found: Counts = {}
+    for (key, environment, source), numbers in stored.items():
+        _add(found, (key, environment if environment in kept else changes.OTHERS, source), numbers)
+    return found
 
 
 def _enter(entries: list[MeterEntry]) -> None:

@@ -37,7 +37,7 @@ def roll_up(state: HourState, now: datetime) -> bool:
     but = uncounted(state.project_id)  # after the counts: what is in neither is counted next time
     has_erased = bool(sums)
     _add_facts(sums, state, but)
-    rows = [_row(state, group, numbers) for group, numbers in _folded(sums).items()]
+    rows = [_row(state, group, numbers) for group, numbers in _folded(_few(sums)).items()]
 
     def write() -> None:
         CostHour.objects.filter(project_id=state.project_id, hour=state.hour).delete()
@@ -100,6 +100,23 @@ def _add_facts(sums: Sums, state: HourState, but: Uncounted) -> None:
 
 def _add(sums: Sums, group: Group, numbers: Sequence[int]) -> None:
     sums[group] = [one + other for one, other in zip(sums.get(group, _NO_USE), numbers, strict=True)]
+
+
+def _few(sums: Sums) -> Sums:
+    """The same with the environments beyond the cap, those that cost least, as one."""
+    of: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for (_, environment, _, _, _, _), numbers in sums.items():
+        of[environment][0] += numbers[4]
+        of[environment][1] += numbers[0]
+    if len(of) <= changes.MAX_ENVIRONMENTS:
+        return sums
+    by_cost = sorted(of, key=lambda name: ([-number for number in of[name]], name))
+    kept = set(by_cost[: changes.MAX_ENVIRONMENTS])
+    few: Sums = {}
+    for (key, environment, model, user, is_other, source), numbers in sums.items():
+        name = environment if environment in kept else changes.OTHERS
+        _add(few, (key, name, model, user, is_other, source), numbers)
+    return few
 
 
 def _folded(sums: Sums) -> Sums:

@@ -156,6 +156,19 @@ def test_users_beyond_the_cap_are_one_and_no_user(scene: Scene, monkeypatch: pyt
         assert (other.user_id, other.observations, other.cost) == ("", 2, Decimal(1))
 
 
+def test_environments_beyond_the_cap_are_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "MAX_ENVIRONMENTS", 2)
+    for place in range(5):
+        one = {"environment": f"e{place}", "total_cost": Decimal(place), "start_time": START}
+        scene.send(scene.span("t", f"s{place}", received_at=START, **one))
+        if place in (1, 4):
+            count()
+    units = {row.environment: row.units for row in queries.metered([scene.project.id], *EVER)}
+    assert units == {"e0": 1, "e1": 1, changes.OTHERS: 3}
+    costs = queries.costs([scene.project.id], *EVER, each="hour", by=("environment",))
+    assert {row.environment: row.cost for row in costs} == {"e4": 4, "e3": 3, changes.OTHERS: 3}
+
+
 def test_pages_of_an_hour_come_to_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollups.facts, "PAGE", 2)
     for place in range(7):
