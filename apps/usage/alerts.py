@@ -24,6 +24,8 @@ from apps.usage.windows import Period
 log = logging.getLogger(__name__)
 
 EVENT = "budget.threshold"
+MAX_HOOKS = 20  # of one budget at once
+MAX_LINES = 20  # subjects named in one mail
 
 
 def endpoint_of(budget: Budget) -> str:
@@ -32,30 +34,63 @@ def endpoint_of(budget: Budget) -> str:
 
 
 def tell(rule: Rule, period: Period, crossings: Sequence[Crossing]) -> None:
-    """Send word of thresholds passed at once: a webhook for each, one mail for the highest."""
+    """Send word of thresholds passed at once: a webhook for each, up to MAX_HOOKS, and one mail for all."""
     if not crossings:
         return
     budget = rule.budget
-    for crossing in crossings:
-        if budget.webhook_url:
+    if budget.webhook_url:
+        for crossing in crossings[:MAX_HOOKS]:
             _hook(rule, period, crossing)
+        if len(crossings) > MAX_HOOKS:
+            log.warning("budget %s: %s webhooks left out", budget.id, len(crossings) - MAX_HOOKS)
     if budget.sends_mail:
-        crossing = max(crossings, key=lambda each: each.percent)
-        subject = _("Budget “%(name)s” is at %(percent)s %%") % {
-            "name": budget.name,
-            "percent": crossing.percent,
-        }
-        text = _(
-            "%(spent)s of %(limit)s are used (%(what)s, %(window)s).\n\n"
-            "Budgets warn, and tell gateways who may spend; they refuse no telemetry.\n\n%(url)s"
-        ) % {
-            "spent": amount_text(budget.measure, crossing.amount),
-            "limit": amount_text(budget.measure, budget.amount),
-            "what": subject_text(budget, crossing.subject),
-            "window": budget.get_window_display(),
-            "url": page_url("usage:budgets", budget.organization_id),
-        }
-        mail_admins(budget.organization_id, subject, text)
+        highest: dict[str, Crossing] = {}
+        for crossing in sorted(crossings, key=lambda each: each.percent):
+            highest[crossing.subject] = crossing
+        most = sorted(highest.values(), key=lambda each: -each.amount)
+        mail_admins(budget.organization_id, *(_of_one(most[0]) if len(most) == 1 else _of_many(most)))
+
+
+def _of_one(crossing: Crossing) -> tuple[str, str]:
+    """Subject and text of a mail about one for whom a threshold was passed."""
+    budget = crossing.budget
+    subject = _("Budget “%(name)s” is at %(percent)s %%") % {
+        "name": budget.name,
+        "percent": crossing.percent,
+    }
+    text = _(
+        "%(spent)s of %(limit)s are used (%(what)s, %(window)s).\n\n"
+        "Budgets warn, and tell gateways who may spend; they refuse no telemetry.\n\n%(url)s"
+    ) % {
+        "spent": amount_text(budget.measure, crossing.amount),
+        "limit": amount_text(budget.measure, budget.amount),
+        "what": subject_text(budget, crossing.subject),
+        "window": budget.get_window_display(),
+        "url": page_url("usage:budgets", budget.organization_id),
+    }
+    return subject, text
+
+
+def _of_many(crossings: Sequence[Crossing]) -> tuple[str, str]:
+    """The same about several, each with the limit for itself; who spent most comes first."""
+    budget = crossings[0].budget
+    subject = _("Budget “%(name)s”: %(count)s passed a threshold") % {
+        "name": budget.name,
+        "count": formats.count(len(crossings)),
+    }
+    lines = [
+        f"{subject_text(budget, each.subject)}: {amount_text(budget.measure, each.amount)} ({each.percent} %)"
+        for each in crossings[:MAX_LINES]
+    ]
+    if len(crossings) > MAX_LINES:
+        lines.append(_("… and %(count)s more") % {"count": formats.count(len(crossings) - MAX_LINES)})
+    text = _("Each may use %(limit)s (%(window)s).\n\n%(lines)s\n\n%(url)s") % {
+        "limit": amount_text(budget.measure, budget.amount),
+        "window": budget.get_window_display(),
+        "lines": "\n".join(lines),
+        "url": page_url("usage:budgets", budget.organization_id),
+    }
+    return subject, text
 
 
 def _hook(rule: Rule, period: Period, crossing: Crossing) -> None:

@@ -39,6 +39,7 @@ MAX_THRESHOLDS: Final = 5
 MAX_PERCENT: Final = 1000
 MAX_USD: Final = Decimal(1_000_000)
 MAX_COUNT: Final = 10**15  # tokens, units
+MAX_NAMED: Final = 500  # subjects in one question to the database; of more, all are read
 CACHE_SECONDS: Final = 3.0  # how long a change may take to reach other processes
 DEFAULT_THRESHOLDS: Final = (50, 80, 100)
 
@@ -238,28 +239,35 @@ def notice(touched: Mapping[Rule, Collection[str]], now: datetime) -> list[Cross
     if not touched:
         return []
     names = {name for subjects in touched.values() for name in subjects}
-    sums = spent(touched, now, names)
+    sums = spent(touched, now, names if len(names) <= MAX_NAMED else None)
     crossings = []
     for rule, subjects in touched.items():
         budget = rule.budget
+        passed: dict[tuple[str, int], int] = {}
         for subject in subjects:
             amount = sums.get((budget.id, subject), 0)
-            passed = [p for p in budget.thresholds if amount * 100 >= p * budget.amount]
-            if passed:
-                crossings += _cross(rule, subject, amount, passed, now)
+            passed |= {
+                (subject, percent): amount
+                for percent in budget.thresholds
+                if amount * 100 >= percent * budget.amount
+            }
+        if passed:
+            crossings += _cross(rule, passed, now)
     return crossings
 
 
-def _cross(rule: Rule, subject: str, amount: int, passed: list[int], now: datetime) -> list[Crossing]:
+def _cross(rule: Rule, passed: Mapping[tuple[str, int], int], now: datetime) -> list[Crossing]:
+    """Write down and tell of the thresholds that nobody was told of yet; `passed`: amounts by subject and
+    percent."""
     budget, period = rule.budget, rule.period(now)
     rolling = budget.window in windows.ROLLING
-    known = Crossing.objects.filter(budget=budget, subject=subject, window_start__gte=period.start)
-    news = sorted(set(passed) - set(known.values_list("percent", flat=True)))
+    # A rolling window has no beginning: not again before all of this one has moved out of it.
+    start = windows.bucket(budget.window, rule.zone, now) if rolling else period.start
+    earlier = Crossing.objects.filter(budget=budget, window_start__gte=period.start)
+    known = set(earlier.values_list("subject", "percent"))
     made = []
-    for percent in news:
-        # A rolling window has no beginning: not again before all of this one has moved out of it.
-        start = windows.bucket(budget.window, rule.zone, now) if rolling else period.start
-        values = {"amount": amount, "limit": budget.amount}
+    for subject, percent in sorted(passed.keys() - known):
+        values = {"amount": passed[subject, percent], "limit": budget.amount}
         crossing, is_new = Crossing.objects.get_or_create(
             budget=budget, subject=subject, window_start=start, percent=percent, defaults=values
         )

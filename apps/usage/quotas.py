@@ -18,6 +18,8 @@ from django.db import transaction
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
+from apps.audit import services as audit
+from apps.audit.services import SYSTEM
 from apps.core.formats import count
 from apps.organizations.authentication import forget_answers
 from apps.organizations.models import Organization
@@ -114,10 +116,24 @@ def evaluate(organization_id: str) -> Standing | None:
         _begin_grace(stands, now)
         _tell(stands, now)
     reason = _reason(stands) if stands and stands.is_reached and not stands.spared_until(now) else ""
-    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=reason)
-    if with_another.exists() and with_another.update(over_quota=reason):
-        transaction.on_commit(forget_answers)
+    _set_reason(organization_id, reason)
     return stands
+
+
+def _set_reason(organization_id: str, reason: str) -> None:
+    """Write down why ingestion is stopped, empty: it is not; in the audit log too."""
+    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=reason)
+    if not with_another.exists():
+        return
+    with transaction.atomic():
+        before = with_another.select_for_update().values_list("over_quota", flat=True).first()
+        if before is None or not with_another.update(over_quota=reason):
+            return  # somebody else did
+        audit.record(
+            SYSTEM, "update", "organization", organization_id, {"overQuota": before}, {"overQuota": reason},
+            organization_id=organization_id,
+        )  # fmt: skip
+        transaction.on_commit(forget_answers)
 
 
 def evaluate_all() -> int:
@@ -134,8 +150,15 @@ def _begin_grace(stands: Standing, now: datetime) -> None:
     row, hours = stands.plan, stands.plan.plan.grace_hours
     has_had = row.grace_until is not None and row.grace_until > stands.cycle.starts_at
     if hours and stands.is_reached and not has_had:
+        before = row.grace_until
         row.grace_until = now + timedelta(hours=hours)
-        row.save(update_fields=["grace_until", "updated_at"])
+        with transaction.atomic():
+            same = OrganizationPlan.objects.filter(pk=row.pk, grace_until=before)
+            if not same.update(grace_until=row.grace_until, updated_at=now):
+                return  # somebody else did
+            facts = [{"graceUntil": at.isoformat() if at else None} for at in (before, row.grace_until)]
+            id = row.organization_id
+            audit.record(SYSTEM, "update", "organizationPlan", id, facts[0], facts[1], organization_id=id)
 
 
 def _tell(stands: Standing, now: datetime) -> None:

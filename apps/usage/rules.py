@@ -3,6 +3,8 @@ store, which tells it exactly."""
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,8 @@ from apps.tracing.stored import MICROS_PER_HOUR, cost_units
 from apps.usage import windows
 from apps.usage.budget_models import Budget, Measure, Scope, UsageSettings
 from apps.usage.windows import Period
+
+log = logging.getLogger(__name__)
 
 MAX_AMOUNT: Final = 9 * 10**18  # what a database holds; more is shown as this
 MAX_SUBJECT: Final = 200  # characters; longer ones count as their beginning
@@ -141,9 +145,9 @@ def count(rule: Rule, project_ids: Collection[str], period: Period) -> Counted:
     if not project_ids:
         questions = []
     for sql in questions:
-        for micros, name, amount, newest in gate().query(
-            sql, _parameters(rule, project_ids, period), purpose="budgets: count"
-        ):
+        rows = gate().query(sql, _parameters(rule, project_ids, period), purpose="budgets: count")
+        _warn_if_cut(rule, rows)
+        for micros, name, amount, newest in rows:
             at = to_datetime(micros) if rule.budget.window in windows.ROLLING else period.start
             key = (at, name.replace("\0", "")[:MAX_SUBJECT])
             units = (
@@ -152,6 +156,16 @@ def count(rule: Rule, project_ids: Collection[str], period: Period) -> Counted:
             amounts[key] = min(amounts.get(key, 0) + units, MAX_AMOUNT)
             version = max(version, newest)
     return Counted(amounts, version)
+
+
+def _warn_if_cut(rule: Rule, rows: Sequence[Sequence[Any]]) -> None:
+    if rule.budget.is_each and len(rows) >= MAX_SUBJECTS:
+        full = [bucket for bucket, held in Counter(row[0] for row in rows).items() if held >= MAX_SUBJECTS]
+        if full:
+            log.warning(
+                "budget %s: only the %s who spent most are counted, in %s of its buckets",
+                rule.budget.id, MAX_SUBJECTS, len(full),
+            )  # fmt: skip
 
 
 def _parameters(rule: Rule, project_ids: Collection[str], period: Period) -> dict[str, Any]:
@@ -194,7 +208,7 @@ def _question(rule: Rule, column: str, amount: str, version: str, source: str, t
     if rule.budget.window in windows.ROLLING:
         step = windows.ROLLING[rule.budget.window][1].total_seconds() * 1_000_000
         bucket = f"intDiv({micros}, {step:.0f}) * {step:.0f}"
-    named = " HAVING s != '' ORDER BY a DESC LIMIT {most:UInt32}" if rule.budget.is_each else ""
+    named = " HAVING s != '' ORDER BY b, a DESC LIMIT {most:UInt32} BY b" if rule.budget.is_each else ""
     return (
         f"SELECT {bucket} AS b, {column} AS s, {amount} AS a, max(o.{version}) FROM {source}"
         " WHERE o.project_id IN {projects:Array(String)}"

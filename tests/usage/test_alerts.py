@@ -21,12 +21,14 @@ import httpx
 import pytest
 from aiosmtpd.controller import Controller
 
+from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.organizations.models import Project, Role
 from apps.outbox import delivery
 from apps.outbox.models import Mail, Webhook
 from apps.outbox.services import signing_secret
+from apps.tracing.records import TraceFacts
 from apps.usage import alerts, plans, quotas
 from apps.usage.budget_models import Budget, Crossing, Plan, QuotaNotice
 from tests import factories
@@ -128,6 +130,25 @@ def test_several_thresholds_at_once_are_one_mail(home: Project, store: Store, po
     assert len(post.mails) == 1 and len(post.hooks) == 3
 
 
+def test_many_users_at_once_are_one_mail_and_so_many_webhooks(
+    home: Project, store: Store, post: Post, monkeypatch
+):
+    budget(home.organization, scope="user", webhook_url=post.url, thresholds=(50, 100))
+    monkeypatch.setattr(alerts, "MAX_LINES", 3)
+    monkeypatch.setattr(alerts, "MAX_HOOKS", 4)
+    now = now_micros()
+    users = [
+        root(home.id, f"t{n}", start_time=now, trace=TraceFacts(user_id=f"u{n}"), **priced(str(20 + n)))
+        for n in range(5)
+    ]
+    store(list(users))
+    deliver()
+    assert Crossing.objects.count() == 10 and len(post.hooks) == 4
+    [(_tos, mail)] = post.mails
+    text = text_of(mail)
+    assert "u4: $24" in text and "u2: $22" in text and "u1" not in text and "2 more" in text
+
+
 def test_without_mail(home: Project, store: Store, post: Post):
     budget(home.organization, sends_mail=False)
     store([root(home.id, "t1", start_time=now_micros(), **priced("20"))])
@@ -149,6 +170,15 @@ def test_quotas_are_told_once_in_a_cycle(home: Project, store: Store, post: Post
     assert len(post.mails) == 2
     home.organization.refresh_from_db()
     assert "10 units of the plan Developer" in home.organization.over_quota
+    stops = AuditEntry.objects.filter(resource_type="organization", resource_id=home.organization_id)
+    stopped = stops.latest("pk")
+    assert (stopped.before, stopped.after) == (
+        {"overQuota": ""},
+        {"overQuota": home.organization.over_quota},
+    )
+    plans.release(actor=SYSTEM, organization=home.organization)
+    released = stops.filter(actor_kind="system").latest("pk")
+    assert released.after == {"overQuota": ""} and released.before == stopped.after
 
 
 def test_grace_comes_before_the_stop(home: Project, store: Store):
@@ -159,6 +189,9 @@ def test_grace_comes_before_the_stop(home: Project, store: Store):
     home.organization.refresh_from_db()
     row = plans.plan_of(home.organization_id)
     assert home.organization.over_quota == "" and row is not None and row.grace_until is not None
+    begun = AuditEntry.objects.filter(resource_type="organizationPlan").latest("pk")
+    assert begun.before == {"graceUntil": None}
+    assert begun.after == {"graceUntil": row.grace_until.isoformat()}
     row.grace_until = quotas.standing(home.organization_id).cycle.starts_at.replace(microsecond=1)
     row.save()
     quotas.evaluate_all()

@@ -416,3 +416,23 @@ def test_what_another_process_adds_during_a_count_from_the_store_is_not_lost(
     assert counters.Counter().recount_all() == 1
     assert sums() == {(made.id, ""): 2 * 10**12} and len(counted) == 2
     writer.close()
+
+
+def test_a_rolling_window_keeps_who_spent_little_in_each_of_its_slices(
+    home: Project, store: Store, monkeypatch, caplog
+):
+    made = budget(home.organization, scope="user", window="24h")
+    now = timezone.now()
+    for hours, dollars in ((5, "9"), (0, "1")):
+        at = from_datetime(now - timedelta(hours=hours))
+        store(
+            [
+                root(
+                    home.id, f"{who}{hours}", start_time=at, trace=TraceFacts(user_id=who), **priced(dollars)
+                )
+                for who in ("ann", "bob")
+            ]
+        )
+    monkeypatch.setattr(rules, "MAX_SUBJECTS", 2)
+    assert truth([home.id]) == {(made.id, "ann"): 10**13, (made.id, "bob"): 10**13}
+    assert "only the 2 who spent most are counted, in 2 of its buckets" in caplog.text
