@@ -284,7 +284,7 @@ def test_refusals_are_told_to_people(organization: Organization, stripe: FakeStr
 
 def test_refusals_are_told_in_the_readers_language(stripe: FakeStripe) -> None:
     stripe.faults = [402]
-    with override("zh-hans"), pytest.raises(ApiError, match="应答"):
+    with override("zh-hans"), pytest.raises(ApiError, match="拒绝"):
         stripe_api.portal("cus_1", "https://example.org")
 
 
