@@ -263,7 +263,7 @@ def delete(project_id: str, score_id: str) -> bool:
                 purpose="score delete",
             )
             gate().sync()
-            forget_score(project_id, score_id)
+        forget_score(project_id, score_id)  # also after a deletion that was cut off before it
     return bool(hours)
 
 

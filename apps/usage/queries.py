@@ -6,16 +6,16 @@ was counted so far is read, nothing is counted here; `counted_up_to` tells how f
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
 from django.db.models import DateTimeField, F, Min, QuerySet, Sum
-from django.db.models.functions import TruncDay
+from django.db.models.functions import Mod, TruncDay
 
-from apps.usage.meter_models import Clock, CostDay, CostHour, HourState, MeterEntry, Progress, amount
+from apps.usage.meter_models import PICOS, Clock, CostDay, CostHour, HourState, MeterEntry, Progress, amount
 
 Each = Literal["hour", "day"]
 Dimension = Literal["project_id", "api_key_id", "environment", "model", "user_id", "source"]
@@ -28,6 +28,8 @@ DIMENSIONS: tuple[Dimension, ...] = (
     "user_id",
     "source",
 )
+Only = Mapping[str, Collection[str]]  # dimension -> values
+_ALL: Only = {}
 _UNITS = ("spans", "roots", "scores", "infrastructure")
 _USED = ("observations", "input_tokens", "output_tokens", "total_tokens", "dollars", "picos")
 
@@ -115,9 +117,44 @@ def costs_of(
     *,
     each: Each,
     by: Collection[str] = ("project_id",),
+    only: Only = _ALL,
 ) -> list[Cost]:
-    """The same of an organization, its deleted projects with it."""
-    return _costs({"organization_id": organization_id}, start, end, each, by)
+    """The same of an organization, its deleted projects with it; `only` some values of some dimensions."""
+    return _costs({"organization_id": organization_id, **_filter(only)}, start, end, each, by)
+
+
+def sums_of(
+    organization_id: str, start: datetime, end: datetime, *, by: Collection[str], only: Only = _ALL
+) -> list[Cost]:
+    """Cost of an organization in whole days, all together, by some dimensions; `at` is `start`."""
+    fields = _fields(by)
+    days = CostDay.objects.filter(organization_id=organization_id, day__gte=start, day__lt=end)
+    found = (
+        days.filter(**_filter(only))
+        .values(*fields)
+        .annotate(**{f"sum_{name}": Sum(name) for name in _USED})
+        .order_by(*fields)
+    )
+    return [_cost({"at": start, **row}) for row in found]
+
+
+def top_users_of(
+    organization_id: str, start: datetime, end: datetime, count: int, *, only: Only = _ALL
+) -> list[Cost]:
+    """The users of an organization that cost most in whole days, the dearest first, with all users beyond the
+    cap as one of them; `at` is `start`."""
+    fields = ("user_id", "is_other")
+    found = (
+        CostDay.objects.filter(organization_id=organization_id, day__gte=start, day__lt=end)
+        .filter(**_filter(only))
+        .exclude(user_id="", is_other=False)
+        .values(*fields)
+        .annotate(**{f"sum_{name}": Sum(name) for name in _USED})
+        # Many rests of a dollar are dollars: carried before they are compared.
+        .annotate(whole=F("sum_dollars") + F("sum_picos") / PICOS, rest=Mod(F("sum_picos"), PICOS))
+        .order_by("-whole", "-rest", "-sum_total_tokens", *fields)[:count]
+    )
+    return [_cost({"at": start, **row}) for row in found]
 
 
 def counted_up_to(project_ids: Collection[str]) -> datetime | None:
@@ -162,12 +199,7 @@ def _units(entries: QuerySet[MeterEntry], start: datetime, end: datetime) -> int
 def _costs(
     whose: dict[str, Any], start: datetime, end: datetime, each: Each, by: Collection[str]
 ) -> list[Cost]:
-    unknown = set(by) - set(DIMENSIONS)
-    if unknown:
-        raise ValueError(f"no dimension of cost: {', '.join(sorted(unknown))}")
-    fields: list[str] = [name for name in DIMENSIONS if name in by]
-    if "user_id" in by:
-        fields.append("is_other")
+    fields = _fields(by)
     rows, time = _rows(start, end, each)
     found = (
         rows.filter(**whose, **{f"{time}__gte": start, f"{time}__lt": end})
@@ -177,6 +209,17 @@ def _costs(
         .order_by("at", *fields)
     )
     return [_cost(row) for row in found]
+
+
+def _fields(by: Collection[str]) -> list[str]:
+    unknown = set(by) - set(DIMENSIONS)
+    if unknown:
+        raise ValueError(f"no dimension of cost: {', '.join(sorted(unknown))}")
+    return [*(name for name in DIMENSIONS if name in by), *(["is_other"] if "user_id" in by else [])]
+
+
+def _filter(only: Only) -> dict[str, list[str]]:
+    return {f"{name}__in": list(only[name]) for name in _fields(only) if name in only}
 
 
 def _rows(start: datetime, end: datetime, each: Each) -> tuple[QuerySet[Any], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final, Literal
@@ -100,32 +100,58 @@ class Report:
 
 
 def collect(organization_id: str, project_ids: Collection[str], asked: Asked) -> Report:
-    """Ask the meter and the rollups of an organization; what deleted projects used is in it."""
-    start, end = midnight(asked.start), midnight(asked.end)
-    metered = [each for each in queries.metered_of(organization_id, start, end) if asked.takes(each)]
-    by = {"project_id", "api_key_id", "environment", "model", "source"}
-    if asked.by == "user_id":
-        by.add("user_id")
-    costs = [
-        each for each in queries.costs_of(organization_id, start, end, each="day", by=by) if asked.takes(each)
-    ]
-    users_by = {"user_id", *(name for name, _ in asked.only)}
-    users = [
-        each
-        for each in queries.costs_of(organization_id, start, end, each="day", by=users_by)
-        if asked.takes(each)
-    ]
+    """Ask the meter and the rollups of an organization; what deleted projects used is in it. Sums are made by
+    the database: users are too many to be fetched one by one."""
+    start, end, only = midnight(asked.start), midnight(asked.end), _only(asked)
+    metered, costs = _facts(organization_id, asked)
+    users = queries.top_users_of(organization_id, start, end, TOP_USERS, only=only)
+    by_day: list[Cost] = []
+    if asked.shown == "cost" and asked.by == "user_id":
+        by_day = _of_users(organization_id, asked, [user.user_id for user in users if not user.is_other])
+    elif asked.shown == "cost":
+        by_day = queries.costs_of(organization_id, start, end, each="day", by={asked.by}, only=only)
     is_of_model = any(name == "model" for name, _ in asked.only)
     return Report(
         asked=asked,
         units=0 if is_of_model else sum(each.units for each in metered),
         cost=sum((each.cost for each in costs), Decimal(0)),
         infrastructure=sum(each.infrastructure for each in metered),
-        series=_series(asked, metered, costs),
+        series=_series(asked, metered, by_day),
         rows=_rows([] if is_of_model else metered, costs),
-        users=_users(users),
+        users=[User(u.user_id, u.observations, u.total_tokens, u.cost, u.is_other) for u in users],
         counted_up_to=queries.counted_up_to(project_ids),
     )
+
+
+def rows(organization_id: str, asked: Asked) -> list[Row]:
+    """The rows of a page alone."""
+    metered, costs = _facts(organization_id, asked)
+    return _rows([] if any(name == "model" for name, _ in asked.only) else metered, costs)
+
+
+def _facts(organization_id: str, asked: Asked) -> tuple[list[Metered], list[Cost]]:
+    """What the rows are made of: units by day, cost of all days together."""
+    start, end = midnight(asked.start), midnight(asked.end)
+    metered = [each for each in queries.metered_of(organization_id, start, end) if asked.takes(each)]
+    return metered, queries.sums_of(organization_id, start, end, by=FILTERS, only=_only(asked))
+
+
+def _only(asked: Asked) -> dict[str, list[str]]:
+    return {name: [value] for name, value in asked.only}
+
+
+def _of_users(organization_id: str, asked: Asked, dearest: Sequence[str]) -> list[Cost]:
+    """Cost by day of the dearest users, of spans without a user, and of all other users as one."""
+    start, end, only = midnight(asked.start), midnight(asked.end), _only(asked)
+    shown = {**only, "user_id": ["", *dearest[: MAX_SERIES - 2]]}
+    found = queries.costs_of(organization_id, start, end, each="day", by={"user_id"}, only=shown)
+    named = [each for each in found if not each.is_other]
+    rest = {
+        each.at: each for each in queries.costs_of(organization_id, start, end, each="day", by=(), only=only)
+    }
+    for each in named:
+        rest[each.at] = replace(rest[each.at], cost=rest[each.at].cost - each.cost)
+    return named + [replace(each, user_id=OTHER) for each in rest.values()]
 
 
 def midnight(day: date) -> datetime:
@@ -175,16 +201,6 @@ def _rows(metered: Sequence[Metered], costs: Sequence[Cost]) -> list[Row]:
     rows = [Row(*key, counts[0], infrastructure=counts[1]) for key, counts in units.items()]
     rows += [Row(*key, 0, n, tokens, dollars) for key, (n, tokens, dollars) in spent.items()]
     return sorted(rows, key=lambda row: (-row.units, -row.cost, row.project_id, row.model, row.environment))
-
-
-def _users(costs: Sequence[Cost]) -> list[User]:
-    sums: dict[tuple[str, bool], tuple[int, int, Decimal]] = {}
-    for cost in costs:
-        key = (cost.user_id, cost.is_other)
-        n, tokens, dollars = sums.get(key, (0, 0, Decimal(0)))
-        sums[key] = (n + cost.observations, tokens + cost.total_tokens, dollars + cost.cost)
-    found = [User(name, *numbers, is_other) for (name, is_other), numbers in sums.items() if name or is_other]
-    return sorted(found, key=lambda user: (-user.cost, -user.tokens, user.user_id))[:TOP_USERS]
 
 
 # --- what it will be --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -235,9 +236,10 @@ def test_one_at_a_time_canceled_and_odd(told: Keys, theirs: Keys):
             repricing.preview(range_of(told, **odd))
 
 
-def test_a_failing_store_ends_it_with_the_reason(told: Keys, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("trouble", [Unavailable("The store does not answer."), OperationalError("locked")])
+def test_trouble_that_passes_ends_nothing(told: Keys, monkeypatch: pytest.MonkeyPatch, trouble: Exception):
     def fail(*arguments: Any, **options: Any) -> Any:
-        raise Unavailable("The telemetry store did not take the data.")
+        raise trouble
 
     house(told, price=0.5)
     run = started(told)
@@ -245,8 +247,50 @@ def test_a_failing_store_ends_it_with_the_reason(told: Keys, monkeypatch: pytest
         patched.setattr(repricing, "rows_after", fail)
         repricing.run(run.id)
     run.refresh_from_db()
-    assert (run.state, run.problem) == ("failed", "The telemetry store did not take the data.")
-    assert repricing.resume() == 0
+    assert (run.state, run.seen_at) == ("running", None)
+    assert repricing.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.changed) == ("done", 3)
+
+
+def test_what_a_failed_first_step_changed_can_be_put_back(told: Keys, monkeypatch: pytest.MonkeyPatch):
+    """Though it was not noted how far it came."""
+    before = row(told, "t", "a")
+    house(told, price=0.5)
+    run = started(told)
+    with monkeypatch.context() as patched:
+        patched.setattr(repricing, "by_day", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            repricing.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.changed, run.can_be_undone) == ("failed", 0, True)
+    assert row(told, "t", "a").total_cost == 501
+    repricing.undo(actor=SYSTEM, project=told.project, id=run.id)
+    assert repricing.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, row(told, "t", "a")) == ("undone", before)
+
+
+def test_a_run_is_not_undone_before_its_worker_stopped(told: Keys, monkeypatch: pytest.MonkeyPatch):
+    before = row(told, "t", "a")
+    house(told, price=0.5)
+    run = started(told)
+    amend = Writer.amend
+
+    def canceled_meanwhile(*arguments: Any) -> Any:
+        repricing.cancel(actor=SYSTEM, project=told.project, id=run.id)
+        with pytest.raises(Conflict, match="just being stopped"):
+            repricing.undo(actor=SYSTEM, project=told.project, id=run.id)
+        return amend(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "amend", canceled_meanwhile)
+        assert repricing.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.seen_at) == ("canceled", None)
+    assert repricing.undo(actor=SYSTEM, project=told.project, id=run.id).state == "undoing"
+    assert repricing.run(run.id)
+    assert row(told, "t", "a") == before
 
 
 def test_the_journal_comes_back(told: Keys):

@@ -190,6 +190,23 @@ def test_what_was_deleted_before_it_was_counted_counts(scene: Scene) -> None:
     assert spent(scene) == Decimal("0.50")
 
 
+def test_a_score_that_comes_after_a_cut_off_deletion_is_new(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    scene.judge("s", "t", 0, 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(scores, "forget_score", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            scores.delete(scene.project.id, "s")
+    assert not scores.delete(scene.project.id, "s")
+    scene.judge("s", "t", 1, 1)
+    count()
+    assert total(scene) == 2
+
+
 def test_the_same_again_after_a_deletion_is_new(scene: Scene) -> None:
     for _ in range(2):
         family(scene, received_at=START)

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.usage import chart, report
+from apps.usage import chart, queries, report
+from apps.usage.meter_models import CostDay
 from apps.usage.templatetags.usage import smallest_unit
+from tests import factories
 
 START, END = date(2026, 11, 1), date(2026, 12, 1)
 
@@ -78,3 +80,35 @@ def test_a_chart_of_nothing():
 )
 def test_money_in_its_smallest_unit(amount: int, currency: str, text: str):
     assert smallest_unit(amount, currency) == text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by", ["user_id", "model"])
+def test_users_are_summed_by_the_database(monkeypatch: pytest.MonkeyPatch, by: str):
+    """The page fetches what it shows, however many users there are."""
+    project = factories.project()
+    CostDay.objects.bulk_create(
+        CostDay(
+            organization_id=project.organization_id, project_id=project.id, model="m", user_id=user,
+            is_other=is_other, observations=1, input_tokens=0, output_tokens=0, total_tokens=place,
+            dollars=0, picos=place * 10**10, day=report.midnight(START + timedelta(days=day)),
+        )
+        for day in range(3)
+        for place, (user, is_other) in enumerate(
+            [*((f"u{n:03}", False) for n in range(200)), ("", False), ("", True)]
+        )
+    )  # fmt: skip
+    made: list[int] = []
+    cost = queries._cost
+    monkeypatch.setattr(queries, "_cost", lambda row: made.append(1) or cost(row))
+    asked = report.Asked(START, START + timedelta(days=3), "cost", by)
+    found = report.collect(project.organization_id, [project.id], asked)
+    assert len(made) < 50
+    assert found.cost == 3 * sum(Decimal(place).scaleb(-2) for place in range(202))
+    assert [(user.user_id, user.is_other) for user in found.users[:3]] == [
+        ("", True), ("u199", False), ("u198", False)
+    ]  # fmt: skip
+    assert (len(found.users), found.users[1].cost) == (10, Decimal("5.97"))
+    assert sum(sum(values) for _, values in found.series) == found.cost
+    if by == "user_id":
+        assert [name for name, _ in found.series] == [report.OTHER, "", "u199", "u198", "u197", "u196"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,7 +25,16 @@ class RepricingQuerySet(models.QuerySet["Repricing"]):
 
     def abandoned(self) -> Self:
         """Unfinished, and nobody is at it."""
-        return self.unfinished().filter(Q(seen_at=None) | Q(seen_at__lt=timezone.now() - LEASE))
+        return self.unfinished().left()
+
+    def left(self) -> Self:
+        """Nobody is at it, whatever its state says."""
+        return self.filter(Q(seen_at=None) | Q(seen_at__lt=timezone.now() - LEASE))
+
+    def undoable(self) -> Self:
+        """Ended, with a journal of what it changed, and not undone."""
+        ended = self.exclude(state__in=(*Repricing.UNFINISHED, Repricing.State.UNDONE))
+        return ended.filter(Exists(RepricedStep.objects.filter(run=OuterRef("pk"))))
 
     def claim(self, id: str) -> Repricing | None:
         """Take a run that nobody is at; None when there is nothing to take."""
@@ -93,7 +102,7 @@ class Repricing(models.Model):
     @property
     def can_be_undone(self) -> bool:
         """Whether it has ended and left something behind."""
-        return not self.is_unfinished and self.state != self.State.UNDONE and self.changed > 0
+        return Repricing.objects.undoable().filter(pk=self.pk).exists()
 
 
 class EstimateClock(models.Model):

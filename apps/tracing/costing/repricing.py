@@ -17,11 +17,13 @@ from dataclasses import dataclass, replace
 from celery import current_app
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from kombu.exceptions import OperationalError
 
 from apps.audit.services import Actor, record
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound
+from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound, Unavailable
 from apps.core.lifecycle import is_stopping
 from apps.organizations.models import Project
 from apps.tracing.costing.candidates import START, Cursor, Pairs, Range, pairs_of, rows_after
@@ -62,7 +64,7 @@ def preview(range_: Range) -> Preview:
     after: Cursor | None = START
     while after is not None and read < PREVIEWED:
         rows, after = rows_after(range_, pairs, after, STEP * 4)
-        entries = [entry for entry, _ in _changes(rows)]
+        entries = [entry for entry, _observation in _changes(rows)]
         read, changed = read + len(rows), changed + len(entries)
         days = by_day(entries, days)
     return Preview(range_, max(total, read), read, changed, days, after is None)
@@ -71,7 +73,7 @@ def preview(range_: Range) -> Preview:
 def start(*, actor: Actor, project: Project, range_: Range) -> Repricing:
     """Begin a run in the background. Raises InvalidRequest, Unavailable, Conflict while one is going on."""
     _check(range_)
-    _, total = pairs_of(range_)
+    total = pairs_of(range_)[1]
     try:
         with transaction.atomic():
             run = Repricing.objects.create(
@@ -85,7 +87,7 @@ def start(*, actor: Actor, project: Project, range_: Range) -> Repricing:
             _audit(actor, "re-price", run)
     except IntegrityError:
         raise Conflict(
-            "Costs of this project are being re-priced already. Wait for it, or cancel it."
+            _("Costs of this project are being re-priced already. Wait for it, or cancel it.")
         ) from None
     transaction.on_commit(lambda: hand_over(run.id))
     return run
@@ -103,18 +105,21 @@ def cancel(*, actor: Actor, project: Project, id: str) -> Repricing:
 
 
 def undo(*, actor: Actor, project: Project, id: str) -> Repricing:
-    """Put back the costs that an ended run changed, in the background. Raises NotFound, Conflict."""
+    """Put back the costs that an ended run changed, in the background. Raises NotFound, Conflict; the latter
+    too while a worker that does not know yet that the run was canceled may change more."""
     run = _find(project, id)
     try:
         with transaction.atomic():
-            ended = Repricing.objects.filter(id=id, changed__gt=0).exclude(
-                state__in=(*Repricing.UNFINISHED, State.UNDONE)
-            )
-            if not ended.update(state=State.UNDOING, seen_at=None, ended_at=None, restored=0):
-                raise Conflict("There is nothing to undo: the run is not over, changed nothing or is undone.")
+            undoable = Repricing.objects.undoable().filter(id=id)
+            if not undoable.exists():
+                raise Conflict(
+                    _("There is nothing to undo: the run is not over, changed nothing or is undone.")
+                )
+            if not undoable.left().update(state=State.UNDOING, seen_at=None, ended_at=None, restored=0):
+                raise Conflict(_("The run is just being stopped. Try again in a minute."))
             _audit(actor, "undo re-pricing", run)
     except IntegrityError:
-        raise Conflict("Costs of this project are being re-priced. Wait for that, or cancel it.") from None
+        raise Conflict(_("Costs of this project are being re-priced. Wait for that, or cancel it.")) from None
     transaction.on_commit(lambda: hand_over(id))
     run.refresh_from_db()
     return run
@@ -145,18 +150,19 @@ def run(id: str) -> bool:
     try:
         with _seen_alive(id):
             step = _undo_step if job.state == State.UNDOING else _Forward(job).step
-            while (more := step(job, writer)) and not is_stopping():
+            while step(job, writer) and not is_stopping():
                 pass
-        if more:  # the next process goes on at once
-            Repricing.objects.unfinished().filter(id=id).update(seen_at=None)
+    except (Unavailable, DatabaseError):  # it passes: `resume` hands the run over again
+        logger.warning("re-pricing %s is interrupted and will go on", id, exc_info=True)
     except ApiError as error:
         logger.warning("re-pricing %s stopped: %s", id, error.message)
         _end(job, State.FAILED, error.message)
     except Exception:
-        _end(job, State.FAILED, "An unexpected error; the server's log says which.")
+        _end(job, State.FAILED, gettext_noop("An unexpected error; the server's log says which."))
         raise
     finally:
         writer.close()
+        _leave(job)
     return True
 
 
@@ -169,7 +175,8 @@ def _seen_alive(id: str) -> Iterator[None]:
         try:
             while not done.wait(RENEWED_EVERY):
                 try:
-                    Repricing.objects.unfinished().filter(id=id).update(seen_at=timezone.now())
+                    # One that was canceled too: its last step may still be going on.
+                    Repricing.objects.filter(id=id).update(seen_at=timezone.now())
                 except DatabaseError:
                     logger.warning("the lease of re-pricing %s could not be renewed", id, exc_info=True)
         finally:
@@ -194,7 +201,7 @@ class _Forward:
         if job.state == State.RUNNING:
             kept = RepricedStep.objects.filter(run=job, number=job.step).first()
             self.kept = unpack(bytes(kept.entries)) if kept is not None else []  # a crash left it half done
-            self.pairs, _ = pairs_of(self.range)
+            self.pairs = pairs_of(self.range)[0]
 
     def step(self, job: Repricing, writer: Writer) -> bool:
         """Do some more; False at the end."""
@@ -206,7 +213,7 @@ class _Forward:
         entries = _write_down(job, self.kept, changes)
         self.kept = []
         if changes:
-            writer.amend([observation for _, observation in changes], _repriced)
+            writer.amend([observation for _entry, observation in changes], _repriced)
         job.read += len(rows)
         job.changed += len(entries)
         days = by_day(entries, map(Day.from_json, job.days))
@@ -226,7 +233,7 @@ def _write_down(job: Repricing, kept: list[Entry], changes: list[tuple[Entry, Ob
     """Keep what the step is about to change. Of what a step that was cut off wrote down the costs of before
     hold: it may have changed them already."""
     entries = {(entry.trace_id, entry.id): entry for entry in kept}
-    for entry, _ in changes:
+    for entry, _observation in changes:
         key = entry.trace_id, entry.id
         entries[key] = replace(entry, before=entries[key].before) if key in entries else entry
     if entries:
@@ -283,23 +290,32 @@ def _undo_step(job: Repricing, writer: Writer) -> bool:
 
 
 def _end(job: Repricing, state: State, problem: str = "") -> None:
-    Repricing.objects.unfinished().filter(id=job.id).update(
+    """Only from the state in which this process took the run: it may have been canceled since."""
+    Repricing.objects.filter(id=job.id, state=job.state).update(
         state=state, problem=problem[:500], ended_at=timezone.now()
     )
+
+
+def _leave(job: Repricing) -> None:
+    """Say that nobody is at the run any more: it can go on at once, or be undone."""
+    try:
+        Repricing.objects.filter(id=job.id).update(seen_at=None)
+    except DatabaseError:  # then the lease runs out
+        logger.warning("re-pricing %s could not be left", job.id, exc_info=True)
 
 
 def _find(project: Project, id: str) -> Repricing:
     run = Repricing.objects.filter(project=project, id=id).first()
     if run is None:
-        raise NotFound("There is no such run.")
+        raise NotFound(_("There is no such run."))
     return run
 
 
 def _check(range_: Range) -> None:
     if not 0 <= range_.since < range_.until <= now_micros() + MAX_SPAN:
-        raise InvalidRequest("The period must begin before it ends, and begin after 1970.")
+        raise InvalidRequest(_("The period must begin before it ends, and begin after 1970."))
     if range_.until - range_.since > MAX_SPAN:
-        raise InvalidRequest("At most 366 days are re-priced at once; choose a shorter period.")
+        raise InvalidRequest(_("At most 366 days are re-priced at once; choose a shorter period."))
 
 
 def _audit(actor: Actor, action: str, run: Repricing) -> None:
