@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import stripe
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from apps.billing.stripe_models import LIVE
 from apps.core.errors import InvalidRequest, Unavailable
@@ -86,11 +87,12 @@ def answering() -> Iterator[None]:
         yield
     except (stripe.InvalidRequestError, stripe.CardError, stripe.IdempotencyError) as error:
         raise Refused(
-            f"Stripe refused this: {error.user_message or 'no reason given'}", error.code or ""
+            _("Stripe refused this: %(reason)s") % {"reason": error.user_message or _("no reason given")},
+            error.code or "",
         ) from error
     except stripe.StripeError as error:
         raise Unavailable(
-            "Stripe does not answer as it should. Try again in a minute.", retry_after=60
+            _("Stripe does not answer as it should. Try again in a minute."), retry_after=60
         ) from error
 
 
@@ -122,7 +124,7 @@ def checkout(customer_id: str, organization_id: str, back_to: str, once: str) ->
     with answering():
         made = client().v1.checkout.sessions.create(params, {"idempotency_key": f"litefuse-checkout-{once}"})
     if not made.url:
-        raise Unavailable("Stripe made no page to pay on. Try again in a minute.", retry_after=60)
+        raise Unavailable(_("Stripe made no page to pay on. Try again in a minute."), retry_after=60)
     return made.url
 
 

@@ -162,7 +162,8 @@ def _config(given: ModelInput, config: Mapping[str, Any]) -> dict[str, Any] | No
 
 
 def _tier(tier: TierInput, place: int, given: ModelInput) -> dict[str, Any]:
-    if place and not tier.priority.isdigit():
+    # isdigit() would take “²” too, which is no number.
+    if place and not (tier.priority.isascii() and tier.priority.isdecimal()):
         raise InvalidRequest(
             _("Tier %(name)s: its priority must be a whole number from 1 to 999.") % {"name": tier.name[:100]}
         )

@@ -36,6 +36,8 @@ def create_model(*, actor: Actor, project: Project, draft: ModelDraft, model_id:
         own = ModelDefinition.objects.select_for_update().filter(project_id=project.id)
         if own.count() >= MAX_MODELS:
             raise InvalidRequest(f"a project has at most {MAX_MODELS} models of its own; delete some first")
+        if PriceRevision.objects.filter(definition_id=model_id).exists():  # costs name them by this id
+            raise InvalidRequest(f"id: {model_id} was the id of a model that is deleted; choose another")
         _check_fits(project.id, draft, except_id="")
         model = ModelDefinition(id=model_id or new_id(), project_id=project.id, revision=1, **_columns(draft))
         model.save(force_insert=True)

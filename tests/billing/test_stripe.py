@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core.checks import CheckMessage
 from django.test import Client
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -18,7 +19,7 @@ from apps.audit.services import SYSTEM
 from apps.billing import closing, drafts, queries, stripe_api, stripe_billing, stripe_meter, tasks
 from apps.billing.models import Entry, Invoice, MeterReport, PlanTerm, StripeAccount, StripeEvent
 from apps.billing.periods import midnight
-from apps.core.errors import Conflict
+from apps.core.errors import ApiError, Conflict
 from apps.organizations import administration
 from apps.organizations.models import Organization
 from apps.usage import plans
@@ -279,6 +280,12 @@ def test_refusals_are_told_to_people(organization: Organization, stripe: FakeStr
     stripe.faults = [402]
     answer = _owner(organization).post(_path(organization, "/plan/change"), _order("pro"))
     assert answer.status_code in (400, 503) and "Stripe" in answer.content.decode()
+
+
+def test_refusals_are_told_in_the_readers_language(stripe: FakeStripe) -> None:
+    stripe.faults = [402]
+    with override("zh-hans"), pytest.raises(ApiError, match="拒绝"):
+        stripe_api.portal("cus_1", "https://example.org")
 
 
 # --- the meter ----------------------------------------------------------------------------------------

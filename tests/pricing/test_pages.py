@@ -273,6 +273,7 @@ def test_any_usage_key_survives_the_form(settings_pages: Settings) -> None:
         ({"tier-0-keys": ["input", "input"]}, "has two prices"),
         ({"tier": []}, "needs prices"),
         ({"tier": ["0", "1"]}, "priority must be a whole number"),
+        ({**SECOND_TIER, "tier-1-priority": "²"}, "priority must be a whole number"),
         (SECOND_TIER, "at least one condition"),
         ({**SECOND_TIER, "tier-1-conditions": "when cheap"}, "is not a condition"),
         ({**SECOND_TIER, "tier-1-priority": "1000", "tier-1-conditions": "usage input > 1"}, "1 to 999"),

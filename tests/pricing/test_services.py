@@ -10,6 +10,7 @@ import pytest
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.errors import InvalidRequest
+from apps.ingestion.demo import prices
 from apps.pricing import catalogue, services
 from apps.pricing.drafts import read_draft
 from apps.pricing.models import ModelDefinition, PriceRevision
@@ -72,6 +73,24 @@ def test_another_price_is_another_revision_and_the_old_one_stays(project) -> Non
     assert PriceRevision.objects.filter(definition_id=model.id).count() == 2
     actions = AuditEntry.objects.filter(resource_type="model", project_id=project.id).order_by("id")
     assert [entry.action for entry in actions] == ["create", "update", "delete"]
+
+
+def test_the_id_of_a_deleted_model_is_not_given_again(project) -> None:
+    model = services.put_model(actor=SYSTEM, project=project, model_id="house", draft=read_draft(FLAT))
+    services.delete_model(actor=SYSTEM, project=project, model=model)
+    with pytest.raises(InvalidRequest, match="id: house was the id of a model that is deleted"):
+        services.put_model(actor=SYSTEM, project=project, model_id="house", draft=read_draft(FLAT))
+
+
+def test_the_price_of_the_demo_is_made_again_in_a_new_demo(project) -> None:
+    prices.mistype(project)
+    ModelDefinition.objects.filter(project_id=project.id).delete()  # as when a project is erased
+    other = factories.project()
+    prices.mistype(other)
+    prices.mistype(other)
+    (model,) = ModelDefinition.objects.filter(project_id=other.id)
+    revision = PriceRevision.objects.get(definition_id=model.id)
+    assert revision.content["tiers"][0]["prices"]["input"] == "0.0000027"
 
 
 def test_tiers_with_conditions(project) -> None:

@@ -436,3 +436,28 @@ def test_a_rolling_window_keeps_who_spent_little_in_each_of_its_slices(
     monkeypatch.setattr(rules, "MAX_SUBJECTS", 2)
     assert truth([home.id]) == {(made.id, "ann"): 10**13, (made.id, "bob"): 10**13}
     assert "only the 2 who spent most are counted, in 2 of its buckets" in caplog.text
+
+
+def test_two_processes_that_add_at_once_lose_nothing(
+    home: Project, store: Store, counter: counters.Counter, monkeypatch
+):
+    made = budget(home.organization)
+    store([])
+    counter.recount_all()
+    other, writer, now = counters.Counter(), Writer(), now_micros()
+    other.recount_all()
+    commits = []
+    for name in ("t1", "t2"):
+        records = [root(home.id, name, start_time=now, **priced())]
+        commits.append(counters.Noted(records, writer.commit(records)))
+    create = BudgetCount.objects.bulk_create
+
+    def meanwhile(*rows: Any, **how: Any) -> list[BudgetCount]:
+        monkeypatch.setattr(BudgetCount.objects, "bulk_create", create)
+        other._count(commits[1])  # both have seen that there is no count yet
+        return create(*rows, **how)
+
+    monkeypatch.setattr(BudgetCount.objects, "bulk_create", meanwhile)
+    counter._count(commits[0])
+    assert sums() == {(made.id, ""): 2 * 10**12}
+    writer.close()
