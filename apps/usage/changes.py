@@ -48,7 +48,7 @@ def look(now: datetime) -> None:
     before = Progress.objects.values_list("looked_until", flat=True).first()
     known = set[Found]() if before is None else _found
     # A clock may have been set back since.
-    since = min(_oldest() if before is None else before, now) - OVERLAP
+    since = min(_oldest(EPOCH) if before is None else before, now) - OVERLAP
     while since < now:
         until = min(since + WINDOW, now)
         # At last also what a clock that is ahead has written.
@@ -57,7 +57,9 @@ def look(now: datetime) -> None:
             mark(_hours(found - known), waiting_since=before or EPOCH, now=now)
             Progress.objects.update_or_create(id=1, defaults={"looked_until": until})
         _found = known = found
-        before = since = until
+        before = until
+        # Days in which nothing was written are passed over: a wrong clock may have written decades ago.
+        since = until if found else max(until, min(_oldest(until), now - OVERLAP))
 
 
 def forget() -> None:
@@ -107,9 +109,10 @@ def _owners(project_ids: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _oldest() -> datetime:
-    """When the oldest that there is was written."""
-    moments = [to_datetime(facts.oldest(gate())), Settled.objects.aggregate(first=Min("created_at"))["first"]]
+def _oldest(since: datetime) -> datetime:
+    """When the oldest was written that there is since then; now, when there is nothing."""
+    settled = Settled.objects.filter(created_at__gte=since).aggregate(first=Min("created_at"))
+    moments = [to_datetime(facts.oldest(gate(), from_datetime(since))), settled["first"]]
     return min(
         (moment for moment in moments if moment is not None and moment > EPOCH), default=timezone.now()
     )

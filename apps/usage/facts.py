@@ -63,17 +63,18 @@ GROUP BY project_id, first_hour, last_hour, minute
 
 _OLDEST = """
 SELECT min(first) FROM (
-    SELECT min(event_ts) AS first FROM observations UNION ALL
-    SELECT min(v) FROM scores UNION ALL
-    SELECT min(v) FROM traces
+    SELECT min(event_ts) AS first FROM observations WHERE event_ts >= {since:UInt64} UNION ALL
+    SELECT min(v) FROM scores WHERE v >= {since:UInt64} UNION ALL
+    SELECT min(v) FROM traces WHERE v >= {since:UInt64}
 ) WHERE first > 0
 """
 FOREVER = 2**63  # microseconds; no version is as late
 
 
-def oldest(opened: Gate) -> int:
-    """When the oldest row was written (microseconds); 0: there is none."""
-    return int(opened.query(_OLDEST, {}, purpose="usage: changes", seconds=SECONDS)[0][0])
+def oldest(opened: Gate, since: int) -> int:
+    """When the oldest row was written (microseconds) of those since that minute; 0: there is none."""
+    within = {"since": since // MINUTE * MINUTE}
+    return int(opened.query(_OLDEST, within, purpose="usage: changes", seconds=SECONDS)[0][0])
 
 
 def touched(opened: Gate, since: int, until: int = FOREVER) -> Iterator[Touched]:

@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.core.clock import from_datetime, to_datetime
-from apps.telemetry.gate import Gate
+from apps.telemetry.gate import Gate, gate
 from apps.tracing import deletion, project_erasure, scores, settlement
 from apps.tracing.writer import Writer, forget
 from apps.usage import changes, counting, facts, meter, queries, rollups
-from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry
+from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry, Progress
 from tests import factories
 from tests.usage.scene import EVER, HOUR, START, Scene, count
 
@@ -127,7 +127,7 @@ def test_the_first_look_goes_through_the_past_by_days(scene: Scene, monkeypatch:
             raise KeyboardInterrupt
         return list(touched(opened, since, until))
 
-    monkeypatch.setattr(facts, "oldest", lambda _: first)
+    monkeypatch.setattr(facts, "oldest", lambda *_: first)
     monkeypatch.setattr(facts, "touched", watched)
     with pytest.raises(KeyboardInterrupt):
         changes.look(now)
@@ -137,6 +137,26 @@ def test_the_first_look_goes_through_the_past_by_days(scene: Scene, monkeypatch:
     assert walked[3][0] == walked[2][0] - 15 * 60_000_000
     assert walked[-1][1] == facts.FOREVER
     assert HourState.objects.filter(project_id=scene.project.id, clock=Clock.START).count() == 1
+
+
+def test_days_without_anything_are_passed_over(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong clock may have written decades ago."""
+    asked = []
+    within = changes._look_within
+    monkeypatch.setattr(changes, "_look_within", lambda *window: asked.append(window) or within(*window))
+    gate().execute(
+        "INSERT INTO observations (project_id, hour, trace_id, id, event_ts)"
+        " VALUES ('long-ago', 278, 't', 'o', 1000000000000)",
+        purpose="test",
+    )
+    try:
+        Progress.objects.all().delete()
+        changes.forget()
+        changes.look(timezone.now())
+    finally:
+        gate().execute("DELETE FROM observations WHERE project_id = 'long-ago'", purpose="test")
+    assert asked[0][0] < to_datetime(1_000_000_000_000) and asked[-1][1] is None
+    assert len(asked) < 1_000  # of 20,000 days since
 
 
 def test_users_beyond_the_cap_are_one_and_no_user(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
