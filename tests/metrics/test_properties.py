@@ -30,10 +30,14 @@ Item = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def stored(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[str, plain.Rows]]:
-    """A project and its rows, which nothing changes."""
+    """A project and its rows, which nothing changes: most in merged parts, which alone have the projection
+    `by_day`, and some in parts as they were inserted."""
     rows, project = plain.make(random.Random(4)), new_id()
+    middle = 2 * len(rows.traces) // 3
     with django_db_blocker.unblock():  # for the locks, when it is PostgreSQL
-        plain.write(project, rows)
+        plain.write(project, plain.Rows(rows.traces[:middle], scores=rows.scores))
+        gate().execute("OPTIMIZE TABLE observations FINAL", purpose="test")
+        plain.write(project, plain.Rows(rows.traces[middle:]))
     yield project, rows
 
 

@@ -105,7 +105,7 @@ def expected(acked: int) -> dict[tuple[str, str], Any]:
 
     rows: dict[tuple[str, str], Any] = {}
     for number in range(acked + 1):
-        for (_, trace), spans in _group(batch(number)).items():
+        for (_, trace), spans in _group(batch(number), {}).items():
             for id, stored in spans.items():
                 before = rows.get((trace, id))
                 rows[trace, id] = stored if before is None else _merged(before, stored)
