@@ -18,7 +18,7 @@ from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations import services
 from apps.organizations.models import ApiKey, Membership, Organization, Project, Role
 from apps.tracing.costs import add_prices
-from apps.tracing.records import Observation
+from apps.tracing.records import Observation, Score
 from apps.tracing.writer import Writer
 from apps.usage.demo import budget_demo
 
@@ -51,7 +51,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
     keys = {key.note: key.id for key in ApiKey.objects.filter(project=project, note__in=_KEYS.values())}
     for batch in _batches(project.id, since, until):
         keep_photos(batch)
-        records = [*batch, *verdicts(batch)]
+        records: list[Observation | Score] = [*batch, *verdicts(batch)]
         for record in records:
             record.api_key_id = keys.get(_KEYS[record.environment], "")
         writer.commit(records)
