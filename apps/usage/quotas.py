@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
-from django.utils import formats, timezone
+from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
@@ -115,22 +116,23 @@ def evaluate(organization_id: str) -> Standing | None:
     if stands is not None:
         _begin_grace(stands, now)
         _tell(stands, now)
-    reason = _reason(stands) if stands and stands.is_reached and not stands.spared_until(now) else ""
-    _set_reason(organization_id, reason)
+    stops = stands if stands and stands.is_reached and not stands.spared_until(now) else None
+    with translation.override(settings.LANGUAGE_CODE):  # senders are told it, and the API speaks one language
+        _set_reason(organization_id, reason(stops) if stops else "")
     return stands
 
 
-def _set_reason(organization_id: str, reason: str) -> None:
+def _set_reason(organization_id: str, told: str) -> None:
     """Write down why ingestion is stopped, empty: it is not; in the audit log too."""
-    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=reason)
+    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=told)
     if not with_another.exists():
         return
     with transaction.atomic():
         before = with_another.select_for_update().values_list("over_quota", flat=True).first()
-        if before is None or not with_another.update(over_quota=reason):
+        if before is None or not with_another.update(over_quota=told):
             return  # somebody else did
         audit.record(
-            SYSTEM, "update", "organization", organization_id, {"overQuota": before}, {"overQuota": reason},
+            SYSTEM, "update", "organization", organization_id, {"overQuota": before}, {"overQuota": told},
             organization_id=organization_id,
         )  # fmt: skip
         transaction.on_commit(forget_answers)
@@ -209,13 +211,16 @@ def _page(stands: Standing) -> str:
     return alerts.page_url("usage:page", stands.plan.organization_id)
 
 
-def _reason(stands: Standing) -> str:
-    """Why ingestion stops, as senders and pages are told."""
-    return (
-        f"The {stands.plan.plan.hard_limit_units:,} units of the plan {stands.plan.plan.name} are used up"
-        f" until {stands.cycle.end.isoformat()} 00:00 UTC."
+def reason(stands: Standing) -> str:
+    """Why ingestion stops and what to do, in the language that is active."""
+    return _(
+        "The %(limit)s units of the plan %(plan)s are used up until %(end)s 00:00 UTC."
         " An owner can change the plan, or an admin of this instance can lift the limit."
-    )
+    ) % {
+        "limit": count(stands.plan.plan.hard_limit_units or 0),
+        "plan": stands.plan.plan.name,
+        "end": stands.cycle.end.isoformat(),
+    }
 
 
 # --- for pages --------------------------------------------------------------

@@ -20,11 +20,14 @@ from typing import Any
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
-from apps.organizations.models import Project, Role
+from apps.organizations.models import Project, ProjectMembership, Role
 from apps.outbox import delivery
 from apps.outbox.models import Mail, Webhook
 from apps.outbox.services import signing_secret
@@ -260,3 +263,22 @@ async def post_json(sender: Sender, path: str, body: dict[str, Any]) -> httpx.Re
     """To the public API."""
     headers = {"authorization": sender.authorization}
     return await sender.http.post(f"/api/public/{path}", json=body, headers=headers)
+
+
+def test_why_ingestion_stopped_is_told_in_the_readers_language(home: Project):
+    """Whoever changes the plan in Chinese has senders told in English, and reads Chinese."""
+    with translation.override("zh-hans"):
+        plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
+        plans.change_plan(actor=SYSTEM, plan_id="hobby", values={"included_units": 0, "hard_limit_units": 0})
+    home.organization.refresh_from_db()
+    assert home.organization.over_quota.startswith("The 0 units of the plan Developer are used up until")
+    client = Client(headers={"accept-language": "zh-hans"})
+    client.force_login(factories.user(admin=True))
+    page = client.get(reverse("usage:assign-plan", args=[home.organization_id])).content.decode()
+    assert "已用完" in page and "are used up" not in page
+    outsider = factories.user()
+    factories.services.add_member(actor=SYSTEM, organization=home.organization, user=outsider, role=Role.NONE)
+    ProjectMembership.objects.create(project=home, user=outsider, role=Role.VIEWER)
+    client.force_login(outsider)
+    page = client.get(reverse("organizations:project-settings", args=[home.id])).content.decode()
+    assert "已用完" in page and "are used up" not in page
