@@ -96,8 +96,8 @@ class Report:
     @property
     def infrastructure_share(self) -> int:
         """Percent of all spans received that were folded infrastructure and are not billed."""
-        received = self.spans + self.infrastructure
-        return round(100 * self.infrastructure / received) if received else 0
+        spans = self.spans + self.infrastructure
+        return round(100 * self.infrastructure / spans) if spans else 0
 
 
 def collect(organization_id: str, project_ids: Collection[str], asked: Asked) -> Report:
