@@ -14,14 +14,16 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
+from apps.core import runs
 from apps.core.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from apps.core.runs import LEASE
 from apps.organizations.models import Role
 from apps.pricing import catalogue
 from apps.tracing import repository
 from apps.tracing.costing import repricing
 from apps.tracing.costing.candidates import Range
 from apps.tracing.costing.journal import by_day, pack, unpack
-from apps.tracing.costing.models import LEASE, Repricing
+from apps.tracing.costing.models import Repricing
 from apps.tracing.records import ObservationRow
 from apps.tracing.writer import Writer
 from tests import factories
@@ -164,12 +166,12 @@ def test_a_run_that_was_left_is_gone_on_with(told: Keys, monkeypatch: pytest.Mon
     house(told, price=0.5)
     run = started(told)
     monkeypatch.setattr(repricing, "STEP", 1)
-    monkeypatch.setattr(repricing, "is_stopping", lambda: True)
+    monkeypatch.setattr(runs, "is_stopping", lambda: True)
     assert repricing.run(run.id)
     run.refresh_from_db()
     assert (run.state, run.read, run.changed) == ("running", 1, 1)
     assert list(Repricing.objects.abandoned()) == [run]
-    monkeypatch.setattr(repricing, "is_stopping", lambda: False)
+    monkeypatch.setattr(runs, "is_stopping", lambda: False)
     assert repricing.run(run.id)
     run.refresh_from_db()
     assert (run.state, run.changed, run.steps.count()) == ("done", 3, 3)
@@ -190,7 +192,6 @@ def test_a_crash_in_a_step_loses_nothing(told: Keys, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as patched:
         patched.setattr(Writer, "amend", cut_off)
-        patched.setattr(repricing, "_end", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             repricing.run(run.id)
     Repricing.objects.filter(id=run.id).update(seen_at=timezone.now() - 2 * LEASE)

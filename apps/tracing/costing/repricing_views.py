@@ -157,10 +157,11 @@ def _run(run: Repricing) -> dict[str, Any]:
     days = [Day.from_json(kept) for kept in run.days]
     total = Day("", "", run.changed, sum((day.old for day in days), Day("", "").old))
     total.new = sum((day.new for day in days), total.new)
+    undoing = run.state == Repricing.Undo.UNDOING
     return {
         "run": run,
         "at": from_datetime(run.created_at),
         "sum": _shown(total),
-        "done": run.restored if run.state == Repricing.State.UNDOING else run.read,
-        "of": run.changed if run.state == Repricing.State.UNDOING else run.total,
+        "done": run.restored if undoing else run.read,
+        "of": run.changed if undoing else run.total,
     }
