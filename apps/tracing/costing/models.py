@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.runs import Leased, LeasedQuerySet, Run, RunQuerySet
+from apps.core.runs import Leased, Run, RunQuerySet
 from apps.organizations.models import Project
 
 UNDOABLE = timedelta(days=30)  # how long the journal of a run that is over is kept
@@ -77,8 +77,6 @@ class EstimateClock(Leased):
 
     place = models.JSONField(help_text="The last row that was looked at: version, project, trace, id.")
     seen_at = models.DateTimeField(null=True, help_text="Last sign of life of whoever is at it.")
-
-    objects = LeasedQuerySet["EstimateClock"].as_manager()
 
 
 class RepricedStep(models.Model):
