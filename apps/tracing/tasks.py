@@ -47,6 +47,12 @@ def resume_repricing() -> int:
     return Repricing.objects.resume()
 
 
+@shared_task(name="tracing.forget_journals")
+def forget_journals() -> int:
+    """Delete what old runs could be undone by; beat calls it every night."""
+    return repricing.forget_journals()
+
+
 @shared_task(name="tracing.estimate_usage")
 def estimate_usage() -> int:
     """Count the tokens of calls whose client gave no usage; beat calls it every fifteen seconds."""
