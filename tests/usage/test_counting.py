@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -187,6 +188,35 @@ def test_environments_beyond_the_cap_are_one(scene: Scene, monkeypatch: pytest.M
     assert units == {"e0": 1, "e1": 1, changes.OTHERS: 3}
     costs = queries.costs([scene.project.id], *EVER, each="hour", by=("environment",))
     assert {row.environment: row.cost for row in costs} == {"e4": 4, "e3": 3, changes.OTHERS: 3}
+
+
+def test_however_many_groups_there_are_few_are_held(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every span of another environment, user and model: nothing of it may be held one by one."""
+    held: list[int] = []
+    ask = Gate.query
+
+    def query(self: Gate, sql: str, parameters: Any, *, purpose: str, **how: Any) -> Any:
+        rows = ask(self, sql, parameters, purpose=purpose, **how)
+        if purpose in ("usage: rollup", "usage: meter") and rows and len(rows[0]) > 4:
+            held.append(len(rows))  # groups; who costs most is told with four columns
+        return rows
+
+    for place in range(40):
+        one = scene.span("t", f"s{place}", start_time=START, received_at=START, total_cost=Decimal(place))
+        one.environment, one.model, one.trace.user_id = f"e{place}", f"m{place % 20}", f"u{place % 4}"
+        scene.send(one)
+    scene.judge("score", "t", 0, 1)
+    monkeypatch.setattr(changes, "MAX_ENVIRONMENTS", 4)
+    monkeypatch.setattr(rollups, "MAX_MODELS", 20)
+    monkeypatch.setattr(facts, "MAX_GROUPS", 6)
+    monkeypatch.setattr(facts, "MAX_KEPT_GROUPS", 9)
+    monkeypatch.setattr(Gate, "query", query)
+    count()
+    assert max(held) <= 10
+    assert total(scene) == 41 and len(queries.metered([scene.project.id], *EVER)) <= 6
+    costs = queries.costs([scene.project.id], *EVER, each="hour", by=("environment", "model"))
+    assert sum(row.cost for row in costs) == sum(range(40)) and sum(row.observations for row in costs) == 40
+    assert {row.environment for row in costs} <= {changes.OTHERS, "e39", "e38", "e37"}
 
 
 def test_pages_of_an_hour_come_to_the_same(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
