@@ -117,6 +117,12 @@ FROM observations WHERE project_id = {{project:String}} AND id != ''
     AND event_ts >= {{since:UInt64}} AND {RECEIVED} IN {{hours:Array(Int64)}}
     AND received_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
 """
+# Not what stands in a trace of its own (an update that named none) and in the one it moves to.
+_MOVED = f"""
+AND (id != trace_id OR (id, received_at) NOT IN (
+    SELECT id, received_at {_ARRIVED} AND id != trace_id AND id IN (SELECT id {_ARRIVED} AND id = trace_id)
+))
+"""
 _UNITS = f"""
 SELECT {RECEIVED} AS received, api_key_id, {{environment}} AS named, source, {", ".join(UNITS)}
 FROM (
@@ -190,8 +196,10 @@ def units(
         column = _KEPT
         parameters |= {"limit": 2**62, "environments": sorted(environments), "others": OTHERS}
     left_out, named = _but(but)
-    rows = opened.query(f"SELECT count() {_ARRIVED}", parameters, purpose="usage: meter", seconds=SECONDS)
-    slices = 1 + rows[0][0] // PAGE
+    sql = f"SELECT count(), countIf(id = trace_id) {_ARRIVED}"
+    rows, strays = opened.query(sql, parameters, purpose="usage: meter", seconds=SECONDS)[0]
+    left_out += _MOVED if strays else ""
+    slices = 1 + rows // PAGE
     for slice in range(slices):
         found = opened.query(
             _UNITS.replace("{but}", left_out).replace("{environment}", column),

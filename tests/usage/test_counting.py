@@ -229,6 +229,17 @@ def test_pages_of_an_hour_come_to_the_same(scene: Scene, monkeypatch: pytest.Mon
     assert spent(scene) == Decimal("1.75")
 
 
+def test_an_observation_on_its_way_into_its_trace_is_one(scene: Scene) -> None:
+    """An update that named no trace stands in a trace of its own until it moves: in both for a moment."""
+    told = scene.span("o1", "o1", received_at=START, said={"name": 3}, source="batch")
+    moved = scene.span("t", "o1", received_at=START, said={"name": 3}, source="batch")
+    alone = scene.span("o2", "o2", received_at=START, said={"name": 3}, source="batch")
+    namesake = scene.span("t", "o2", received_at=START + 1, source="batch")
+    scene.writer.commit([told, moved, alone, namesake])
+    count()
+    assert total(scene) == 3  # o1 is one, but what came at another time is another
+
+
 def test_deleting_lowers_nothing(scene: Scene) -> None:
     family(scene, received_at=START)
     scene.judge("s1", "t", 0, 1)
