@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import InvalidRequest, NotFound
+from apps.organizations import retention
 from apps.organizations.entitlements import Entitlements
 from apps.organizations.models import Organization
 from apps.organizations.services import change_limits
@@ -168,6 +169,8 @@ def _settle(organization_ids: Iterable[str]) -> None:
     """Stop or let go on what the new terms say; at the end of the transaction that changed them."""
     from apps.usage import quotas  # here: quotas ask this module
 
+    organization_ids = list(organization_ids)
+    retention.note_caps(organization_ids)
     for organization_id in organization_ids:
         quotas.evaluate(organization_id)
     transaction.on_commit(quotas.forget)
