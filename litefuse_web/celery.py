@@ -33,6 +33,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "forget counts": {"task": "usage.forget_counts", "schedule": crontab(minute="41", hour="3")},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
     "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="17")},
+    "forget journals": {"task": "tracing.forget_journals", "schedule": crontab(minute="29", hour="3")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 

@@ -7,6 +7,7 @@ from celery import shared_task
 from apps.telemetry.gate import gate
 from apps.tracing import deletion, expiry, project_erasure, store
 from apps.tracing.costing import estimates, repricing
+from apps.tracing.costing.models import Repricing
 from apps.tracing.media import services
 
 
@@ -49,7 +50,13 @@ def reprice(id: str) -> bool:
 @shared_task(name="tracing.resume_repricing")
 def resume_repricing() -> int:
     """Go on with such runs that nobody is at; beat calls it each minute and at start."""
-    return repricing.resume()
+    return Repricing.objects.resume()
+
+
+@shared_task(name="tracing.forget_journals")
+def forget_journals() -> int:
+    """Delete what old runs could be undone by; beat calls it every night."""
+    return repricing.forget_journals()
 
 
 @shared_task(name="tracing.estimate_usage")

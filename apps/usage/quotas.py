@@ -8,8 +8,9 @@ way in; it is there within CACHE_SECONDS of `organizations.authentication`, at o
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -27,6 +28,8 @@ from apps.organizations.models import Organization
 from apps.usage import alerts, changes, plans, queries
 from apps.usage.budget_models import OrganizationPlan, QuotaNotice, UnitCount
 from apps.usage.meter_models import Clock, HourState, Progress
+
+log = logging.getLogger(__name__)
 
 PERCENTS: Final = (80, 100)  # of which organizations are told, once in each cycle
 CACHE_SECONDS: Final = 3.0  # how old a standing on a page may be
@@ -143,14 +146,20 @@ def evaluate_all() -> int:
     everybody = set(OrganizationPlan.objects.values_list("organization", flat=True))
     everybody |= set(Organization.objects.exclude(over_quota="").values_list("id", flat=True))
     for organization_id in everybody:
-        evaluate(organization_id)
+        try:
+            evaluate(organization_id)
+        except Exception:  # one that cannot be looked at must not keep the others; it is tried again
+            log.exception("where organization %s stands could not be found out", organization_id)
     return len(everybody)
 
 
 def _begin_grace(stands: Standing, now: datetime) -> None:
     """Begin the grace of a plan that gives one, when its limit is reached for the first time in a cycle."""
     row, hours = stands.plan, stands.plan.plan.grace_hours
-    has_had = row.grace_until is not None and row.grace_until > stands.cycle.starts_at
+    # One of the cycle before may have ended in this one.
+    has_had = (
+        row.grace_until is not None and row.grace_until - timedelta(hours=hours) >= stands.cycle.starts_at
+    )
     if hours and stands.is_reached and not has_had:
         before = row.grace_until
         row.grace_until = now + timedelta(hours=hours)
@@ -205,6 +214,11 @@ def _text(stands: Standing, now: datetime) -> str:
         lines.append(_("Ingestion stops when all are used."))
     lines.append(_("An owner can change the plan: %(url)s") % {"url": _page(stands)})
     return "\n\n".join(lines)
+
+
+def tell_anew(organization_ids: Iterable[str]) -> None:
+    """Have organizations told again of shares that are passed: they are now of another number of units."""
+    QuotaNotice.objects.filter(organization__in=list(organization_ids)).delete()
 
 
 def _page(stands: Standing) -> str:
