@@ -32,20 +32,7 @@ logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)
 RENEWED_EVERY = LEASE.total_seconds() / 4
 
-L = TypeVar("L", bound="Leased")
 R = TypeVar("R", bound="Run")
-
-
-class LeasedQuerySet(models.QuerySet[L]):
-    """Reads by intent."""
-
-    def left(self) -> Self:
-        """Nobody is at it."""
-        return self.filter(Q(seen_at=None) | Q(seen_at__lt=timezone.now() - LEASE))
-
-    def take(self, pk: object) -> bool:
-        """Take a row, to be `held`; False when somebody is at it or there is none."""
-        return bool(self.left().filter(pk=pk).update(seen_at=timezone.now()))
 
 
 class Leased(models.Model):
@@ -55,6 +42,11 @@ class Leased(models.Model):
 
     class Meta:
         abstract = True
+
+    def take(self) -> bool:
+        """Take it, to be `held`; False when somebody is at it."""
+        self.seen_at = timezone.now()
+        return bool(self._row().filter(_is_left()).update(seen_at=self.seen_at))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -88,8 +80,16 @@ class Leased(models.Model):
         return type(self)._default_manager.filter(pk=self.pk)
 
 
-class RunQuerySet(LeasedQuerySet[R]):
+def _is_left() -> Q:
+    return Q(seen_at=None) | Q(seen_at__lt=timezone.now() - LEASE)
+
+
+class RunQuerySet(models.QuerySet[R]):
     """Reads by intent."""
+
+    def left(self) -> Self:
+        """Nobody is at it."""
+        return self.filter(_is_left())
 
     def unfinished(self) -> Self:
         """Waiting, or going on."""
@@ -101,11 +101,14 @@ class RunQuerySet(LeasedQuerySet[R]):
 
     def claim(self, id: str) -> R | None:
         """Take an unfinished run that nobody is at; None when there is nothing to take."""
-        with transaction.atomic():  # it cannot be canceled in between
-            if not self.unfinished().take(id):
+        with transaction.atomic():
+            run = self.unfinished().select_for_update().filter(id=id).first()  # cannot be canceled meanwhile
+            if run is None or not run.take():
                 return None
-            self.filter(id=id, state=Run.State.QUEUED).update(state=Run.State.RUNNING)
-            return self.get(id=id)
+            if run.state == Run.State.QUEUED:
+                run.state = Run.State.RUNNING
+                run.save(update_fields=["state"])
+            return run
 
     def resume(self) -> int:
         """Hand over every run that nobody is at; how many. For beat, and at start."""

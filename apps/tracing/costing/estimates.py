@@ -60,10 +60,10 @@ def estimate_missing() -> int:
         return 0
     first = {"place": [now_micros() - FIRST, "", "", ""]}
     clock, _is_new = EstimateClock.objects.get_or_create(id=1, defaults=first)
-    if not EstimateClock.objects.take(clock.pk):
+    if not clock.take():
         return 0
     with clock.held(), closing(Writer()) as writer:
-        clock.refresh_from_db()  # another process may just have moved it on
+        clock.refresh_from_db(fields=["place"])  # another process may just have moved it on
         return _look(clock, writer)
 
 

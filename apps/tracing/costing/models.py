@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.runs import Leased, LeasedQuerySet, Run, RunQuerySet
+from apps.core.runs import Leased, Run, RunQuerySet
 from apps.organizations.models import Project
+
+UNDOABLE = timedelta(days=30)  # how long the journal of a run that is over is kept
 
 
 class RepricingQuerySet(RunQuerySet["Repricing"]):
     """Reads by intent."""
 
     def undoable(self) -> Self:
-        """Ended, with a journal of what it changed, and not undone."""
-        ended = self.exclude(state__in=(*Repricing.UNFINISHED, Repricing.Undo.UNDONE))
+        """Ended not too long ago, with a journal of what it changed, and not undone."""
+        ended = self.filter(ended_at__gt=timezone.now() - UNDOABLE)
+        ended = ended.exclude(state__in=(*Repricing.UNFINISHED, Repricing.Undo.UNDONE))
         return ended.filter(Exists(RepricedStep.objects.filter(run=OuterRef("pk"))))
 
 
@@ -60,9 +65,11 @@ class Repricing(Run):
         ]
 
     @property
-    def can_be_undone(self) -> bool:
-        """Whether it has ended and left something behind."""
-        return Repricing.objects.undoable().filter(pk=self.pk).exists()
+    def undoable_until(self) -> datetime | None:
+        """Until when it can be undone; None when it cannot."""
+        if self.ended_at is None or not Repricing.objects.undoable().filter(pk=self.pk).exists():
+            return None
+        return self.ended_at + UNDOABLE
 
 
 class EstimateClock(Leased):
@@ -70,8 +77,6 @@ class EstimateClock(Leased):
 
     place = models.JSONField(help_text="The last row that was looked at: version, project, trace, id.")
     seen_at = models.DateTimeField(null=True, help_text="Last sign of life of whoever is at it.")
-
-    objects = LeasedQuerySet["EstimateClock"].as_manager()
 
 
 class RepricedStep(models.Model):

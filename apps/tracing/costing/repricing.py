@@ -22,7 +22,7 @@ from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.organizations.models import Project
 from apps.tracing.costing.candidates import START, Cursor, Range, pairs_of, rows_after
 from apps.tracing.costing.journal import Day, Entry, Priced, by_day, pack, unpack
-from apps.tracing.costing.models import RepricedStep, Repricing
+from apps.tracing.costing.models import UNDOABLE, RepricedStep, Repricing
 from apps.tracing.costing.telling import tell
 from apps.tracing.costs import add_prices, prices_alike
 from apps.tracing.records import Observation
@@ -32,6 +32,7 @@ from apps.tracing.writer import Writer
 MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
 STEP = 500  # observations read, priced and replaced at a time
 PREVIEWED = 20_000  # observations that a preview prices at most
+FORGOTTEN = 500  # steps deleted at a time, some 10 MB: others want to write too
 State, Undo = Repricing.State, Repricing.Undo
 
 
@@ -105,7 +106,7 @@ def undo(*, actor: Actor, project: Project, id: str) -> Repricing:
             undoable = Repricing.objects.undoable().filter(id=id)
             if not undoable.exists():
                 raise Conflict(
-                    _("There is nothing to undo: the run is not over, changed nothing or is undone.")
+                    _("Nothing to undo: the run is not over, over too long, undone, or changed nothing.")
                 )
             if not undoable.left().update(state=Undo.UNDOING, seen_at=None, ended_at=None, restored=0):
                 raise Conflict(_("The run is just being stopped. Try again in a minute."))
@@ -115,6 +116,16 @@ def undo(*, actor: Actor, project: Project, id: str) -> Repricing:
         raise Conflict(_("Costs of this project are being re-priced. Wait for that, or cancel it.")) from None
     run.refresh_from_db()
     return run
+
+
+def forget_journals() -> int:
+    """Delete what runs that were over UNDOABLE ago wrote down to be undone by; how many steps. What they
+    changed stays summed up in them."""
+    old = RepricedStep.objects.filter(run__ended_at__lt=timezone.now() - UNDOABLE)
+    count = 0
+    while ids := list(old.values_list("pk", flat=True)[:FORGOTTEN]):
+        count += RepricedStep.objects.filter(pk__in=ids).delete()[0]
+    return count
 
 
 def run(id: str) -> bool:
