@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -33,6 +33,11 @@ class Cycle:
 
     start: date
     end: date
+
+    @property
+    def last(self) -> date:
+        """The last day of it."""
+        return self.end - timedelta(days=1)
 
     @property
     def starts_at(self) -> datetime:
