@@ -24,6 +24,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "go on with re-pricing": {"task": "tracing.resume_repricing", "schedule": 60.0},
     "apply deletes": {"task": "tracing.apply_deletes", "schedule": crontab(minute="23")},
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
+    "delete what is too old": {"task": "tracing.expire", "schedule": crontab(minute="9")},
     "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "count usage and cost": {"task": "usage.count", "schedule": 60.0},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from apps.telemetry.gate import gate
-from apps.tracing import deletion, project_erasure, store
+from apps.tracing import deletion, expiry, project_erasure, store
 from apps.tracing.costing import estimates, repricing
 from apps.tracing.costing.models import Repricing
 from apps.tracing.media import services
@@ -21,6 +21,12 @@ def sweep_media() -> None:
 def finish_deletions() -> None:
     """Go on with deletions of traces that were cut off; beat calls it every minute."""
     deletion.finish_deletions()
+
+
+@shared_task(name="tracing.expire")
+def expire() -> int:
+    """Delete what is older than its project keeps it; beat calls it every hour."""
+    return expiry.expire()
 
 
 @shared_task(name="tracing.erase_deleted_projects")

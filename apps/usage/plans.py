@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import InvalidRequest, NotFound
+from apps.organizations import retention
 from apps.organizations.entitlements import Entitlements
 from apps.organizations.models import Organization
 from apps.organizations.services import change_limits
@@ -184,6 +185,7 @@ def _settle(organization_ids: Iterable[str], *, is_other: bool = False) -> None:
     from apps.usage import quotas  # here: quotas ask this module
 
     organization_ids = list(organization_ids)
+    retention.note_caps(organization_ids)
     if is_other:
         quotas.tell_anew(organization_ids)
     for organization_id in organization_ids:
