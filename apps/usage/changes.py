@@ -27,7 +27,7 @@ from apps.usage.meter_models import Clock, ClosedProject, HourState, Progress
 OVERLAP = timedelta(minutes=15)  # the longest that a commit, or a repair after a crash, may lag behind
 WINDOW = timedelta(days=1)  # of what was written: looked at, and held in memory, at once
 MAX_ENVIRONMENTS = 200  # of a project in one hour that stand for themselves
-OTHERS = "…"  # all other environments; none is called so
+OTHERS = facts.OTHERS
 LONGEST = 31 * 24  # hours of a trace that can be true
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500

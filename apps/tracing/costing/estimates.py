@@ -24,6 +24,7 @@ from apps.telemetry.gate import gate
 from apps.tracing import store, tables
 from apps.tracing.costing import tokens
 from apps.tracing.costing.models import EstimateClock
+from apps.tracing.costing.telling import tell
 from apps.tracing.costs import PRICE, add_prices
 from apps.tracing.received_rows import holding
 from apps.tracing.records import Observation, ObservationType
@@ -127,7 +128,7 @@ def _estimate(writer: Writer, rows: Sequence[Stored]) -> int:
     if found:
         add_prices(found)
         try:
-            writer.amend(found, _put)
+            tell(writer.amend(found, _put))
         except Unstorable:
             logger.error("estimates of %s observations could not be stored and are left out", len(found))
             return 0

@@ -23,6 +23,7 @@ from apps.organizations.models import Project
 from apps.tracing.costing.candidates import START, Cursor, Range, pairs_of, rows_after
 from apps.tracing.costing.journal import Day, Entry, Priced, by_day, pack, unpack
 from apps.tracing.costing.models import UNDOABLE, RepricedStep, Repricing
+from apps.tracing.costing.telling import tell
 from apps.tracing.costs import add_prices, prices_alike
 from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, prepare
@@ -157,7 +158,7 @@ def _forward(job: Repricing) -> Generator[None]:
                 return
             entries = _write_down(job, changes)
             if changes:
-                writer.amend([observation for _entry, observation in changes], _repriced)
+                tell(writer.amend([observation for _entry, observation in changes], _repriced))
             job.read += len(rows)
             job.changed += len(entries)
             job.days = [day.as_json() for day in by_day(entries, map(Day.from_json, job.days))]
@@ -232,7 +233,8 @@ def _put_back(job: Repricing, writer: Writer, entries: list[Entry]) -> int:
             entry.before.put(observation)
         return prepare(observation, older.arrivals)
 
-    writer.amend([Observation(job.project_id, e.trace_id, e.id, e.start_time) for e in entries], restored)
+    names = [Observation(job.project_id, e.trace_id, e.id, e.start_time) for e in entries]
+    tell(writer.amend(names, restored))
     return len(entries)
 
 
