@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from apps.core.clock import clamp_micros
+from apps.core.clock import MICROS_PER_HOUR, clamp_micros
 from apps.telemetry.gate import Gate, gate
 from apps.telemetry.native import Block, block
 from apps.tracing import growth
@@ -23,7 +23,6 @@ from apps.tracing.locks import writing
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.settlement import forget_score, settle_score
 from apps.tracing.store import chunks
-from apps.tracing.stored import MICROS_PER_HOUR
 from apps.tracing.tables import select
 
 MAX_OF_TRACE = 1000  # scores of one trace, or of one session, in one answer

@@ -19,10 +19,10 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.core.clock import to_datetime
+from apps.core.clock import MICROS_PER_HOUR, to_datetime
 from apps.telemetry.gate import Gate
 from apps.tracing.deletions import Settled, TraceDeletion
-from apps.tracing.stored import COST_SCALE, MICROS_PER_HOUR
+from apps.tracing.stored import COST_SCALE
 
 _NO_HOUR = 2**32  # later than all
 MAX_TOKENS = 10**15  # of one row of counts: sums of many still fit
