@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.services import SYSTEM
-from apps.core.clock import from_datetime, to_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
 from apps.core.errors import ApiError
 from apps.organizations import retention
 from apps.organizations.models import Project
@@ -33,7 +33,6 @@ from apps.tracing.deletion import planned, planned_scores, try_to_finish
 from apps.tracing.deletions import Expired, TraceDeletion
 from apps.tracing.media import services as media
 from apps.tracing.media.models import MediaLink
-from apps.tracing.stored import MICROS_PER_HOUR
 from apps.tracing.tables import SummaryRow
 from apps.tracing.writer import alone_with
 

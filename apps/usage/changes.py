@@ -16,12 +16,11 @@ from django.db import transaction
 from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
-from apps.core.clock import from_datetime, to_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
 from apps.organizations.models import Project
 from apps.telemetry.gate import gate
 from apps.tracing.deletions import Settled
 from apps.tracing.settlement import hour_start
-from apps.tracing.stored import MICROS_PER_HOUR
 from apps.usage import facts
 from apps.usage.meter_models import Clock, ClosedProject, HourState, Progress
 

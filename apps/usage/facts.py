@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.core.clock import MICROS_PER_HOUR
 from apps.telemetry.gate import Gate
 from apps.tracing.settlement import CREATED, RECEIVED, UNITS, USED, Uncounted
-from apps.tracing.stored import MICROS_PER_HOUR
 
 PAGE = 2_000_000  # rows of one query, and so its memory
 SECONDS = 60.0

@@ -35,8 +35,13 @@ class Cycle:
     end: date
 
     @property
+    def days(self) -> int:
+        """How many."""
+        return (self.end - self.start).days
+
+    @property
     def last(self) -> date:
-        """The last day of it."""
+        """The last day that belongs to it."""
         return self.end - timedelta(days=1)
 
     @property
@@ -52,7 +57,7 @@ class Cycle:
 
 def cycle(anchor: date, on: date) -> Cycle:
     """The cycle that a day (UTC) lies in. It begins at the anchor's day of the month, or on the last day of
-    a month that has no such day."""
+    a month that has no such day; days before the anchor have cycles too, counted backwards."""
     start = _begin(anchor.day, on.year, on.month)
     if start > on:
         start = _begin(anchor.day, *_month(on.year, on.month, -1))

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.core.clock import now_micros
+from apps.core.clock import MICROS_PER_DAY, now_micros
 from apps.core.lifecycle import is_stopping
 from apps.organizations.models import Project
 from apps.pricing import catalogue
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 SETTLED = 10_000_000  # microseconds: what was committed just now may be followed by its usage
 AGAIN = 300_000_000  # and as long is looked back behind the watermark
-FIRST = 24 * 3_600_000_000  # how far back the very first look goes
+FIRST = MICROS_PER_DAY  # how far back the very first look goes
 PAGE = 200  # observations at a time
 PAGES = 20  # of one tick: estimates must not crowd out what arrives
 
