@@ -115,7 +115,7 @@ def _newest(
     return sorted(rows, key=lambda row: place[row[_SUMMARY_ID]])
 
 
-_SUMMARY_ID = [name for name, _ in tables.SUMMARY_COLUMNS].index("id")
+_SUMMARY_ID = tables.SUMMARY.index("id")
 
 
 def changed_traces(project_id: str, filter: TraceFilter, *, since: int) -> list[TraceSummary]:
@@ -357,7 +357,7 @@ def traces_of(project_id: str, observation_ids: Sequence[str]) -> dict[str, str]
     return found
 
 
-_ID, _START = ([column for column, _ in tables.ROW_COLUMNS].index(name) for name in ("id", "start_time"))
+_ID, _START = tables.ROW.index("id"), tables.ROW.index("start_time")
 _NO_CONTENT = dict.fromkeys(tables.CONTENT_COLUMNS, "")
 
 
@@ -385,14 +385,12 @@ def _observations(
     """(version, row) pairs in order of start, one for each observation. `content`: it is read next, and
     AnswerTooLarge is raised before where it is too much."""
     times: tuple[int, int] | None = (trace.start_time, trace.end_time) if trace else None
-    times = times or _trace_row(
-        project_id, trace_id, "toUnixTimestamp64Micro(start_time), toUnixTimestamp64Micro(end_time)"
-    )
+    times = times or _trace_row(project_id, trace_id, "start_time, end_time")
     if times is None:
         return []
     rows = gate().query(
         # The hours of the trace are its part of the sort key.
-        f"SELECT event_ts, {CONTENT_BYTES}, {tables.ROW_SELECT} FROM observations"
+        f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(tables.ROW)} FROM observations"
         " WHERE project_id = {project:String} AND trace_id = {trace:String}"
         f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''{condition}"
         f" ORDER BY start_time, id LIMIT {int(limit) + _REPLACED}",
