@@ -78,15 +78,15 @@ def after_cursor(
 
 
 def at_offset(
-    project_id: str, conditions: Conditions, *, limit: int, offset: int
+    project_id: str, conditions: Conditions, *, limit: int, offset: int, columns: Collection[str] = ALL
 ) -> tuple[list[ObservationRow], int]:
-    """A numbered page with content, and how many observations there are in all."""
+    """A numbered page with content and those columns, and how many observations there are in all."""
     keys = _keys(project_id, conditions, limit, offset=offset)
     if 0 < len(keys) < limit or (not keys and not offset):
         total = offset + len(keys)
     else:
         total = count(project_id, conditions)
-    return _rows(project_id, keys, _CONTENT), total
+    return _rows(project_id, keys, _CONTENT, columns), total
 
 
 def count(project_id: str, conditions: Conditions) -> int:

@@ -7,7 +7,7 @@ are read from the large one, which is never asked for with FINAL.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -309,18 +309,21 @@ def get_observation(
     return tables.observation_row(row, contents.get((observation_id, version), _NO_CONTENT))
 
 
-def whole_trace(row: SummaryRow, *, limit: int = 20_000) -> tuple[list[ObservationRow], tuple[str, str]]:
+def whole_trace(
+    row: SummaryRow, *, limit: int = 20_000, used: Collection[str] | None = None
+) -> tuple[list[ObservationRow], tuple[str, str]]:
     """The observations of a trace with their content, in order of start, and the trace's input and output.
+    `used`: which other columns are read (tables.row_columns).
 
     Raises AnswerTooLarge where the content is too much for one answer.
     """
-    summary = row.summary
+    summary, columns = row.summary, tables.row_columns(used)
     # Read beside the rows, which may then say that it was too much: the engine stops at MAX_CONTENT.
     reading = beside(_contents, summary.project_id, summary.id)
-    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary, content=True)
+    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary, columns, content=True)
     contents = reading.result()
     observations = [
-        tables.observation_row(values, contents.get((values[_ID], version), _NO_CONTENT))
+        tables.observation_row(values, contents.get((values[_ID], version), _NO_CONTENT), columns)
         for version, values in rows
     ]
     newest = {id: texts for (id, _), texts in sorted(contents.items(), key=lambda item: item[0][1])}
@@ -379,6 +382,7 @@ def _observations(
     parameters: dict[str, Any],
     limit: int,
     trace: TraceSummary | None,
+    columns: Sequence[str] = tables.ROW,
     *,
     content: bool = False,
 ) -> list[tuple[int, Any]]:
@@ -390,7 +394,7 @@ def _observations(
         return []
     rows = gate().query(
         # The hours of the trace are its part of the sort key.
-        f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(tables.ROW)} FROM observations"
+        f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(columns)} FROM observations"
         " WHERE project_id = {project:String} AND trace_id = {trace:String}"
         f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''{condition}"
         f" ORDER BY start_time, id LIMIT {int(limit) + _REPLACED}",

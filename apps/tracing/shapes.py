@@ -155,6 +155,15 @@ def score(row: Score) -> dict[str, Any]:
     return shape
 
 
+# What `observation` says of a row besides its content, and what tells that it is a root.
+OBSERVATION_COLUMNS = frozenset({
+    "project_id", "trace_id", "id", "parent_id", "type", "name", "start_time", "end_time",
+    "completion_start_time", "level", "status_message", "environment", "version", "model", "model_id",
+    "model_parameters", "usage", "is_estimated", "cost", "total_cost", "pricing_tier_name", "prompt_name",
+    "prompt_version", "metadata", "received_at", "source", "is_app_root",
+})  # fmt: skip
+
+
 def observation(
     row: ObservationRow, catalogue: Catalogue, prompts: PromptIds, *, unpriced: int | None = 0
 ) -> dict[str, Any]:
