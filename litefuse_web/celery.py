@@ -24,6 +24,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "go on with re-pricing": {"task": "tracing.resume_repricing", "schedule": 60.0},
     "apply deletes": {"task": "tracing.apply_deletes", "schedule": crontab(minute="23")},
     "finish deletions": {"task": "tracing.finish_deletions", "schedule": 60.0},
+    "delete what is too old": {"task": "tracing.expire", "schedule": crontab(minute="9")},
     "erase deleted projects": {"task": "tracing.erase_deleted_projects", "schedule": 60.0},
     "tidy up media": {"task": "tracing.sweep_media", "schedule": crontab(minute="*/20")},
     "count usage and cost": {"task": "usage.count", "schedule": 60.0},
@@ -32,6 +33,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "forget counts": {"task": "usage.forget_counts", "schedule": crontab(minute="41", hour="3")},
     "close billing periods": {"task": "billing.close_periods", "schedule": crontab(minute="10")},
     "report units to Stripe": {"task": "billing.report_usage", "schedule": crontab(minute="17")},
+    "forget journals": {"task": "tracing.forget_journals", "schedule": crontab(minute="29", hour="3")},
     "forget old parcels": {"task": "outbox.forget_old", "schedule": crontab(minute="17", hour="3")},
 }
 

@@ -57,6 +57,7 @@ class Line:
     included: int = 0  # units in the base price
     price: int = 0  # of a whole period, or of 100 k units
     rate: int = 0  # basis points
+    late: bool = False  # units of days that were billed before, metered since
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored; what is empty is left out."""
@@ -106,14 +107,18 @@ def bill(
     period: Period,
     stretches: Sequence[Stretch],
     *,
+    currency: str,
+    late: Sequence[Line] = (),
     discount: int = 0,
     discount_name: str = "",
     tax: int = 0,
     tax_name: str = "",
 ) -> Bill:
-    """What a period costs. `stretches` follow each other inside the period and have one currency;
-    `discount` and `tax` are basis points: the discount of base and usage, the tax of what is left."""
+    """What a period costs. `stretches` follow each other inside the period; with the `late` lines they have
+    one currency; `discount` and `tax` are basis points: the discount of base and usage, the tax of what is
+    left."""
     lines = [line for stretch in stretches for line in _lines(period, stretch)]
+    lines += late
     subtotal = sum(line.amount for line in lines)
     if discount and subtotal:
         off = _divided(subtotal * discount, WHOLE)
@@ -121,7 +126,32 @@ def bill(
         subtotal -= off
     if tax and subtotal:
         lines.append(Line("tax", _divided(subtotal * tax, WHOLE), plan=tax_name, rate=tax))
-    return Bill(stretches[0].terms.currency if stretches else "", tuple(lines))
+    return Bill(currency, tuple(lines))
+
+
+def included(period: Period, stretch: Stretch) -> int:
+    """Units in the base price of a stretch."""
+    first, after = (stretch.start - period.start).days, (stretch.end - period.start).days
+    return part(stretch.terms.included_units, first, after, period.days)
+
+
+def late(
+    plan: str, start: date, end: date, *, included: int, price_per_100k: int, billed: int, units: int
+) -> Line:
+    """Units of days that were billed before: `billed` then, `units` as is known now. What both cost together
+    is what all would have cost at once."""
+    price = overage(units, included, price_per_100k) - overage(billed, included, price_per_100k)
+    return Line(
+        "usage",
+        price,
+        plan=plan,
+        start=start.isoformat(),
+        end=end.isoformat(),
+        quantity=units - billed,
+        included=max(included - billed, 0),
+        price=price_per_100k,
+        late=True,
+    )
 
 
 def _lines(period: Period, stretch: Stretch) -> list[Line]:
@@ -138,13 +168,13 @@ def _lines(period: Period, stretch: Stretch) -> list[Line]:
         of_days=period.days,
         price=terms.base_price,
     )
-    included = part(terms.included_units, first, after, period.days)
+    free = included(period, stretch)
     used = replace(
         told,
         kind="usage",
-        amount=overage(stretch.units, included, terms.price_per_100k),
+        amount=overage(stretch.units, free, terms.price_per_100k),
         quantity=stretch.units,
-        included=included,
+        included=free,
         price=terms.price_per_100k,
     )
     return [told, used]

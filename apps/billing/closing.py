@@ -126,6 +126,7 @@ def _bill(
     due = [bill for bill in draft.bills if bill.sum_of("base", "usage")]
     for bill in due:
         _issue(account, since, until, bill, now)
+    drafts.remember(account.organization_id, draft)
     _move(account, until)
     return len(due)
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from django.db.models import Sum
 
 from apps.billing import charges, terms
-from apps.billing.charges import Bill, Change, Stretch
-from apps.billing.models import Account, PlanTerm
+from apps.billing.charges import Bill, Change, Line, Stretch
+from apps.billing.models import Account, Billed, MeterReport, PlanTerm
 from apps.billing.periods import Period, day_of, midnight, period_at
 from apps.organizations.models import Organization
 from apps.usage.models import Plan
 from apps.usage.queries import units_of
+
+LATE: Final = timedelta(days=366)  # after which days are not looked at again
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class Draft:
     since: date  # the first day that is to be billed
     bills: tuple[Bill, ...]  # one for each currency, which is one unless an admin changed it
     stretches: tuple[Stretch, ...]
+    late: tuple[Billed, ...] = ()  # days of earlier periods with units metered since, as they will be known
     day: int = 0  # which day of the period it is, from 1
 
     @property
@@ -34,7 +40,7 @@ class Draft:
     @property
     def included(self) -> int:
         """Units that the base prices hold, by days."""
-        return sum(line.included for bill in self.bills for line in bill.lines if line.kind == "usage")
+        return sum(charges.included(self.period, stretch) for stretch in self.stretches)
 
 
 def account_of(organization: Organization) -> Account:
@@ -71,26 +77,70 @@ def _anchored(known: Sequence[PlanTerm]) -> date:
 
 
 def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: date, until: date) -> Draft:
-    """What the days `[since, until)` of a period cost, at their prices and with the units metered in them."""
+    """What the days `[since, until)` of a period cost, at their prices and with the units metered in them,
+    and what was metered of earlier days since they were billed."""
     parts = [
         replace(part, start=max(part.start, since), end=min(part.end, until))
         for part in terms.stretches(known, period)
         if part.end > since and part.start < until
     ]
     parts = [replace(part, units=_units(account.organization_id, part.start, part.end)) for part in parts]
-    currencies = list(dict.fromkeys(part.terms.currency for part in parts))
+    late = [(days, line) for days, line in _late(account.organization_id, since)]
+    currencies = [part.terms.currency for part in parts] + [days.currency for days, _ in late]
     bills = tuple(
         charges.bill(
             period,
             [part for part in parts if part.terms.currency == currency],
+            currency=currency,
+            late=[line for days, line in late if days.currency == currency],
             discount=account.discount,
             discount_name=account.discount_note,
             tax=account.tax,
             tax_name=account.tax_name,
         )
-        for currency in currencies
+        for currency in dict.fromkeys(currencies)
     )
-    return Draft(period, since, bills, tuple(parts))
+    return Draft(period, since, bills, tuple(parts), tuple(days for days, _ in late))
+
+
+def remember(organization_id: str, draft: Draft) -> None:
+    """Note which units are billed now, so that none is billed again; in the transaction that bills them."""
+    Billed.objects.bulk_create(
+        Billed(
+            organization_id=organization_id,
+            start=part.start,
+            end=part.end,
+            plan_name=part.terms.plan_name,
+            currency=part.terms.currency,
+            included=charges.included(draft.period, part),
+            price_per_100k=part.terms.price_per_100k,
+            units=part.units,
+        )
+        for part in draft.stretches
+    )
+    for days in draft.late:
+        days.save(update_fields=["units"])
+
+
+def _late(organization_id: str, since: date) -> list[tuple[Billed, Line]]:
+    """Earlier days with more units metered now than were billed: as they will be known, and their line."""
+    found = []
+    for days in Billed.objects.filter(organization_id=organization_id, end__gt=since - LATE).order_by(
+        "start"
+    ):
+        billed, days.units = days.units, _units(organization_id, days.start, days.end)
+        if days.units > billed:
+            line = charges.late(
+                days.plan_name,
+                days.start,
+                days.end,
+                included=days.included,
+                price_per_100k=days.price_per_100k,
+                billed=billed,
+                units=days.units,
+            )
+            found.append((days, line))
+    return found
 
 
 def preview(organization: Organization, plan: Plan, now: datetime) -> Change:
@@ -105,4 +155,8 @@ def preview(organization: Organization, plan: Plan, now: datetime) -> Change:
 
 
 def _units(organization_id: str, start: date, end: date) -> int:
-    return units_of(organization_id, midnight(start), midnight(end))
+    """Units metered on some days, without those of hours that Stripe was told: a subscription that ends at
+    once leaves the whole day to the ledger."""
+    first, after = midnight(start), midnight(end)
+    told = MeterReport.objects.of_hours(organization_id, first, after)
+    return max(units_of(organization_id, first, after) - (told.aggregate(sum=Sum("units"))["sum"] or 0), 0)

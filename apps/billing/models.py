@@ -19,6 +19,7 @@ from apps.organizations.models import Organization
 __all__ = [
     "Account",
     "AppendOnly",
+    "Billed",
     "Counter",
     "Entry",
     "Invoice",
@@ -90,6 +91,23 @@ class PlanTerm(models.Model):
             self.included_units,
             self.price_per_100k,
         )
+
+
+class Billed(models.Model):
+    """Days of a closed period under the same terms, and how many of their units were billed, or were free.
+    What the meter comes to know of them later is billed with the period after."""
+
+    organization_id = models.CharField(max_length=64)
+    start = models.DateField()
+    end = models.DateField(help_text="The first day after.")
+    plan_name = models.CharField(max_length=60)
+    currency = models.CharField(max_length=3)
+    included = models.PositiveBigIntegerField(help_text="Units in the base price of these days.")
+    price_per_100k = models.PositiveBigIntegerField()
+    units = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "start"], name="billed_once")]
 
 
 class Counter(models.Model):

@@ -132,7 +132,7 @@ def _apply(organization: Organization, read: Subscription, began: datetime) -> N
         if account.read_at is not None and account.read_at > began:
             return  # somebody has read it since, and knows better
         before, was_live = _facts(account), account.is_live
-        _take_over(account, read, began)
+        _take_over(account, read, began, midnight(billed_until) if billed_until else None)
         account.save()
         plan = plans.plan_of(organization.id)
         wanted = settings.STRIPE_PAID_PLAN if read.is_live else settings.STRIPE_FREE_PLAN
@@ -160,11 +160,20 @@ def _turned(read: Subscription, began: datetime) -> datetime:
     return read.started if read.is_live else read.ended or began
 
 
-def _take_over(account: StripeAccount, read: Subscription, began: datetime) -> None:
+def _take_over(
+    account: StripeAccount, read: Subscription, began: datetime, billed_until: datetime | None
+) -> None:
+    """Note a subscription as it was read. Days before `billed_until` are the ledger's for good, unless Stripe
+    had them."""
+    turns = read.is_live and not account.is_live
     if read.is_live and (account.subscription_id != read.id or account.metered_from is None):
         account.metered_from, account.metered_until, account.reported_until = read.started, None, None
     elif read.is_live:
         account.metered_until = None
+    if turns and billed_until is not None and account.metered_from is not None:
+        account.metered_from = max(account.metered_from, billed_until)
+        if account.reported_until is not None:
+            account.reported_until = max(account.reported_until, billed_until)
     account.subscription_id, account.status = read.id, read.status
     account.cancel_at_period_end = read.cancel_at_period_end
     account.period_start, account.period_end = read.period_start, read.period_end

@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 
-from apps.billing import closing, stripe_api
+from apps.billing import closing, drafts, stripe_api
 from apps.billing.periods import day_of, midnight
 from apps.billing.stripe_models import MeterReport, StripeAccount
 from apps.core.errors import Unavailable
@@ -71,6 +71,7 @@ def _note(account: StripeAccount, now: datetime) -> None:
             end = hour_of(end - timedelta(microseconds=1))
         if end <= start:
             return
+        _note_late(held, midnight(day_of(bought)), start)
         cuts = [cut for cut in (held.period_start, held.period_end) if cut]
         for first, after in segments(start, end, cuts):
             units = units_of(held.organization_id, first, after)
@@ -88,6 +89,24 @@ def _note(account: StripeAccount, now: datetime) -> None:
                 )
         held.reported_until = end
         held.save(update_fields=["reported_until"])
+
+
+def _note_late(account: StripeAccount, since: datetime, until: datetime) -> None:
+    """A row for what is metered of the hours before, of which Stripe was told already, and was not then. Told
+    as of now, so that it is in a cycle that Stripe has not billed yet."""
+    since = max(since, until - drafts.LATE)
+    reports = MeterReport.objects.told(account.organization_id, since, until)
+    late = units_of(account.organization_id, since, until) - (reports.aggregate(sum=Sum("units"))["sum"] or 0)
+    if late > 0:
+        MeterReport.objects.create(
+            organization_id=account.organization_id,
+            customer_id=account.customer_id,
+            identifier=f"litefuse:{account.organization_id}:late:{int(until.timestamp())}",
+            start=until,
+            end=until + timedelta(seconds=1),
+            units=late,
+            is_late=True,
+        )
 
 
 def _last_midnight(account: StripeAccount) -> datetime | None:

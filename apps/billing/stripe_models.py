@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from django.db import models
@@ -51,6 +52,18 @@ class StripeEvent(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
 
+class MeterReportQuerySet(models.QuerySet["MeterReport"]):
+    """Reads by intent."""
+
+    def told(self, organization_id: str, start: datetime, end: datetime) -> MeterReportQuerySet:
+        """All that was told of an organization from a moment to another."""
+        return self.filter(organization_id=organization_id, start__gte=start, start__lt=end)
+
+    def of_hours(self, organization_id: str, start: datetime, end: datetime) -> MeterReportQuerySet:
+        """The same without what was late: the units of just these hours."""
+        return self.told(organization_id, start, end).filter(is_late=False)
+
+
 class MeterReport(models.Model):
     """Units of a stretch of time, told to Stripe once: the row is there before the request is."""
 
@@ -60,8 +73,11 @@ class MeterReport(models.Model):
     start = models.DateTimeField()
     end = models.DateTimeField()
     units = models.PositiveBigIntegerField()
+    is_late = models.BooleanField(default=False, help_text="Of hours before the start, metered since.")
     submitted_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=200, blank=True, help_text="Why Stripe refused it the last time.")
+
+    objects = MeterReportQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django.utils.translation import gettext as _
 
 from apps.billing import money
@@ -16,6 +18,12 @@ def title(line: Line) -> str:
         if line.days == line.of_days:
             return _("%(plan)s plan") % facts
         return _("%(plan)s plan, %(days)d of %(of)d days") % facts
+    if line.kind == "usage" and line.late:
+        last = date.fromisoformat(line.end) - timedelta(days=1)
+        return _("Units of earlier days, metered since: %(first)s to %(last)s") % {
+            "first": line.start,
+            "last": last.isoformat(),
+        }
     if line.kind == "usage":
         return _("Units")
     facts = {"name": line.plan, "rate": money.percent(line.rate)}

@@ -1,1 +1,2 @@
-"""What every room may use: errors, ids, time, guarded outgoing HTTP. No models, no room's knowledge."""
+"""What every room may use: errors, ids, time, guarded outgoing HTTP, runs in the background. No tables, no
+room's knowledge."""

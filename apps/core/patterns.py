@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import regex
+from django.utils.translation import gettext as _
 
 MAX_SIZE = 1_000_000  # characters once repeats are written out, which takes at most some 100 MB
 MAX_DEPTH = 100  # parentheses
@@ -23,12 +24,12 @@ def written_out(text: str) -> int:
 def compile_pattern(text: str, flags: int = 0) -> regex.Pattern[str]:
     """A pattern that a person wrote. ValueError says what is wrong with it."""
     if written_out(text) > MAX_SIZE:
-        raise ValueError("its counted repeats, as in {10}, come to too many in all")
+        raise ValueError(_("its counted repeats, as in {10}, come to too many in all"))
     depth = 0
     for bracket in _BRACKETS.findall(text):
         depth += {"(": 1, ")": -1}.get(bracket, 0)
         if depth > MAX_DEPTH:
-            raise ValueError(f"its parentheses are more than {MAX_DEPTH} deep")
+            raise ValueError(_("its parentheses are more than %(n)d deep") % {"n": MAX_DEPTH})
     try:
         return regex.compile(text, flags)
     except regex.error as error:

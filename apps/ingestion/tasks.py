@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from apps.ingestion.inspector import remap
+from apps.ingestion.models import Remap
 
 
 @shared_task(name="ingestion.remap")
@@ -16,4 +17,4 @@ def run_remap(id: str) -> bool:
 @shared_task(name="ingestion.resume_remaps")
 def resume_remaps() -> int:
     """Go on with re-runs that nobody is at; beat calls it each minute and at start."""
-    return remap.resume()
+    return Remap.objects.resume()

@@ -36,6 +36,8 @@ FULL_ORGANIZATION = {
     "id": "01k8org", "name": "Example", "createdAt": MOMENT, "metadata": {}, "projects": [LISTED_PROJECT],
 }  # fmt: skip
 
+_RETENTION = "Days, at least 3; what is older is deleted. 0: for as long as the plan keeps traces"
+
 
 class Named(serializers.Serializer[Any]):
     """Id and name."""
@@ -49,7 +51,9 @@ class ProjectShape(Named):
 
     organization = Named()
     metadata = serializers.DictField()
-    retentionDays = serializers.IntegerField(required=False, help_text="Absent: traces are kept for good")
+    retentionDays = serializers.IntegerField(
+        required=False, help_text="Days, as set; absent for 0. The plan may keep less"
+    )
 
 
 class Projects(serializers.Serializer[Any]):
@@ -76,14 +80,17 @@ class ProjectFields(serializers.Serializer[Any]):
     """What a project is made of."""
 
     name = serializers.CharField(min_length=3, max_length=60)
-    retention = serializers.IntegerField(help_text="Days; 0 keeps traces for good, else at least 3")
+    retention = serializers.IntegerField(help_text=_RETENTION)
     metadata = serializers.DictField(required=False)
 
 
 class ProjectChanges(ProjectFields):
     """What may be changed of a project."""
 
-    retention = serializers.IntegerField(required=False, help_text="Days; 0 keeps traces for good")
+    retention = serializers.IntegerField(
+        required=False,
+        help_text=_RETENTION,
+    )
 
 
 class Done(serializers.Serializer[Any]):

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.core.errors import Forbidden
-from apps.organizations.models import Membership
+from apps.organizations.models import Membership, Organization
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,11 @@ def entitlements_of(organization_id: str) -> Entitlements:
 
 
 def require_seat(organization_id: str, user: User) -> None:
-    """Raise Forbidden when the plan has no room for another member."""
+    """Raise Forbidden when the plan has no room for another member. Inside the transaction that adds them:
+    until its end nobody else takes the seat."""
     most = entitlements_of(organization_id).members
+    if most is not None:
+        Organization.objects.select_for_update().get(pk=organization_id)
     members = Membership.objects.filter(organization=organization_id)
     if most is None or members.filter(user=user).exists() or members.count() < most:
         return

@@ -39,6 +39,14 @@ class Organization(models.Model):
         blank=True,
         help_text="How its plan ends what it may send (usage.quotas writes it); empty while it does not.",
     )
+    retention_cap = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        help_text="Days for which its plan keeps traces (`retention` writes it); empty: for good.",
+    )
+    retention_cap_from = models.DateTimeField(
+        null=True, blank=True, help_text="Since when, or from when on, that limit acts."
+    )
     metadata = models.JSONField(default=dict, blank=True)
     plan = models.CharField(max_length=20, blank=True, help_text="Empty for the instance's (limits.PLANS).")
     rate_limits = models.JSONField(

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
 
 from apps.core.clock import MAX_MICROS, MIN_MICROS, from_datetime
 from apps.core.errors import InvalidRequest
@@ -27,6 +28,15 @@ MAX_PATTERN = 5000
 MAX_NAME = 200
 MAX_FIELD = 500_000  # bytes of JSON
 _FLAT = {"inputPrice": "input", "outputPrice": "output", "totalPrice": "total"}
+
+
+class Refused(InvalidRequest):
+    """400 about one field: `words` stand beside its control, the message names it before them."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(f"{field} {words}")
+        self.field = field
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +87,21 @@ class ModelDraft:
 def read_draft(data: Any) -> ModelDraft:
     """A definition from `{modelName, matchPattern, unit, …}` with flat prices or `pricingTiers`."""
     if not isinstance(data, Mapping):
-        raise InvalidRequest("a model must be an object with modelName, matchPattern, unit and prices")
+        raise InvalidRequest(_("a model must be an object with modelName, matchPattern, unit and prices"))
     for field_, value in data.items():
         problem = json_problem(value, MAX_FIELD)
         if problem:
             raise InvalidRequest(f"{field_[:100]}: {problem}")
     tokenizer = "" if data.get("tokenizerId") is None else data["tokenizerId"]
     if not isinstance(tokenizer, str) or (tokenizer and tokenizer not in Tokenizer.values):
-        raise InvalidRequest(f"tokenizerId must be one of {', '.join(Tokenizer.values)}, or null")
+        all_ = ", ".join(Tokenizer.values)
+        raise Refused("tokenizerId", _("must be one of %(all)s, or null") % {"all": all_})
     config = {} if data.get("tokenizerConfig") is None else data["tokenizerConfig"]
     if not isinstance(config, Mapping):
-        raise InvalidRequest("tokenizerConfig must be an object")
+        raise Refused("tokenizerConfig", _("must be an object"))
     unit = Unit.TOKENS.value if data.get("unit") is None else data["unit"]
     if not isinstance(unit, str) or unit not in Unit.values:
-        raise InvalidRequest(f"unit must be one of {', '.join(Unit.values)}")
+        raise Refused("unit", _("must be one of %(all)s") % {"all": ", ".join(Unit.values)})
     return ModelDraft(
         name=_text(data, "modelName", MAX_NAME),
         match_pattern=_pattern(data),
@@ -105,7 +116,7 @@ def read_draft(data: Any) -> ModelDraft:
 def _text(data: Mapping[str, Any], name: str, longest: int) -> str:
     value = data.get(name)
     if not isinstance(value, str) or not 1 <= len(value.strip()) <= longest:
-        raise InvalidRequest(f"{name} must be a text of 1 to {longest} characters")
+        raise Refused(name, _("must be a text of 1 to %(n)d characters") % {"n": longest})
     return value.strip()
 
 
@@ -114,7 +125,8 @@ def _pattern(data: Mapping[str, Any]) -> str:
     try:
         compile_pattern(pattern)
     except ValueError as error:
-        raise InvalidRequest(f"matchPattern is not a valid regular expression: {error}") from error
+        words = _("is not a valid regular expression: %(problem)s") % {"problem": error}
+        raise Refused("matchPattern", words) from error
     return pattern
 
 
@@ -125,10 +137,10 @@ def read_moment(value: object) -> datetime | None:
     try:
         moment = parse_datetime(str(value)) or datetime.fromisoformat(str(parse_date(str(value))))
     except ValueError:
-        raise InvalidRequest("startDate must be an ISO 8601 date or date and time") from None
+        raise Refused("startDate", _("must be a date, or date and time, as 2026-12-01 (ISO 8601)")) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not MIN_MICROS <= from_datetime(moment) <= MAX_MICROS:
-        raise InvalidRequest("startDate must lie between 1970 and 2262")
+        raise Refused("startDate", _("must lie between 1970 and 2262"))
     return moment
 
 
@@ -139,63 +151,74 @@ def _tiers(data: Mapping[str, Any]) -> tuple[TierDraft, ...]:
     flat = {kind: data[name] for name, kind in _FLAT.items() if data.get(name) is not None}
     given = data.get("pricingTiers")
     if flat and given:
-        raise InvalidRequest("give either inputPrice, outputPrice and totalPrice, or pricingTiers; not both")
+        raise InvalidRequest(
+            _("give either inputPrice, outputPrice and totalPrice, or pricingTiers; not both")
+        )
     if given:
         return _given_tiers(given)
     if "total" in flat and len(flat) > 1:
-        raise InvalidRequest("totalPrice cannot stand beside inputPrice or outputPrice")
+        raise Refused("totalPrice", _("cannot stand beside inputPrice or outputPrice"))
     if not flat:
-        raise InvalidRequest("a model needs prices: inputPrice, outputPrice or totalPrice, or pricingTiers")
+        raise InvalidRequest(
+            _("a model needs prices: inputPrice, outputPrice or totalPrice, or pricingTiers")
+        )
     return (TierDraft("Standard", True, 0, (), _prices(flat)),)
 
 
 def _given_tiers(given: object) -> tuple[TierDraft, ...]:
     if not isinstance(given, Sequence) or isinstance(given, str) or len(given) > MAX_TIERS:
-        raise InvalidRequest(f"pricingTiers must be a list of at most {MAX_TIERS} tiers")
+        raise Refused("pricingTiers", _("must be a list of at most %(n)d tiers") % {"n": MAX_TIERS})
     tiers = tuple(_tier(tier) for tier in given)
     if sum(tier.is_default for tier in tiers) != 1:
-        raise InvalidRequest("exactly one of the pricingTiers must be the default")
+        raise InvalidRequest(_("exactly one of the pricingTiers must be the default"))
     if len({tier.name for tier in tiers}) < len(tiers):
-        raise InvalidRequest("the names of pricingTiers must differ")
+        raise InvalidRequest(_("two tiers have the same name: give each one of its own"))
     if len({tier.priority for tier in tiers}) < len(tiers):
-        raise InvalidRequest("the priorities of pricingTiers must differ")
+        raise InvalidRequest(_("two tiers have the same priority: give each one of its own"))
     return tuple(sorted(tiers, key=lambda tier: tier.priority))
 
 
 def _tier(given: object) -> TierDraft:
     if not isinstance(given, Mapping):
-        raise InvalidRequest("each of the pricingTiers must be an object")
+        raise InvalidRequest(_("each of the pricingTiers must be an object"))
     name, default = _text(given, "name", 100), given.get("isDefault", False)
     priority, conditions = given.get("priority", 0), given.get("conditions") or []
     if not isinstance(default, bool) or isinstance(priority, bool) or not isinstance(priority, int):
-        raise InvalidRequest(f"tier {name}: isDefault must be true or false, priority a whole number")
+        raise _of_tier(name, _("isDefault must be true or false, priority a whole number"))
     if not isinstance(conditions, list) or not all(
         isinstance(condition, Mapping) for condition in conditions
     ):
-        raise InvalidRequest(f"tier {name}: conditions must be a list of objects")
+        raise _of_tier(name, _("conditions must be a list of objects"))
     if default and (priority != 0 or conditions):
-        raise InvalidRequest(f"tier {name}: the default tier has priority 0 and no conditions")
+        raise _of_tier(name, _("the default tier has priority 0 and no conditions"))
     if not default and (not 1 <= priority <= 999 or not conditions):
-        raise InvalidRequest(f"tier {name}: needs a priority of 1 to 999 and at least one condition")
+        raise _of_tier(name, _("needs a priority of 1 to 999 and at least one condition"))
     try:
         for condition in conditions:
             parse_condition(condition)
     except (ValueError, TypeError) as error:
-        raise InvalidRequest(f"tier {name}: {error}") from error
+        raise _of_tier(name, str(error)) from error
     return TierDraft(
         name, default, priority, tuple(dict(c) for c in conditions), _prices(given.get("prices"), name)
     )
 
 
+def _of_tier(name: str, words: str) -> Refused:
+    return Refused(_("tier %(name)s:") % {"name": name[:100]}, words)
+
+
 def _prices(given: object, tier: str = "Standard") -> dict[str, Decimal]:
     if not isinstance(given, Mapping) or not 1 <= len(given) <= MAX_PRICES:
-        raise InvalidRequest(f"tier {tier}: prices must hold 1 to {MAX_PRICES} usage keys with a price each")
+        raise _of_tier(
+            tier, _("prices must hold 1 to %(n)d usage keys with a price each") % {"n": MAX_PRICES}
+        )
     prices: dict[str, Decimal] = {}
     for key, value in given.items():
         price = dollars(value)
         if price is None:
-            raise InvalidRequest(f"tier {tier}: the price of {key} must be a number of at least 0")
+            words = _("the price of %(key)s must be a number of at least 0") % {"key": str(key)[:100]}
+            raise _of_tier(tier, words)
         if not isinstance(key, str) or not 1 <= len(key) <= 200:
-            raise InvalidRequest(f"tier {tier}: a usage key must be a text of 1 to 200 characters")
+            raise _of_tier(tier, _("a usage key must be a text of 1 to 200 characters"))
         prices[key] = price
     return prices

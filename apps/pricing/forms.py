@@ -14,8 +14,8 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from apps.core.errors import InvalidRequest
-from apps.pricing.drafts import MAX_PRICES, MAX_TIERS, ModelDraft, read_draft
+from apps.core.errors import ApiError, InvalidRequest
+from apps.pricing.drafts import MAX_PRICES, MAX_TIERS, ModelDraft, Refused, read_draft
 from apps.pricing.models import ModelDefinition, Unit
 from apps.pricing.showing import MILLION, lines, per, usage_prices
 from apps.pricing.usage import dollars
@@ -25,12 +25,13 @@ PER = {"1000000": MILLION, "1000": 1000, "1": 1}
 _PLAIN_KEY = re.compile(r'[^\s,"]+')
 _KEY = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,]+')
 _MAX_TEXT = 20_000  # characters of one control
-# Beginnings of refusals and the control that each belongs to.
+# Fields of refusals and the control that each belongs to.
 _CONTROLS = {
     "modelName": "name",
     "matchPattern": "pattern",
     "startDate": "start",
-    "tokenizer": "tokenizer",
+    "tokenizerId": "tokenizer",
+    "unit": "unit",
 }
 
 
@@ -143,14 +144,15 @@ def draft_of(given: ModelInput, *, config: Mapping[str, Any] | None = None) -> M
             }
         )
     except InvalidRequest as error:
-        refuse(given, error.message)
+        refuse(given, error)
         return None
 
 
-def refuse(given: ModelInput, message: str) -> None:
-    """Note a refusal beside the control it is about."""
-    control = next((control for start, control in _CONTROLS.items() if message.startswith(start)), "")
-    given.errors[control] = message
+def refuse(given: ModelInput, error: ApiError) -> None:
+    """Note a refusal beside the control it is about, else above the form."""
+    control = _CONTROLS.get(error.field.rstrip(":"), "") if isinstance(error, Refused) else ""
+    text = error.words if control and isinstance(error, Refused) else error.message
+    given.errors[control] = text[:1].upper() + text[1:]
 
 
 def _config(given: ModelInput, config: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -65,6 +65,7 @@ INPUT_SIDE = "(input|prompt|cache)"
 _VARIANT_NAMES = {"fast": "Fast mode", "priority": "Fast mode", "flex": "Flex", "batch": "Batch"}
 
 Prices = Mapping[str, Any]  # price name of the library -> Decimal or tiered prices
+RANKS_EACH = 10_000  # of a provider: ranks of one are below those of the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def read() -> list[SeedModel]:
     for provider in get_snapshot().providers:
         place = _place(provider.id)
         for position, model in enumerate(provider.models):
-            found += _models(provider.id, model, place * 10_000 + position)
+            found += _models(provider.id, model, place * RANKS_EACH + position)
     return sorted(found, key=lambda model: (model.rank, model.id))
 
 

@@ -135,7 +135,7 @@ def new_model(request: ProjectRequest, project_id: str) -> HttpResponse:
             try:
                 made = services.create_model(actor=actor(request), project=request.project, draft=draft)
             except ApiError as error:
-                forms.refuse(given, error.message)
+                forms.refuse(given, error)
             else:
                 messages.success(request, _("Saved. Calls from now on are priced by it."))
                 return redirect("pricing:model", project_id, made.id)
@@ -186,7 +186,7 @@ def edit_model(request: ProjectRequest, project_id: str, model_id: str) -> HttpR
         try:
             services.replace_model(actor=actor(request), project=request.project, model=model, draft=draft)
         except ApiError as error:
-            forms.refuse(given, error.message)
+            forms.refuse(given, error)
         else:
             messages.success(request, _("Saved. Calls from now on are priced by it."))
             return redirect("pricing:model", project_id, model.id)

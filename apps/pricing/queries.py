@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
 from apps.core.clock import from_datetime
+from apps.pricing import library
 from apps.pricing.explain import Revision, versions
 from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision
 
 MAX_HISTORY = 200
+# One or two digits, perhaps one or two more behind a dot or a hyphen; no part of a longer number or a size.
+_GENERATION = re.compile(r"(?<![\d.])(\d{1,2})(?![\dbBkKmMx])(?:[.-](\d{1,2})(?![\dbBkKmMx]))?")
 
 
 def _seen_by(project_id: str) -> QuerySet[ModelDefinition]:
@@ -33,8 +38,8 @@ def find_model(project_id: str, model_id: str) -> ModelDefinition | None:
 def search_models(
     project_id: str, *, text: str, provider: str, owner: str, limit: int, offset: int
 ) -> tuple[list[ModelDefinition], int]:
-    """One part of the definitions that a person looks for, the project's own first, then in the order in
-    which pricing asks them. `owner`: own, managed, or anything else for both."""
+    """One part of the definitions that a person looks for: the project's own, then provider by provider those
+    of the newest generation first. `owner`: own, managed, or anything else for both."""
     rows = _seen_by(project_id)
     if owner in ("own", "managed"):
         rows = rows.filter(project_id__isnull=owner == "managed")
@@ -42,10 +47,27 @@ def search_models(
         rows = rows.filter(provider=provider)
     for word in text.split()[:10]:
         rows = rows.filter(Q(name__icontains=word) | Q(provider__icontains=word))
-    ordered = rows.order_by(
-        F("project_id").asc(nulls_last=True), "rank", F("start_date").desc(nulls_last=True), "name", "id"
-    )
-    return list(ordered[offset : offset + limit]), rows.count()
+    facts = rows.prefetch_related(None).values_list("id", "project_id", "rank", "name", "start_date")
+    order = [fact[0] for fact in sorted(facts, key=lambda fact: _place(*fact))]
+    wanted = order[offset : offset + limit]
+    found = rows.in_bulk(wanted)
+    return [found[id] for id in wanted if id in found], len(order)
+
+
+def _place(
+    id: str, project_id: str | None, rank: int, name: str, start: datetime | None
+) -> tuple[object, ...]:
+    """Where a definition stands in the list: among 2,000 managed ones a reader looks for a current model."""
+    major, minor = generation(name)
+    starts = start.timestamp() if start else 0.0
+    return project_id is None, rank // library.RANKS_EACH, -major, -minor, name.lower(), -starts, id
+
+
+def generation(name: str) -> tuple[int, int]:
+    """The version that a model's name tells, (0, 0) for none: (5, 1) of `gpt-5.1-mini`, (4, 5) of
+    `claude-sonnet-4-5`. Sizes (`70b`), days and months (`2512`) are none."""
+    found = _GENERATION.search(name.rpartition("/")[2])
+    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
 
 def providers() -> list[str]:

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import regex
+from django.utils.translation import gettext as _
 
 from apps.core.patterns import compile_pattern
 from apps.pricing.usage_keys import expand
@@ -129,36 +130,40 @@ def parse_condition(data: Mapping[str, Any]) -> Condition:
         return _hours_condition(data["hoursUtc"])
     source, key, values = data.get("source"), data.get("key"), data.get("values")
     if source not in ("model_parameters", "metadata"):
-        raise ValueError("source of a condition must be model_parameters or metadata")
+        raise ValueError(_("source of a condition must be model_parameters or metadata"))
     if not isinstance(key, str) or not 1 <= len(key) <= 200:
-        raise ValueError("key of a condition must have 1 to 200 characters")
+        raise ValueError(_("key of a condition must have 1 to 200 characters"))
     if data.get("operator", "in") != "in":
-        raise ValueError("operator of an attribute condition must be in")
+        raise ValueError(_("operator of an attribute condition must be in"))
     if not isinstance(values, list) or not values or not all(isinstance(v, str) and v for v in values):
-        raise ValueError("values of a condition must be a list of non-empty texts")
+        raise ValueError(_("values of a condition must be a list of non-empty texts"))
     return AttributeCondition(source, key, frozenset(values))
 
 
 def _usage_condition(data: Mapping[str, Any]) -> UsageCondition:
     text, value = data["usageDetailPattern"], data.get("value")
     if not isinstance(text, str) or not 1 <= len(text) <= 200:
-        raise ValueError("usageDetailPattern must have 1 to 200 characters")
+        raise ValueError(_("usageDetailPattern must have 1 to 200 characters"))
     if not isinstance(data.get("operator"), str) or data["operator"] not in _OPERATORS:
-        raise ValueError(f"operator of a usage condition must be one of {', '.join(_OPERATORS)}")
+        raise ValueError(
+            _("operator of a usage condition must be one of %(all)s") % {"all": ", ".join(_OPERATORS)}
+        )
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ValueError("value of a usage condition must be a number of at least 0")
+        raise ValueError(_("value of a usage condition must be a number of at least 0"))
     flags = 0 if data.get("caseSensitive", False) else regex.IGNORECASE
     try:
         pattern = compile_pattern(text, flags)
     except ValueError as error:
-        raise ValueError(f"usageDetailPattern is not a valid regular expression: {error}") from error
+        raise ValueError(
+            _("usageDetailPattern is not a valid regular expression: %(problem)s") % {"problem": error}
+        ) from error
     return UsageCondition(pattern, _OPERATORS[data["operator"]], value)
 
 
 def _hours_condition(span: object) -> HoursCondition:
     shape = _HOURS.match(span) if isinstance(span, str) else None
     if shape is None:
-        raise ValueError("hoursUtc must look like 00:30-16:30")
+        raise ValueError(_("hoursUtc must look like 00:30-16:30"))
     hours = [int(part) for part in shape.groups()]
     return HoursCondition(hours[0] * 60 + hours[1], hours[2] * 60 + hours[3])
 

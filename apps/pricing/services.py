@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.services import Actor
@@ -20,7 +21,7 @@ from apps.core.ids import new_id
 from apps.core.patterns import written_out
 from apps.organizations.models import Project
 from apps.pricing import catalogue
-from apps.pricing.drafts import ModelDraft
+from apps.pricing.drafts import ModelDraft, Refused
 from apps.pricing.models import CatalogueVersion, ModelDefinition, PriceRevision, PricingTier
 
 MAX_MODELS = 1000  # a project's own definitions; all their patterns may run for one new name
@@ -35,7 +36,9 @@ def create_model(*, actor: Actor, project: Project, draft: ModelDraft, model_id:
     with _taken_at_once(draft), transaction.atomic():
         own = ModelDefinition.objects.select_for_update().filter(project_id=project.id)
         if own.count() >= MAX_MODELS:
-            raise InvalidRequest(f"a project has at most {MAX_MODELS} models of its own; delete some first")
+            raise InvalidRequest(
+                _("a project has at most %(n)d models of its own; delete some first") % {"n": MAX_MODELS}
+            )
         if PriceRevision.objects.filter(definition_id=model_id).exists():  # costs name them by this id
             raise InvalidRequest(f"id: {model_id} was the id of a model that is deleted; choose another")
         _check_fits(project.id, draft, except_id="")
@@ -128,7 +131,8 @@ def _taken_at_once(draft: ModelDraft) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        raise InvalidRequest(f"modelName: {draft.name} was changed by another request; try again") from error
+        words = _("%(name)s was changed by another request; try again") % {"name": draft.name}
+        raise Refused("modelName:", words) from error
 
 
 def _check_fits(project_id: str, draft: ModelDraft, *, except_id: str) -> None:
@@ -136,15 +140,14 @@ def _check_fits(project_id: str, draft: ModelDraft, *, except_id: str) -> None:
     others = ModelDefinition.objects.filter(project_id=project_id).exclude(id=except_id)
     patterns = dict(others.values_list("name", "match_pattern"))
     if draft.name in patterns:
-        raise InvalidRequest(
-            f"modelName: the project has a model named {draft.name} already; choose another name or change"
-            " that one"
-        )
+        words = _("the project has a model named %(name)s already; choose another name or change that one")
+        raise Refused("modelName:", words % {"name": draft.name})
     if sum(map(written_out, (*patterns.values(), draft.match_pattern))) > MAX_PATTERNS:
-        raise InvalidRequest(
-            "matchPattern: with their counted repeats, as in {10}, written out, the patterns of the project's"
-            " models come to too much; make some simpler"
+        words = _(
+            "with their counted repeats, as in {10}, written out, the patterns of the project's models come"
+            " to too much; make some simpler"
         )
+        raise Refused("matchPattern:", words)
 
 
 def _content_in_force(model: ModelDefinition) -> dict[str, Any] | None:

@@ -1,11 +1,12 @@
-"""Deleting traces for good: summaries, observations, content, scores, and every copy elsewhere.
+"""Deleting traces and scores for good: summaries, observations, content, and every copy elsewhere.
 
 What is to be deleted is written down first, in the relational store, and crossed out once nothing is left;
 each step may be repeated, and a clock goes on with what a crash cut off. Only versions up to the one of that
 moment are deleted: what arrives later, be it the same request again, makes the trace anew.
 
 Summaries go first. From then on lists do not show the trace, and a commit that comes before the end finds
-nothing to merge with. Then what goes is counted (`settlement`), and only then the rest is deleted.
+nothing to merge with. Then what goes is counted (`settlement`), and only then the rest is deleted. A trace
+that only loses its oldest rows keeps its summary, which is made anew at the end.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from apps.audit.services import Actor
 from apps.core.clock import now_micros
 from apps.core.errors import ApiError
 from apps.telemetry.gate import Gate, QueryFailed
-from apps.tracing import erasure, store
+from apps.tracing import erasure, scores, store
 from apps.tracing.deletions import TraceDeletion
 from apps.tracing.repair import repair
-from apps.tracing.settlement import as_text, cross_out, settle
+from apps.tracing.settlement import as_text, before_hour, cross_out, settle
 from apps.tracing.store import Key
 from apps.tracing.writer import alone_with
 
@@ -38,12 +39,19 @@ _SUMMARIES = (
     "DELETE FROM traces WHERE project_id = {project:String} AND id IN {traces:Array(String)}"
     f" AND v <= {{until:UInt64}} {_MARKED}"
 )
-_STEPS = (
+_OBSERVATIONS = (
     f"DELETE FROM observations WHERE {_NAMED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}"
-    f" AND event_ts <= {{until:UInt64}} {_MARKED}",
-    f"DELETE FROM observation_io WHERE {_NAMED} AND event_ts <= {{until:UInt64}} {_MARKED}",
+    f" AND hour < {{before:UInt64}} AND event_ts <= {{until:UInt64}} {_MARKED}"
+)
+_CONTENT = (
+    f"DELETE FROM observation_io WHERE {_NAMED} AND hour < {{before:UInt64}} AND event_ts <= {{until:UInt64}}"
+    f" {_MARKED}"
 )
 _SCORES = f"DELETE FROM scores WHERE {_NAMED} AND v <= {{until:UInt64}} {_MARKED}"
+_SCORES_NAMED = (
+    "DELETE FROM scores WHERE project_id = {project:String} AND id IN {ids:Array(String)}"
+    f" AND v <= {{until:UInt64}} {_MARKED}"
+)
 _TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError)
 
 
@@ -52,8 +60,18 @@ def delete_traces(actor: Actor, project_id: str, trace_ids: Sequence[str]) -> bo
     is written down, and what is left goes within minutes. Raises Unavailable when not even that could be."""
     ids = sorted({id for id in trace_ids if "\0" not in id})[:MAX_TRACES]
     with alone_with(_keys(project_id, ids)) as opened:
-        deletion = _write_down(opened, actor, project_id, ids)
-        return _try(opened, deletion)
+        deletion = planned(opened, project_id, ids)
+        with transaction.atomic():
+            audit.record(
+                actor,
+                "delete",
+                "trace",
+                ids[0] if len(ids) == 1 else "",
+                before={"ids": ids},
+                project_id=project_id,
+            )
+            deletion.save()
+        return try_to_finish(opened, deletion)
 
 
 def finish_deletions() -> int:
@@ -64,8 +82,8 @@ def finish_deletions() -> int:
         deletion = TraceDeletion.objects.filter(pk=pk).first()
         if deletion is None:  # its request has just done it
             continue
-        with alone_with(_keys(deletion.project_id, deletion.trace_ids)) as opened:
-            done += _try(opened, deletion)
+        with alone_with(keys_of(deletion)) as opened:
+            done += try_to_finish(opened, deletion)
     return done
 
 
@@ -73,7 +91,16 @@ def _keys(project_id: str, ids: Collection[str]) -> list[Key]:
     return [(project_id, id) for id in ids]
 
 
-def _write_down(opened: Gate, actor: Actor, project_id: str, ids: list[str]) -> TraceDeletion:
+def keys_of(deletion: TraceDeletion) -> list[Key]:
+    """What nobody else may write meanwhile (`alone_with`)."""
+    if deletion.trace_ids:
+        return _keys(deletion.project_id, deletion.trace_ids)
+    return [scores.lock_key(deletion.project_id, id) for id in deletion.score_ids]
+
+
+def planned(opened: Gate, project_id: str, ids: Sequence[str], keep_from: int | None = None) -> TraceDeletion:
+    """The deletion of these traces, or of their rows of hours before `keep_from`; to be saved. The caller
+    keeps commits away from them until then, and until `try_to_finish` returns."""
     summaries = list(store.summaries(opened, _keys(project_id, ids)).values())
     places = [row.place for row in summaries]
     newest_score = opened.query(
@@ -81,27 +108,28 @@ def _write_down(opened: Gate, actor: Actor, project_id: str, ids: list[str]) -> 
         {"project": project_id, "traces": ids},
         purpose="deletion",
     )[0][0]
-    with transaction.atomic():
-        audit.record(
-            actor,
-            "delete",
-            "trace",
-            ids[0] if len(ids) == 1 else "",
-            before={"ids": ids},
-            project_id=project_id,
-        )
-        return TraceDeletion.objects.create(
-            project_id=project_id,
-            trace_ids=ids,
-            # Other machines' clocks may be ahead of this one's.
-            until=max([now_micros(), int(newest_score), *(place.v for place in places)]),
-            first_hour=min((place.first_hour for place in places), default=1),
-            last_hour=max((place.last_hour for place in places), default=0),
-            users={row.summary.id: as_text(row.summary.user_id) for row in summaries if row.summary.user_id},
-        )
+    return TraceDeletion(
+        project_id=project_id,
+        trace_ids=list(ids),
+        # Other machines' clocks may be ahead of this one's.
+        until=max([now_micros(), int(newest_score), *(place.v for place in places)]),
+        first_hour=min((place.first_hour for place in places), default=1),
+        last_hour=max((place.last_hour for place in places), default=0),
+        keep_from=keep_from,
+        users={row.summary.id: as_text(row.summary.user_id) for row in summaries if row.summary.user_id},
+    )
 
 
-def _try(opened: Gate, deletion: TraceDeletion) -> bool:
+def planned_scores(project_id: str, ids: Sequence[str], newest: int) -> TraceDeletion:
+    """The deletion of these scores, whose newest version is `newest`; as `planned`."""
+    until = max(now_micros(), newest)
+    return TraceDeletion(
+        project_id=project_id, trace_ids=[], score_ids=list(ids), until=until, first_hour=1, last_hour=0
+    )
+
+
+def try_to_finish(opened: Gate, deletion: TraceDeletion) -> bool:
+    """Delete what is written down; False: not all of it could be, the clock will go on."""
     try:
         _finish(opened, deletion)
     except _TROUBLE as error:
@@ -119,16 +147,25 @@ def _finish(opened: Gate, deletion: TraceDeletion) -> None:
         "until": deletion.until,
         "first": deletion.first_hour,
         "last": deletion.last_hour,
+        "before": before_hour(deletion),
     }
-    is_there = deletion.first_hour <= deletion.last_hour
-    if is_there:
-        opened.execute(_SUMMARIES, parameters, purpose="deletion")
+
+    def execute(sql: str, **more: Any) -> None:
+        opened.execute(sql, parameters | more, purpose="deletion")
+
+    is_there, stays = deletion.first_hour <= deletion.last_hour, deletion.keep_from is not None
+    if is_there and not stays:
+        execute(_SUMMARIES)
     settle(opened, deletion)
-    opened.execute(_SCORES, parameters, purpose="deletion")
+    if not ids:
+        execute(_SCORES_NAMED, ids=deletion.score_ids)
+    elif not stays:
+        execute(_SCORES)
     if is_there:
-        for step in _STEPS:
-            opened.execute(step, parameters, purpose="deletion")
-        repair(opened, _keys(project_id, ids))  # what came meanwhile may tell of rows that are gone
+        execute(_OBSERVATIONS)
+        execute(_CONTENT)
+        repair(opened, _keys(project_id, ids), shorten=stays)  # what came meanwhile may tell of what is gone
     opened.sync()
-    erasure.erase_copies(project_id, frozenset(ids))
+    if ids and not stays:
+        erasure.erase_copies(project_id, frozenset(ids))
     cross_out(opened, deletion)

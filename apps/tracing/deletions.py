@@ -1,4 +1,4 @@
-"""What is still to be deleted of traces, and what deleted ones came to, in the relational store."""
+"""What is still to be deleted of traces and scores, and what deleted ones came to: relational."""
 
 from __future__ import annotations
 
@@ -13,10 +13,24 @@ class TraceDeletion(models.Model):
     until = models.BigIntegerField(help_text="Newest version that is deleted; what came later is new.")
     first_hour = models.BigIntegerField(help_text="No row of them is in an hour before.")
     last_hour = models.BigIntegerField(help_text="Nor in one after.")
+    keep_from = models.BigIntegerField(
+        null=True, help_text="Only rows of hours before this one go, and the traces stay; null: all goes."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     users = models.JSONField(default=dict, help_text="Trace -> its user, told by its summary.")
     settled = models.BooleanField(default=False, help_text="What goes was counted (`settlement`).")
-    score_ids = models.JSONField(default=list, help_text="Scores that were counted then.")
+    score_ids = models.JSONField(
+        default=list, help_text="Scores that were counted then; without traces, those to be deleted."
+    )
+
+
+class Expired(models.Model):
+    """What was deleted of a project by its age, and the audit log is still to be told."""
+
+    project_id = models.CharField(max_length=64, unique=True)
+    traces = models.BigIntegerField(default=0)
+    shortened = models.BigIntegerField(default=0, help_text="Traces that lost their oldest observations.")
+    scores = models.BigIntegerField(default=0, help_text="Those of the traces are not counted here.")
 
 
 class Settled(models.Model):

@@ -19,7 +19,7 @@ from apps.organizations.models import Project
 from apps.pricing.models import ModelDefinition
 from apps.telemetry.gate import Gate, QueryFailed, gate
 from apps.tracing import erasure
-from apps.tracing.deletions import Settled, TraceDeletion
+from apps.tracing.deletions import Expired, Settled, TraceDeletion
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ def _erase(project: Project) -> None:
         ModelDefinition.objects.filter(project_id=project.id).delete()
         TraceDeletion.objects.filter(project_id=project.id).delete()
         Settled.objects.filter(project_id=project.id).delete()
+        Expired.objects.filter(project_id=project.id).delete()
         audit.record(
             SYSTEM,
             "erase",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 
 from apps.telemetry.gate import Gate
 from apps.tracing import store, tables
@@ -50,15 +51,23 @@ def repair_recent(gate: Gate) -> int:
     return mended
 
 
-def repair(gate: Gate, keys: Collection[Key]) -> int:
-    """Make these traces exact; the number of summaries rewritten. The caller holds their locks."""
+def repair(gate: Gate, keys: Collection[Key], *, shorten: bool = False) -> int:
+    """Make these traces exact; the number of summaries rewritten. The caller holds their locks. `shorten`:
+    early rows were deleted, so that a trace may begin at a later hour."""
     found = store.summaries(gate, keys)
     if not found:
         return 0
     rows = store.rows(gate, {key: row.place for key, row in found.items()})
     kept = {key: newest(rows.get(key, ())) for key in found}
     _delete_leftovers(gate, rows, kept)
-    return _rewrite(gate, found, kept)
+    places = {key: _place(found[key], rows.get(key, ()) if shorten else ()) for key in found}
+    return _rewrite(gate, found, places, kept)
+
+
+def _place(row: SummaryRow, rows: Collection[Stored]) -> tables.Place:
+    """Where a trace stands; of those rows, if any are given, none is earlier than its first hour."""
+    first = min((stored.hour for stored in rows), default=row.place.first_hour)
+    return replace(row.place, first_hour=max(row.place.first_hour, first))
 
 
 def _delete_leftovers(gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key, list[Stored]]) -> None:
@@ -74,8 +83,10 @@ def _delete_leftovers(gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key,
         logger.log(level, "repair deleted %d older rows and %d unused contents", len(older), len(orphans))
 
 
-def _rewrite(gate: Gate, found: dict[Key, SummaryRow], kept: dict[Key, list[Stored]]) -> int:
-    known = fold(gate, {key: (found[key].place, kept[key]) for key in found})
+def _rewrite(
+    gate: Gate, found: dict[Key, SummaryRow], places: dict[Key, tables.Place], kept: dict[Key, list[Stored]]
+) -> int:
+    known = fold(gate, {key: (places[key], kept[key]) for key in found})
     wrong = [row for key, trace in known.items() if (row := trace.row(key)) != found[key]]
     for row in wrong:  # one above what it replaces, not now: a second crash must find the whole window again
         row.place.v += 1

@@ -106,10 +106,11 @@ _Row = tuple[Score, int, int]  # score, hour of its sort key, version
 
 def lock_keys(scores: Iterable[Score]) -> list[Key]:
     """What to lock (`locks.writing`) while these are written."""
-    return [_lock(score.project_id, score.id) for score in scores]
+    return [lock_key(score.project_id, score.id) for score in scores]
 
 
-def _lock(project_id: str, score_id: str) -> Key:
+def lock_key(project_id: str, score_id: str) -> Key:
+    """The same for one score."""
     return project_id, f"score {score_id}"
 
 
@@ -248,7 +249,7 @@ def by_keys(project_id: str, keys: Sequence[tuple[int, str]]) -> dict[str, Score
 
 def delete(project_id: str, score_id: str) -> bool:
     """Delete a score in all its versions; whether there was one. Gone on return."""
-    with writing([_lock(project_id, score_id)]):
+    with writing([lock_key(project_id, score_id)]):
         hours = gate().query(
             "SELECT DISTINCT hour FROM scores WHERE project_id = {project:String} AND id = {id:String}",
             {"project": project_id, "id": score_id},

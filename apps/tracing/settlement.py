@@ -24,6 +24,7 @@ from apps.telemetry.gate import Gate
 from apps.tracing.deletions import Settled, TraceDeletion
 from apps.tracing.stored import COST_SCALE, MICROS_PER_HOUR
 
+_NO_HOUR = 2**32  # later than all
 MAX_TOKENS = 10**15  # of one row of counts: sums of many still fit
 _PICOS = 10**COST_SCALE
 _ROWS = 1_000_000  # of one query, and so its memory
@@ -56,7 +57,7 @@ FROM (
         AND cityHash64(trace_id, id) % {{slices:UInt32}} = {{slice:UInt32}}
     ORDER BY event_ts DESC LIMIT 1 BY trace_id, id, received_at
 )
-WHERE event_ts <= {{until:UInt64}}
+WHERE event_ts <= {{until:UInt64}} AND hour < {{before:UInt64}}
 GROUP BY received, hour, api_key_id, environment, model, user, source
 """
 _COUNT = """
@@ -74,6 +75,9 @@ _SCORES_OF_TRACES = _NEWEST_SCORES.replace(
     "{which}",
     "SELECT id FROM scores WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}",
 ).replace("{condition}", "trace_id IN {traces:Array(String)} AND v <= {until:UInt64}")
+_SCORES_NAMED = _NEWEST_SCORES.replace("{which}", "SELECT arrayJoin({ids:Array(String)})").replace(
+    "{condition}", "v <= {until:UInt64}"
+)
 # Arrived again in the midst of a deletion, and merged with what was to go.
 _SURVIVORS = _NEWEST_SCORES.replace("{which}", "SELECT arrayJoin({ids:Array(String)})").replace(
     "{condition}",
@@ -86,30 +90,38 @@ _SCORE = _NEWEST_SCORES.replace("{which}", "{id:String}").replace("{condition}",
 class Uncounted:
     """What the counts of deletions that are not done yet hold already, though it may still be there."""
 
-    traces: tuple[tuple[tuple[str, ...], int], ...] = ()  # traces, newest version that goes
+    # Traces, newest version that goes, and the hour from which on rows stay.
+    traces: tuple[tuple[tuple[str, ...], int, int], ...] = ()
     scores: frozenset[str] = frozenset()
 
 
 def uncounted(project_id: str) -> Uncounted:
     """To be read after the counts (`Settled`) and before the facts: a deletion in between makes their sum too
     small for a moment, and never too large."""
-    traces: list[tuple[tuple[str, ...], int]] = []
+    traces: list[tuple[tuple[str, ...], int, int]] = []
     scores = set(
         Settled.objects.filter(project_id=project_id).exclude(score_id="").values_list("score_id", flat=True)
     )
     for deletion in TraceDeletion.objects.filter(project_id=project_id, settled=True):
-        traces.append((tuple(deletion.trace_ids), deletion.until))
+        if deletion.trace_ids:
+            traces.append((tuple(deletion.trace_ids), deletion.until, before_hour(deletion)))
         scores.update(deletion.score_ids)
     return Uncounted(tuple(traces), frozenset(scores))
 
 
+def before_hour(deletion: TraceDeletion) -> int:
+    """Rows of which hours go: those before this one."""
+    return _NO_HOUR if deletion.keep_from is None else deletion.keep_from
+
+
 def settle(opened: Gate, deletion: TraceDeletion) -> None:
     """Count what this deletion is about to delete, once. The caller keeps commits away from its traces, and
-    has deleted their summaries: nothing merges with these rows any more."""
+    has deleted their summaries: nothing merges with these rows any more. (With those of traces that stay
+    something may, if a crash comes before they are deleted: such a row is counted twice, never lost.)"""
     if deletion.settled:
         return
     found = _settled_observations(opened, deletion)
-    scores = _scores(opened, _SCORES_OF_TRACES, deletion.project_id, deletion, traces=deletion.trace_ids)
+    scores = _scores_to_go(opened, deletion)
     found += [_of_score(deletion.project_id, row) for row in scores]
     with transaction.atomic():
         Settled.objects.bulk_create(found, batch_size=200)
@@ -177,6 +189,7 @@ def _settled_observations(opened: Gate, deletion: TraceDeletion) -> list[Settled
         "first": deletion.first_hour,
         "last": deletion.last_hour,
         "until": deletion.until,
+        "before": before_hour(deletion),
     }
     rows = opened.query(_COUNT, parameters, purpose="settlement", seconds=_SECONDS)[0][0]
     slices = 1 + rows // _ROWS
@@ -204,6 +217,14 @@ def _of_observations(project_id: str, row: Sequence[Any]) -> Settled:
         infrastructure=infrastructure,
         **used(rest),
     )
+
+
+def _scores_to_go(opened: Gate, deletion: TraceDeletion) -> Sequence[Sequence[Any]]:
+    if deletion.keep_from is not None:
+        return ()
+    if deletion.trace_ids:
+        return _scores(opened, _SCORES_OF_TRACES, deletion.project_id, deletion, traces=deletion.trace_ids)
+    return _scores(opened, _SCORES_NAMED, deletion.project_id, deletion, ids=deletion.score_ids)
 
 
 def _scores(

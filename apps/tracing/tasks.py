@@ -5,8 +5,9 @@ from __future__ import annotations
 from celery import shared_task
 
 from apps.telemetry.gate import gate
-from apps.tracing import deletion, project_erasure, store
+from apps.tracing import deletion, expiry, project_erasure, store
 from apps.tracing.costing import estimates, repricing
+from apps.tracing.costing.models import Repricing
 from apps.tracing.media import services
 
 
@@ -20,6 +21,12 @@ def sweep_media() -> None:
 def finish_deletions() -> None:
     """Go on with deletions of traces that were cut off; beat calls it every minute."""
     deletion.finish_deletions()
+
+
+@shared_task(name="tracing.expire")
+def expire() -> int:
+    """Delete what is older than its project keeps it; beat calls it every hour."""
+    return expiry.expire()
 
 
 @shared_task(name="tracing.erase_deleted_projects")
@@ -43,7 +50,13 @@ def reprice(id: str) -> bool:
 @shared_task(name="tracing.resume_repricing")
 def resume_repricing() -> int:
     """Go on with such runs that nobody is at; beat calls it each minute and at start."""
-    return repricing.resume()
+    return Repricing.objects.resume()
+
+
+@shared_task(name="tracing.forget_journals")
+def forget_journals() -> int:
+    """Delete what old runs could be undone by; beat calls it every night."""
+    return repricing.forget_journals()
 
 
 @shared_task(name="tracing.estimate_usage")

@@ -242,14 +242,15 @@ class Counter:
 
     def _doubt(self, seen: Watched, stored: _Commit) -> None:
         """Have those budgets counted from the store to which this commit cannot simply be added."""
-        for organization_id in stored.merged:
-            for rule in seen.rules.get(organization_id, ()):
-                self._plan(_BUDGET, rule.budget.id)
+        for project_id in stored.merged:
+            for rule in seen.rules.get(seen.organizations.get(project_id, ""), ()):
+                if rule.is_of(project_id):
+                    self._plan(_BUDGET, rule.budget.id)
         for trace in stored.traces:
             of_traces = [
                 rule
                 for rule in seen.rules.get(seen.organizations.get(trace.project_id, ""), ())
-                if rule.budget.scope in (Scope.USER, Scope.TAG)
+                if rule.budget.scope in (Scope.USER, Scope.TAG) and rule.is_of(trace.project_id)
             ]
             if not of_traces:
                 continue
@@ -327,8 +328,13 @@ class Counter:
             counted = rules.count(rule, projects, period)
             with transaction.atomic():
                 # Locked, so that whoever deletes or adds waits, or has made the difference that is seen here.
-                if not Budget.objects.select_for_update().filter(pk=rule.budget.pk).exists():
+                held = Budget.objects.select_for_update().filter(pk=rule.budget.pk).first()
+                if held is None:
                     return  # deleted since
+                if held.updated_at != rule.budget.updated_at:  # it has other terms now
+                    self.forget()
+                    self._plan(_BUDGET, held.id)
+                    return
                 if _amounts_in(rule, period, lock=True) != before and left:
                     continue  # another process added what may not have been in the store yet
                 _replace(rule, period, counted)
@@ -405,8 +411,8 @@ class _Commit:
 
     def __init__(self, seen: Watched, noted: Noted) -> None:
         self.version, self.fresh, self.traces = noted.version, noted.fresh, noted.traces
+        self.merged = noted.merged  # projects
         self.items: dict[str, list[Item]] = defaultdict(list)
-        self.merged = {seen.organizations[id] for id in noted.merged if id in seen.organizations}
         self.units: dict[tuple[str, datetime], int] = defaultdict(int)  # on a plan, by hour received
         for item in noted.items:
             owner = seen.organizations.get(item.project_id)

@@ -180,11 +180,12 @@ def _but(but: Uncounted) -> tuple[str, dict[str, Any]]:
     """A condition for rows that the counts of a deletion do not hold, and its parameters."""
     conditions: list[str] = []
     named: dict[str, Any] = {}
-    for place, (traces, until) in enumerate(but.traces):
+    for place, (traces, until, before) in enumerate(but.traces):
         conditions.append(
-            f"AND NOT (trace_id IN {{but{place}:Array(String)}} AND event_ts <= {{until{place}:UInt64}})"
+            f"AND NOT (trace_id IN {{but{place}:Array(String)}} AND event_ts <= {{until{place}:UInt64}}"
+            f" AND hour < {{before{place}:UInt64}})"
         )
-        named |= {f"but{place}": list(traces), f"until{place}": until}
+        named |= {f"but{place}": list(traces), f"until{place}": until, f"before{place}": before}
     return " ".join(conditions), named
 
 

@@ -72,7 +72,9 @@ def organization(request: HttpRequest, organization_id: str) -> HttpResponse:
             _assign(request, tenant, form)
             messages.success(request, _("Saved."))
             return redirect("usage:plans")
-    context = {"tenant": tenant, "row": row, "form": form, "standing": quotas.standing(tenant.id)}
+    standing = quotas.standing(tenant.id)
+    stopped = tenant.ingestion_suspended or (tenant.over_quota and standing and quotas.reason(standing))
+    context = {"tenant": tenant, "row": row, "form": form, "standing": standing, "stopped": stopped}
     return render(request, "usage/organization_plan.html", context, status=400 if form.errors else 200)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.errors import InvalidRequest, NotFound
+from apps.organizations import retention
 from apps.organizations.entitlements import Entitlements
 from apps.organizations.models import Organization
 from apps.organizations.services import change_limits
@@ -97,7 +98,7 @@ def assign(
             actor=actor, organization=organization, plan=plan.rate_plan, own=organization.rate_limits
         )
         _record(actor, organization, _facts(before), _facts(row))
-        _settle([organization.id])
+        _settle([organization.id], is_other=before is None or before.plan_id != plan.id)
     return row
 
 
@@ -145,7 +146,8 @@ def change_plan(*, actor: Actor, plan_id: str, values: dict[str, Any]) -> Plan:
             {name: before[name] for name in changed},
             {name: after[name] for name in changed},
         )
-        _settle(plan.organizations.values_list("organization", flat=True))
+        is_other = not _OF_QUOTAS.isdisjoint(changed)
+        _settle(plan.organizations.values_list("organization", flat=True), is_other=is_other)
     return plan
 
 
@@ -164,10 +166,18 @@ def spare(*, actor: Actor, organization: Organization, until: datetime | None, b
         _settle([organization.id])
 
 
-def _settle(organization_ids: Iterable[str]) -> None:
-    """Stop or let go on what the new terms say; at the end of the transaction that changed them."""
+_OF_QUOTAS: Final = frozenset({"included_units", "hard_limit_units"})
+
+
+def _settle(organization_ids: Iterable[str], *, is_other: bool = False) -> None:
+    """Stop or let go on what the new terms say; at the end of the transaction that changed them. `is_other`:
+    shares are of another number of units now."""
     from apps.usage import quotas  # here: quotas ask this module
 
+    organization_ids = list(organization_ids)
+    retention.note_caps(organization_ids)
+    if is_other:
+        quotas.tell_anew(organization_ids)
     for organization_id in organization_ids:
         quotas.evaluate(organization_id)
     transaction.on_commit(quotas.forget)

@@ -8,14 +8,16 @@ way in; it is there within CACHE_SECONDS of `organizations.authentication`, at o
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
-from django.utils import formats, timezone
+from django.utils import formats, timezone, translation
 from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
@@ -26,6 +28,8 @@ from apps.organizations.models import Organization
 from apps.usage import alerts, changes, plans, queries
 from apps.usage.budget_models import OrganizationPlan, QuotaNotice, UnitCount
 from apps.usage.meter_models import Clock, HourState, Progress
+
+log = logging.getLogger(__name__)
 
 PERCENTS: Final = (80, 100)  # of which organizations are told, once in each cycle
 CACHE_SECONDS: Final = 3.0  # how old a standing on a page may be
@@ -115,22 +119,23 @@ def evaluate(organization_id: str) -> Standing | None:
     if stands is not None:
         _begin_grace(stands, now)
         _tell(stands, now)
-    reason = _reason(stands) if stands and stands.is_reached and not stands.spared_until(now) else ""
-    _set_reason(organization_id, reason)
+    stops = stands if stands and stands.is_reached and not stands.spared_until(now) else None
+    with translation.override(settings.LANGUAGE_CODE):  # senders are told it, and the API speaks one language
+        _set_reason(organization_id, reason(stops) if stops else "")
     return stands
 
 
-def _set_reason(organization_id: str, reason: str) -> None:
+def _set_reason(organization_id: str, told: str) -> None:
     """Write down why ingestion is stopped, empty: it is not; in the audit log too."""
-    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=reason)
+    with_another = Organization.objects.filter(id=organization_id).exclude(over_quota=told)
     if not with_another.exists():
         return
     with transaction.atomic():
         before = with_another.select_for_update().values_list("over_quota", flat=True).first()
-        if before is None or not with_another.update(over_quota=reason):
+        if before is None or not with_another.update(over_quota=told):
             return  # somebody else did
         audit.record(
-            SYSTEM, "update", "organization", organization_id, {"overQuota": before}, {"overQuota": reason},
+            SYSTEM, "update", "organization", organization_id, {"overQuota": before}, {"overQuota": told},
             organization_id=organization_id,
         )  # fmt: skip
         transaction.on_commit(forget_answers)
@@ -141,14 +146,20 @@ def evaluate_all() -> int:
     everybody = set(OrganizationPlan.objects.values_list("organization", flat=True))
     everybody |= set(Organization.objects.exclude(over_quota="").values_list("id", flat=True))
     for organization_id in everybody:
-        evaluate(organization_id)
+        try:
+            evaluate(organization_id)
+        except Exception:  # one that cannot be looked at must not keep the others; it is tried again
+            log.exception("where organization %s stands could not be found out", organization_id)
     return len(everybody)
 
 
 def _begin_grace(stands: Standing, now: datetime) -> None:
     """Begin the grace of a plan that gives one, when its limit is reached for the first time in a cycle."""
     row, hours = stands.plan, stands.plan.plan.grace_hours
-    has_had = row.grace_until is not None and row.grace_until > stands.cycle.starts_at
+    # One of the cycle before may have ended in this one.
+    has_had = (
+        row.grace_until is not None and row.grace_until - timedelta(hours=hours) >= stands.cycle.starts_at
+    )
     if hours and stands.is_reached and not has_had:
         before = row.grace_until
         row.grace_until = now + timedelta(hours=hours)
@@ -205,17 +216,25 @@ def _text(stands: Standing, now: datetime) -> str:
     return "\n\n".join(lines)
 
 
+def tell_anew(organization_ids: Iterable[str]) -> None:
+    """Have organizations told again of shares that are passed: they are now of another number of units."""
+    QuotaNotice.objects.filter(organization__in=list(organization_ids)).delete()
+
+
 def _page(stands: Standing) -> str:
     return alerts.page_url("usage:page", stands.plan.organization_id)
 
 
-def _reason(stands: Standing) -> str:
-    """Why ingestion stops, as senders and pages are told."""
-    return (
-        f"The {stands.plan.plan.hard_limit_units:,} units of the plan {stands.plan.plan.name} are used up"
-        f" until {stands.cycle.end.isoformat()} 00:00 UTC."
+def reason(stands: Standing) -> str:
+    """Why ingestion stops and what to do, in the language that is active."""
+    return _(
+        "The %(limit)s units of the plan %(plan)s are used up until %(end)s 00:00 UTC."
         " An owner can change the plan, or an admin of this instance can lift the limit."
-    )
+    ) % {
+        "limit": count(stands.plan.plan.hard_limit_units or 0),
+        "plan": stands.plan.plan.name,
+        "end": stands.cycle.end.isoformat(),
+    }
 
 
 # --- for pages --------------------------------------------------------------

@@ -86,6 +86,7 @@ class Report:
     asked: Asked
     units: int
     cost: Decimal
+    spans: int  # billed ones
     infrastructure: int
     series: list[tuple[str, list[Value]]]  # name and a value each day, the greatest first
     rows: list[Row]
@@ -95,7 +96,7 @@ class Report:
     @property
     def infrastructure_share(self) -> int:
         """Percent of all spans received that were folded infrastructure and are not billed."""
-        spans = sum(row.units for row in self.rows) + self.infrastructure
+        spans = self.spans + self.infrastructure
         return round(100 * self.infrastructure / spans) if spans else 0
 
 
@@ -115,6 +116,7 @@ def collect(organization_id: str, project_ids: Collection[str], asked: Asked) ->
         asked=asked,
         units=0 if is_of_model else sum(each.units for each in metered),
         cost=sum((each.cost for each in costs), Decimal(0)),
+        spans=sum(each.spans for each in metered),
         infrastructure=sum(each.infrastructure for each in metered),
         series=_series(asked, metered, by_day),
         rows=_rows([] if is_of_model else metered, costs),

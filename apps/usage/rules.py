@@ -4,7 +4,6 @@ store, which tells it exactly."""
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +22,7 @@ log = logging.getLogger(__name__)
 
 MAX_AMOUNT: Final = 9 * 10**18  # what a database holds; more is shown as this
 MAX_SUBJECT: Final = 200  # characters; longer ones count as their beginning
-MAX_SUBJECTS: Final = 50_000  # of one bucket, those who spent most
+MAX_COUNTS: Final = 200_000  # of one budget, buckets and subjects: those who spent most
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +56,16 @@ class Rule:
         """Where something that started then is counted."""
         return windows.bucket(self.budget.window, self.zone, to_datetime(micros))
 
+    def is_of(self, project_id: str) -> bool:
+        """Whether what a project stores may fall under it."""
+        budget = self.budget
+        only = {budget.project_id, budget.value if budget.scope == Scope.PROJECT else ""} - {""}
+        return not only or only == {project_id}
+
     def subjects(self, item: Item) -> Sequence[str]:
         """Under whom a row is counted: nobody, the budget itself (""), or those who each have it."""
         budget = self.budget
-        if budget.project_id and budget.project_id != item.project_id:
+        if not self.is_of(item.project_id):
             return ()
         if budget.scope == Scope.ORGANIZATION:
             return ("",)
@@ -146,7 +151,9 @@ def count(rule: Rule, project_ids: Collection[str], period: Period) -> Counted:
         questions = []
     for sql in questions:
         rows = gate().query(sql, _parameters(rule, project_ids, period), purpose="budgets: count")
-        _warn_if_cut(rule, rows)
+        if len(rows) > MAX_COUNTS:
+            rows = rows[:MAX_COUNTS]
+            log.warning("budget %s: only those who spent most are counted", rule.budget.id)
         for micros, name, amount, newest in rows:
             at = to_datetime(micros) if rule.budget.window in windows.ROLLING else period.start
             key = (at, name.replace("\0", "")[:MAX_SUBJECT])
@@ -158,16 +165,6 @@ def count(rule: Rule, project_ids: Collection[str], period: Period) -> Counted:
     return Counted(amounts, version)
 
 
-def _warn_if_cut(rule: Rule, rows: Sequence[Sequence[Any]]) -> None:
-    if rule.budget.is_each and len(rows) >= MAX_SUBJECTS:
-        full = [bucket for bucket, held in Counter(row[0] for row in rows).items() if held >= MAX_SUBJECTS]
-        if full:
-            log.warning(
-                "budget %s: only the %s who spent most are counted, in %s of its buckets",
-                rule.budget.id, MAX_SUBJECTS, len(full),
-            )  # fmt: skip
-
-
 def _parameters(rule: Rule, project_ids: Collection[str], period: Period) -> dict[str, Any]:
     start, end = from_datetime(period.start), from_datetime(period.end)
     return {
@@ -177,7 +174,7 @@ def _parameters(rule: Rule, project_ids: Collection[str], period: Period) -> dic
         "first": start // MICROS_PER_HOUR,
         "last": end // MICROS_PER_HOUR,
         "value": rule.budget.value,
-        "most": MAX_SUBJECTS,
+        "most": MAX_COUNTS + 1,
     }
 
 
@@ -208,11 +205,15 @@ def _question(rule: Rule, column: str, amount: str, version: str, source: str, t
     if rule.budget.window in windows.ROLLING:
         step = windows.ROLLING[rule.budget.window][1].total_seconds() * 1_000_000
         bucket = f"intDiv({micros}, {step:.0f}) * {step:.0f}"
-    named = " HAVING s != '' ORDER BY b, a DESC LIMIT {most:UInt32} BY b" if rule.budget.is_each else ""
-    return (
-        f"SELECT {bucket} AS b, {column} AS s, {amount} AS a, max(o.{version}) FROM {source}"
+    named = "s != ''" if rule.budget.is_each else "count() > 0"
+    grouped = (
+        f"SELECT {bucket} AS b, {column} AS s, {amount} AS a, max(o.{version}) AS newest FROM {source}"
         " WHERE o.project_id IN {projects:Array(String)}"
         " AND o.hour BETWEEN {first:UInt32} AND {last:UInt32}"
         f" AND {micros} >= {{start:Int64}} AND {micros} < {{end:Int64}} AND {where}"
-        f" GROUP BY b, s{named}{'' if named else ' HAVING count() > 0'} {_SETTINGS}"
+        f" GROUP BY b, s HAVING {named}"
     )
+    if rule.budget.is_each:  # who spent most in all slices together keeps each of them
+        order = "ORDER BY sum(ifNull(a, 0)) OVER (PARTITION BY s) DESC, s, b LIMIT {most:UInt32}"
+        grouped = f"SELECT b, s, a, newest FROM ({grouped}) {order}"
+    return f"{grouped} {_SETTINGS}"

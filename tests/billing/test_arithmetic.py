@@ -103,6 +103,7 @@ def test_a_whole_period() -> None:
     made = charges.bill(
         NOVEMBER,
         [Stretch(_terms(), NOVEMBER.start, NOVEMBER.end, 700_000)],
+        currency="USD",
         discount=2_000,
         tax=1_900,
         tax_name="VAT",
@@ -125,6 +126,7 @@ def test_two_plans_share_a_period_by_days() -> None:
             Stretch(_terms(2_900, 100_000, 800, "Core"), NOVEMBER.start, middle, 60_000),
             Stretch(_terms(), middle, NOVEMBER.end, 100_000),
         ],
+        currency="USD",
     )
     first, used, second, later = made.lines
     assert (first.amount, first.days, first.of_days) == (967, 10, 30)
@@ -135,7 +137,9 @@ def test_two_plans_share_a_period_by_days() -> None:
 
 def test_nothing_costs_nothing() -> None:
     free = _terms(0, 100_000, 0, "Hobby")
-    made = charges.bill(NOVEMBER, [Stretch(free, NOVEMBER.start, NOVEMBER.end, 90_000)], tax=1_900)
+    made = charges.bill(
+        NOVEMBER, [Stretch(free, NOVEMBER.start, NOVEMBER.end, 90_000)], tax=1_900, currency="USD"
+    )
     assert made.total == 0 and [line.kind for line in made.lines] == ["base", "usage"]
 
 
@@ -155,7 +159,7 @@ def test_bills_are_never_below_zero_and_add_up(
         Stretch(_terms(base, included, price), start, end, units)
         for (base, included, price, units), start, end in zip(plans, days, days[1:], strict=False)
     ]
-    made = charges.bill(NOVEMBER, stretches, discount=discount, tax=tax)
+    made = charges.bill(NOVEMBER, stretches, discount=discount, tax=tax, currency="USD")
     assert made.total >= 0
     net = made.sum_of("base", "usage", "discount")
     assert made.total == net + made.sum_of("tax")
@@ -164,11 +168,11 @@ def test_bills_are_never_below_zero_and_add_up(
 
 
 def test_staying_on_the_same_terms_costs_the_same_however_it_is_cut() -> None:
-    whole = charges.bill(NOVEMBER, [Stretch(_terms(), NOVEMBER.start, NOVEMBER.end)])
+    whole = charges.bill(NOVEMBER, [Stretch(_terms(), NOVEMBER.start, NOVEMBER.end)], currency="USD")
     for cut in range(1, 30):
         middle = NOVEMBER.start + timedelta(days=cut)
         halves = [Stretch(_terms(), NOVEMBER.start, middle), Stretch(_terms(), middle, NOVEMBER.end)]
-        assert charges.bill(NOVEMBER, halves).total == whole.total
+        assert charges.bill(NOVEMBER, halves, currency="USD").total == whole.total
 
 
 # --- changes of plan ----------------------------------------------------------------------------------
@@ -183,9 +187,9 @@ def test_a_change_is_what_the_bill_changes_by(
     start, middle = period.start + timedelta(days=begun), period.start + timedelta(days=changed)
     before, after = _terms(old, 0, 0), _terms(new, 0, 0)
     told = charges.change(period, before, start, after, middle)
-    stayed = charges.bill(period, [Stretch(before, start, period.end)])
+    stayed = charges.bill(period, [Stretch(before, start, period.end)], currency="USD")
     parts = [Stretch(before, start, middle)] if start < middle else []
-    moved = charges.bill(period, [*parts, Stretch(after, middle, period.end)])
+    moved = charges.bill(period, [*parts, Stretch(after, middle, period.end)], currency="USD")
     assert told.used + told.credited == stayed.total
     assert moved.total - stayed.total == told.difference
     assert told.days_left == (period.end - middle).days
@@ -229,3 +233,18 @@ def test_percentages(text: str, rate: int) -> None:
 def test_what_is_no_percentage(text: str) -> None:
     with pytest.raises(ValueError, match="percentage"):
         money.rate(text)
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**4), st.lists(st.integers(0, 10**6), min_size=1, max_size=6))
+def test_late_units_cost_what_they_would_have_cost_in_time(
+    included: int, price: int, parts: list[int]
+) -> None:
+    billed = amount = 0
+    for part in parts:
+        line = charges.late(
+            "Pro", NOVEMBER.start, NOVEMBER.end,
+            included=included, price_per_100k=price, billed=billed, units=billed + part,
+        )  # fmt: skip
+        assert line.amount >= 0 and line.quantity == part
+        billed, amount = billed + part, amount + line.amount
+    assert amount == charges.overage(billed, included, price)

@@ -81,6 +81,43 @@ def test_a_long_downtime_is_caught_up_in_order(organization: Organization) -> No
     assert [invoice.number for invoice in found] == list(range(found[0].number, found[0].number + 6))
 
 
+def test_units_metered_after_their_period_was_closed_are_on_the_next_invoice(
+    organization: Organization,
+) -> None:
+    assert closing.close(organization, at("2026-10-02")) == 1
+    meter(organization, date(2026, 9, 12), 50_000)
+    meter(organization, date(2026, 9, 13), 51_000)
+    draft = drafts.current(organization, at("2026-10-20"))
+    assert draft is not None and draft.units == 1_200_000
+    assert closing.close(organization, at("2026-11-02")) == 1
+    october = Invoice.objects.latest("number")
+    usage = [line for line in october.bill().lines if line.kind == "usage"]
+    assert [(line.start, line.quantity, line.amount) for line in usage] == [
+        ("2026-10-01", 1_200_000, 4_000),
+        ("2026-09-01", 101_000, 404),
+    ]
+    assert october.total == draft.bills[0].total == 19_900 + 4_404
+    assert closing.close(organization, at("2027-01-02")) == 2
+    assert [each.total for each in Invoice.objects.order_by("-number")[:2]] == [19_900, 19_900]
+
+
+def test_late_units_first_use_up_what_was_included(organization: Organization) -> None:
+    assert closing.close(organization, at("2026-12-02")) == 3
+    meter(organization, date(2026, 11, 30), 199_993)  # seven of 200,000 were used
+    assert closing.close(organization, at("2027-01-02")) == 1
+    meter(organization, date(2026, 11, 30), 100_000)
+    plans.release(actor=SYSTEM, organization=organization)  # who leaves still owes them
+    PlanTerm.objects.create(organization_id=organization.id, starts=date(2027, 1, 1), anchor=date(2026, 9, 1))
+    assert closing.close(organization, at("2027-02-02")) == 1
+    late, december = (each.bill().lines for each in Invoice.objects.order_by("-number")[:2])
+    assert [(line.kind, line.quantity, line.amount) for line in late] == [("usage", 100_000, 400)]
+    assert [(line.quantity, line.amount) for line in december if line.kind == "usage"] == [
+        (0, 0),
+        (199_993, 0),
+    ]
+    assert _owed(organization) == sum(each.total for each in Invoice.objects.all())
+
+
 def test_closing_waits_for_the_meter(organization: Organization) -> None:
     Progress.objects.update(looked_until=at("2026-10-01T00:14:59"))  # the last commits may not be seen yet
     assert closing.close(organization, at("2026-10-20")) == 0

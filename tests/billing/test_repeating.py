@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from apps.audit.services import SYSTEM
 from apps.billing import closing, services
-from apps.billing.models import Account, Entry, Invoice, PlanTerm
+from apps.billing.charges import overage
+from apps.billing.models import Account, Billed, Entry, Invoice, PlanTerm
 from apps.billing.periods import midnight
 from apps.organizations.models import Organization
 from apps.usage.queries import units_of
@@ -72,18 +74,41 @@ def test_when_it_is_closed_makes_no_difference(
     _check_ledger(once, end)
 
 
+@MANY
+@given(PLANS, UNITS, st.lists(st.tuples(st.integers(0, DAYS - 1), UNITS), max_size=4))
+def test_what_is_metered_late_is_billed_once(
+    changes: list[tuple[int, str, int]],
+    units: list[tuple[int, int]],
+    late: list[tuple[int, list[tuple[int, int]]]],
+) -> None:
+    make_plans()
+    metered_until(midnight(LAST) + timedelta(days=99))
+    end = midnight(LAST) + timedelta(days=70)
+    made = _organization(changes, units)
+    for day, more in sorted(late, key=lambda each: each[0]):
+        closing.close(made, midnight(FIRST) + timedelta(days=day))
+        for at, count in more:
+            meter(made, FIRST + timedelta(days=at), count)
+    for day in (30, 70):  # what is late on the last day is on an invoice of its own
+        closing.close(made, midnight(LAST) + timedelta(days=day))
+    _check_ledger(made, end)
+
+
 def _check_ledger(organization: Organization, end: datetime) -> None:
     """Invoices follow each other without overlap, hold every unit once, and their entries add up."""
     invoices = list(Invoice.objects.filter(organization_id=organization.id).order_by("number"))
     assert all(a.period_end <= b.period_start for a, b in itertools.pairwise(invoices))
+    told: dict[tuple[str, str], int] = defaultdict(int)
     for invoice in invoices:
-        told = [
-            (line.start, line.end, line.quantity) for line in invoice.bill().lines if line.kind == "usage"
-        ]
-        for start, after, quantity in told:
-            first, last = midnight(date.fromisoformat(start)), midnight(date.fromisoformat(after))
-            assert quantity == units_of(organization.id, first, last)
+        for line in invoice.bill().lines:
+            if line.kind == "usage":
+                told[line.start, line.end] += line.amount
         assert invoice.entries.aggregate(sum=Sum("amount"))["sum"] == invoice.total
+    for days in Billed.objects.filter(organization_id=organization.id):
+        assert days.units == units_of(organization.id, midnight(days.start), midnight(days.end))
+        cost = overage(days.units, days.included, days.price_per_100k)
+        assert told.pop((days.start.isoformat(), days.end.isoformat()), 0) == cost
+    assert not told
     if invoices:
         services.void(actor=SYSTEM, number=invoices[-1].number, reason="the end")
     for invoice in invoices[:-1]:

@@ -17,13 +17,14 @@ from pytest_django import Settings
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.billing import closing, drafts, queries, stripe_api, stripe_billing, stripe_meter, tasks
-from apps.billing.models import Entry, Invoice, MeterReport, PlanTerm, StripeAccount, StripeEvent
+from apps.billing.models import Account, Entry, Invoice, MeterReport, PlanTerm, StripeAccount, StripeEvent
 from apps.billing.periods import midnight
 from apps.core.errors import ApiError, Conflict
 from apps.organizations import administration
 from apps.organizations.models import Organization
 from apps.usage import plans
 from apps.usage.meter_models import MeterEntry
+from apps.usage.models import Plan
 from litefuse_web.checks import check_stripe
 from tests import factories
 from tests.billing.plans import at, make_plans, metered_until, on_plan
@@ -405,6 +406,69 @@ def test_an_hour_of_two_subscriptions_is_reported_once(subscribed: StripeAccount
     _units(subscribed.organization, "2026-11-10T14:00:00", 20)
     assert stripe_meter.report_usage(at("2026-11-10T15:05:00")) == 1
     assert sum(int(form["payload[value]"]) for form in stripe.events.values()) == 120
+
+
+def test_what_stripe_was_told_before_a_sudden_end_is_not_the_ledgers(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    organization = subscribed.organization
+    Plan.objects.filter(id="hobby").update(included_units=0, price_per_100k=400)
+    _units(organization, "2026-11-12T09:00:00", 100_000)
+    assert stripe_meter.report_usage(at("2026-11-12T11:30:00")) == 1
+    stripe.subscriptions["sub_1"].update(
+        status="canceled", ended_at=int(at("2026-11-12T12:00:00").timestamp())
+    )
+    stripe_billing.read_again(subscribed)
+    _units(organization, "2026-11-12T14:00:00", 250_000)
+    assert stripe_meter.report_usage(at("2026-11-14")) == 0
+    assert closing.close(organization, at("2026-12-11")) == 1
+    [line] = [line for line in Invoice.objects.get().bill().lines if line.kind == "usage"]
+    assert (line.start, line.quantity, line.amount) == ("2026-11-12", 250_000, 1_000)
+
+
+def test_a_purchase_heard_of_when_its_day_was_billed_begins_after_it(stripe: FakeStripe) -> None:
+    Plan.objects.filter(id="hobby").update(included_units=0, price_per_100k=400)
+    organization = on_plan("hobby", date(2026, 9, 1))
+    _units(organization, "2026-09-30T23:00:00", 100_000)
+    _units(organization, "2026-10-01T05:00:00", 7)
+    assert closing.close(organization, at("2026-10-01T02:00:00")) == 1
+    account = StripeAccount.objects.create(organization=organization, customer_id="cus_1")
+    stripe.subscribe("cus_1", start=int(at("2026-09-30T22:00:00").timestamp()))
+    stripe_billing.read_again(account)
+    assert stripe_meter.report_usage(at("2026-10-02")) == 1
+    assert [form["payload[value]"] for form in stripe.events.values()] == ["7"]
+    assert stripe_meter.report_usage(at("2026-10-02T02:00:00")) == 0
+
+
+def test_days_that_the_ledger_billed_while_stripe_paused_are_not_told(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    organization = subscribed.organization
+    StripeAccount.objects.update(
+        metered_from=at("2026-08-10T09:00:00"),
+        reported_until=at("2026-08-20T09:00:00"),
+        metered_until=at("2026-08-20"),
+        status="unpaid",
+    )
+    PlanTerm.objects.all().delete()
+    Account.objects.update(billed_until=date(2026, 9, 10))
+    _units(organization, "2026-08-25T05:00:00", 5)
+    _units(organization, "2026-09-10T06:00:00", 6)
+    stripe_billing.read_again(subscribed)  # paid after all
+    assert stripe_meter.report_usage(at("2026-09-11")) == 1
+    assert [form["payload[value]"] for form in stripe.events.values()] == ["6"]
+
+
+def test_units_metered_after_their_hour_was_told_are_told_later(
+    subscribed: StripeAccount, stripe: FakeStripe
+) -> None:
+    _units(subscribed.organization, "2026-11-10T10:00:00", 100)
+    assert stripe_meter.report_usage(at("2026-11-10T13:05:00")) == 1
+    _units(subscribed.organization, "2026-11-10T10:00:00", 5)
+    _units(subscribed.organization, "2026-11-10T13:00:00", 20)
+    assert stripe_meter.report_usage(at("2026-11-10T14:30:00")) == 2
+    assert [form["payload[value]"] for form in stripe.events.values()] == ["100", "5", "20"]
+    assert stripe_meter.report_usage(at("2026-11-10T16:30:00")) == 0
 
 
 def test_reporting_waits_for_the_meter(subscribed: StripeAccount, stripe: FakeStripe) -> None:

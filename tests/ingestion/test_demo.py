@@ -73,7 +73,7 @@ def test_it_shows_what_the_program_can_show(story: list[Observation]) -> None:
     assert {step.environment for step in story} == {"production", "staging", "development", "evaluation"}
     assert len({step.model for step in story}) >= 7
     assert len({step.trace.user_id for step in story}) >= 40
-    sessions = Counter(step.trace.session_id for step in story if step.is_root and step.trace.session_id)
+    sessions = Counter(step.trace.session_id for step in story if step.trace.session_id)
     assert max(sessions.values()) >= 3
     assert any("\u4e00" <= letter <= "\u9fff" for step in story for letter in step.input[:40])
     assert len({step.start_time // DAY for step in story}) >= 14
@@ -95,6 +95,17 @@ def test_every_trace_is_one_tree_in_order_of_time(story: list[Observation]) -> N
                 parent = steps[step.parent_id]
                 assert parent.start_time <= step.start_time
                 assert end <= (parent.end_time or 0)
+
+
+def test_requests_and_queries_around_model_work_are_infrastructure(story: list[Observation]) -> None:
+    plumbing = [step for step in story if step.is_infrastructure]
+    assert 0.15 < len(plumbing) / len(story) < 0.5
+    assert not any(step.input or step.output or step.model or step.usage for step in plumbing)
+    assert {step.service_name for step in plumbing} == {"kestrel-web", "kestrel-assistant"}
+    requests = {step.id for step in plumbing if step.is_root}
+    entries = [step for step in story if step.is_entry]
+    assert requests == {step.parent_id for step in entries}
+    assert all(step.trace.name and not step.is_root for step in entries)
 
 
 def test_cached_tokens_are_part_of_the_input_once(story: list[Observation]) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.organizations.models import Membership, Project, Role
-from apps.pricing import catalogue, library, seed, services
+from apps.pricing import catalogue, library, queries, seed, services
 from apps.pricing.drafts import read_draft
 from apps.pricing.models import ModelDefinition, PriceRevision
 from apps.pricing.pricing import price
@@ -260,12 +260,12 @@ def test_any_usage_key_survives_the_form(settings_pages: Settings) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"name": ""}, "modelName must be a text"),
-        ({"pattern": "(["}, "not a valid regular expression"),
+        ({"name": ""}, "Must be a text of 1 to 200 characters"),
+        ({"pattern": "(["}, "Is not a valid regular expression"),
         ({"pattern": "((a{1000}){1000}){1000}"}, "come to too many"),
-        ({"start": "tomorrow"}, "startDate must be"),
-        ({"unit": "POUNDS"}, "unit must be one of"),
-        ({"tokenizer": "abacus"}, "tokenizerId must be"),
+        ({"start": "tomorrow"}, "Must be a date"),
+        ({"unit": "POUNDS"}, "Must be one of TOKENS"),
+        ({"tokenizer": "abacus"}, "Must be one of openai"),
         ({"tier-0-price": ["cheap", ""]}, "is not a price"),
         ({"tier-0-price": ["-1", ""]}, "is not a price"),
         ({"tier-0-price": ["NaN", ""]}, "is not a price"),
@@ -315,3 +315,36 @@ def test_managed_and_other_projects_models_are_not_there_to_change(settings_page
     assert settings_pages.client.get(
         f"{settings_pages.path}/definition/openai:gpt-4o/delete"
     ).status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("gpt-5.1-codex-mini", (5, 1)),
+        ("claude-sonnet-4-5", (4, 5)),
+        ("gpt-4o-2024-05-13", (4, 0)),
+        ("aws/global.anthropic.claude-opus-4-10-v1:0", (4, 10)),
+        ("mixtral-8x7b", (0, 0)),
+        ("gpt-oss-120b", (0, 0)),
+        ("mistral-large-2512", (0, 0)),
+        ("gemma-4-26b-a4b-it", (4, 0)),
+        ("davinci", (0, 0)),
+    ],
+)
+def test_names_tell_their_generation(name: str, version: tuple[int, int]) -> None:
+    assert queries.generation(name) == version
+
+
+def test_current_models_stand_before_old_ones() -> None:
+    project = factories.project()
+    names = "davinci", "gpt-4-mini", "gpt-5.1", "gpt-5.1-mini"
+    made = [ModelDefinition(name=name, provider="openai", rank=rank) for rank, name in enumerate(names)]
+    made.append(ModelDefinition(name="claude-9", provider="anthropic", rank=library.RANKS_EACH))
+    made.append(ModelDefinition(name="house", project_id=project.id))
+    for model in made:
+        model.match_pattern, model.unit = f"^{model.name}$", "TOKENS"
+    ModelDefinition.objects.bulk_create(made)
+    found, total = queries.search_models(project.id, text="", provider="", owner="", limit=4, offset=0)
+    assert [model.name for model in found] == ["house", "gpt-5.1", "gpt-5.1-mini", "gpt-4-mini"]
+    rest, total = queries.search_models(project.id, text="", provider="", owner="", limit=4, offset=4)
+    assert [model.name for model in rest] == ["davinci", "claude-9"] and total == 6

@@ -134,8 +134,8 @@ def test_what_is_not_a_model(change: dict[str, Any], message: str) -> None:
     [
         ([LARGE], "exactly one"),
         ([DEFAULT, DEFAULT], "exactly one"),
-        ([DEFAULT, LARGE, LARGE], "names"),
-        ([DEFAULT, LARGE, LARGE | {"name": "Larger"}], "priorities"),
+        ([DEFAULT, LARGE, LARGE], "same name"),
+        ([DEFAULT, LARGE, LARGE | {"name": "Larger"}], "same priority"),
         ([DEFAULT | {"priority": 1}], "default tier has priority 0"),
         ([DEFAULT | {"conditions": LARGE["conditions"]}], "default tier has priority 0"),
         ([DEFAULT, LARGE | {"conditions": []}], "at least one condition"),

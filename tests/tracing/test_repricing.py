@@ -14,14 +14,16 @@ from django.utils import timezone
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
+from apps.core import runs
 from apps.core.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from apps.core.runs import LEASE
 from apps.organizations.models import Role
 from apps.pricing import catalogue
 from apps.tracing import repository
 from apps.tracing.costing import repricing
 from apps.tracing.costing.candidates import Range
 from apps.tracing.costing.journal import by_day, pack, unpack
-from apps.tracing.costing.models import LEASE, Repricing
+from apps.tracing.costing.models import UNDOABLE, Repricing
 from apps.tracing.records import ObservationRow
 from apps.tracing.writer import Writer
 from tests import factories
@@ -164,12 +166,12 @@ def test_a_run_that_was_left_is_gone_on_with(told: Keys, monkeypatch: pytest.Mon
     house(told, price=0.5)
     run = started(told)
     monkeypatch.setattr(repricing, "STEP", 1)
-    monkeypatch.setattr(repricing, "is_stopping", lambda: True)
+    monkeypatch.setattr(runs, "is_stopping", lambda: True)
     assert repricing.run(run.id)
     run.refresh_from_db()
     assert (run.state, run.read, run.changed) == ("running", 1, 1)
     assert list(Repricing.objects.abandoned()) == [run]
-    monkeypatch.setattr(repricing, "is_stopping", lambda: False)
+    monkeypatch.setattr(runs, "is_stopping", lambda: False)
     assert repricing.run(run.id)
     run.refresh_from_db()
     assert (run.state, run.changed, run.steps.count()) == ("done", 3, 3)
@@ -190,7 +192,6 @@ def test_a_crash_in_a_step_loses_nothing(told: Keys, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as patched:
         patched.setattr(Writer, "amend", cut_off)
-        patched.setattr(repricing, "_end", lambda *_: None)
         with pytest.raises(KeyboardInterrupt):
             repricing.run(run.id)
     Repricing.objects.filter(id=run.id).update(seen_at=timezone.now() - 2 * LEASE)
@@ -263,7 +264,7 @@ def test_what_a_failed_first_step_changed_can_be_put_back(told: Keys, monkeypatc
         with pytest.raises(ZeroDivisionError):
             repricing.run(run.id)
     run.refresh_from_db()
-    assert (run.state, run.changed, run.can_be_undone) == ("failed", 0, True)
+    assert (run.state, run.changed) == ("failed", 0) and run.undoable_until
     assert row(told, "t", "a").total_cost == 501
     repricing.undo(actor=SYSTEM, project=told.project, id=run.id)
     assert repricing.run(run.id)
@@ -293,6 +294,34 @@ def test_a_run_is_not_undone_before_its_worker_stopped(told: Keys, monkeypatch: 
     assert row(told, "t", "a") == before
 
 
+def test_journals_are_kept_for_thirty_days(told: Keys, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(repricing, "STEP", 1)
+    monkeypatch.setattr(repricing, "FORGOTTEN", 2)
+    house(told, price=0.5)
+    old = done(told)
+    house(told, price=0.75)
+    young = done(told)
+    days = old.days
+    Repricing.objects.filter(id=old.id).update(ended_at=timezone.now() - UNDOABLE)
+    old.refresh_from_db()
+    assert old.undoable_until is None and young.undoable_until is not None
+    with pytest.raises(Conflict, match="over too long"):
+        repricing.undo(actor=SYSTEM, project=told.project, id=old.id)
+    assert (old.steps.count(), young.steps.count()) == (3, 3)
+    assert repricing.forget_journals() == 3 and repricing.forget_journals() == 0
+    assert (old.steps.count(), young.steps.count()) == (0, 3)
+    old.refresh_from_db()
+    assert (old.state, old.changed, old.days) == ("done", 3, days)
+    owner = Client()
+    owner.force_login(factories.member(told.organization, Role.OWNER))
+    page = owner.get(reverse("tracing:reprice", args=[told.project_id])).content.decode()
+    assert page.count("can be undone until") == page.count("Undo</button>") == 1
+    repricing.undo(actor=SYSTEM, project=told.project, id=young.id)
+    Repricing.objects.filter(id=young.id).update(created_at=timezone.now() - 2 * UNDOABLE)
+    assert repricing.forget_journals() == 0  # it is needed
+    assert repricing.run(young.id) and row(told, "t", "a").total_cost == 501
+
+
 def test_the_journal_comes_back(told: Keys):
     house(told, price=0.5)
     run = done(told)
@@ -316,6 +345,7 @@ def test_the_api(told: Keys, theirs: Keys):
     repricing.run(id)
     run = told.read.get(f"cost/reprice/{id}").json()
     assert (run["state"], run["changed"], run["canBeUndone"]) == ("done", 3, True)
+    assert run["undoableUntil"] > run["endedAt"]
     assert told.read.get("cost/reprice").json()["data"] == [run]
     assert told.read.get("observations/a/cost").json()["rule"]["revision"] == 2
     assert told.full.delete(f"cost/reprice/{id}").json()["state"] == "done"  # too late

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import Message
@@ -20,11 +20,15 @@ from typing import Any
 import httpx
 import pytest
 from aiosmtpd.controller import Controller
+from django.db import DatabaseError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone, translation
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
-from apps.organizations.models import Project, Role
+from apps.organizations.models import Project, ProjectMembership, Role
 from apps.outbox import delivery
 from apps.outbox.models import Mail, Webhook
 from apps.outbox.services import signing_secret
@@ -192,11 +196,59 @@ def test_grace_comes_before_the_stop(home: Project, store: Store):
     begun = AuditEntry.objects.filter(resource_type="organizationPlan").latest("pk")
     assert begun.before == {"graceUntil": None}
     assert begun.after == {"graceUntil": row.grace_until.isoformat()}
-    row.grace_until = quotas.standing(home.organization_id).cycle.starts_at.replace(microsecond=1)
+    row.period_anchor = (timezone.now() - timedelta(days=10)).date()
+    row.grace_until = timezone.now() - timedelta(minutes=1)
     row.save()
     quotas.evaluate_all()
     home.organization.refresh_from_db()
     assert "used up" in home.organization.over_quota  # and no second grace in the cycle
+    row.grace_until = quotas.standing(home.organization_id).cycle.starts_at + timedelta(hours=12)
+    row.save()
+    quotas.evaluate_all()  # that was the grace of the cycle before
+    home.organization.refresh_from_db()
+    row.refresh_from_db()
+    assert home.organization.over_quota == "" and row.grace_until > timezone.now()
+
+
+def test_another_plan_is_told_of_anew(home: Project, store: Store, post: Post):
+    for plan, limit in (("hobby", 10), ("pro", 12)):
+        terms = {"included_units": limit, "hard_limit_units": limit}
+        plans.change_plan(actor=SYSTEM, plan_id=plan, values=terms)
+    plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
+    for n in range(5):
+        store([root(home.id, f"t{n}", start_time=now_micros(), received_at=now_micros())])
+    deliver()
+    assert len(post.mails) == 2
+    plans.assign(actor=SYSTEM, organization=home.organization, plan_id="pro")
+    deliver()
+    assert len(post.mails) == 3 and "80 %" in str(post.mails[2][1]["subject"])
+    store([root(home.id, "t6", start_time=now_micros(), received_at=now_micros())])
+    deliver()
+    assert len(post.mails) == 4 and "100 %" in str(post.mails[3][1]["subject"])
+    plans.change_plan(actor=SYSTEM, plan_id="pro", values={"included_units": 15, "hard_limit_units": 15})
+    deliver()
+    assert len(post.mails) == 5 and "80 %" in str(post.mails[4][1]["subject"])
+
+
+def test_one_that_cannot_be_looked_at_keeps_nobody_else(
+    home: Project, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    plans.change_plan(actor=SYSTEM, plan_id="hobby", values={"included_units": 2, "hard_limit_units": 2})
+    others = [factories.organization() for _ in range(4)]
+    everybody = [home.organization, *others]
+    for each in everybody:
+        plans.assign(actor=SYSTEM, organization=each, plan_id="hobby")
+    looked: list[str] = []
+
+    def evaluate(organization_id: str) -> None:
+        looked.append(organization_id)
+        if len(looked) == 2:
+            raise DatabaseError("as planned")
+
+    monkeypatch.setattr(quotas, "evaluate", evaluate)
+    quotas.evaluate_all()
+    assert set(looked) >= {each.id for each in everybody}
+    assert looked[1] in caplog.text
 
 
 # --- the program ------------------------------------------------------------------------------------------
@@ -260,3 +312,22 @@ async def post_json(sender: Sender, path: str, body: dict[str, Any]) -> httpx.Re
     """To the public API."""
     headers = {"authorization": sender.authorization}
     return await sender.http.post(f"/api/public/{path}", json=body, headers=headers)
+
+
+def test_why_ingestion_stopped_is_told_in_the_readers_language(home: Project):
+    """Whoever changes the plan in Chinese has senders told in English, and reads Chinese."""
+    with translation.override("zh-hans"):
+        plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
+        plans.change_plan(actor=SYSTEM, plan_id="hobby", values={"included_units": 0, "hard_limit_units": 0})
+    home.organization.refresh_from_db()
+    assert home.organization.over_quota.startswith("The 0 units of the plan Developer are used up until")
+    client = Client(headers={"accept-language": "zh-hans"})
+    client.force_login(factories.user(admin=True))
+    page = client.get(reverse("usage:assign-plan", args=[home.organization_id])).content.decode()
+    assert "已用完" in page and "are used up" not in page
+    outsider = factories.user()
+    factories.services.add_member(actor=SYSTEM, organization=home.organization, user=outsider, role=Role.NONE)
+    ProjectMembership.objects.create(project=home, user=outsider, role=Role.VIEWER)
+    client.force_login(outsider)
+    page = client.get(reverse("organizations:project-settings", args=[home.id])).content.decode()
+    assert "已用完" in page and "are used up" not in page

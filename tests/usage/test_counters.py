@@ -433,9 +433,57 @@ def test_a_rolling_window_keeps_who_spent_little_in_each_of_its_slices(
                 for who in ("ann", "bob")
             ]
         )
-    monkeypatch.setattr(rules, "MAX_SUBJECTS", 2)
+    monkeypatch.setattr(rules, "MAX_COUNTS", 4)
     assert truth([home.id]) == {(made.id, "ann"): 10**13, (made.id, "bob"): 10**13}
-    assert "only the 2 who spent most are counted, in 2 of its buckets" in caplog.text
+    assert not caplog.text
+    # Too many for the memory of all slices and users: those who spent most keep all of theirs.
+    at = from_datetime(now - timedelta(hours=3))
+    store([root(home.id, "ann3", start_time=at, trace=TraceFacts(user_id="bob"), **priced())])
+    found = rules.count(rules.rules_of([made])[0], [home.id], rules.rules_of([made])[0].period(now))
+    assert len(found.amounts) == 4
+    assert sum(amount for (_, who), amount in found.amounts.items() if who == "bob") == 11 * 10**12
+    assert "only those who spent most are counted" in caplog.text
+
+
+def test_terms_that_change_during_a_count_from_the_store_hold(
+    home: Project, store: Store, counter: counters.Counter, monkeypatch
+):
+    made = budget(home.organization, amount=Decimal(1000))
+    store([root(home.id, "t0", start_time=now_micros(), **priced("900"))])
+    assert Crossing.objects.count() == 2
+    count = rules.count
+
+    def meanwhile(*asked: Any) -> rules.Counted:
+        monkeypatch.setattr(rules, "count", count)
+        wanted = budgets.Wanted("Ten thousand", "organization", "tokens", Decimal(10_000), "month")
+        budgets.change(actor=SYSTEM, budget=budgets.Budget.objects.get(), wanted=wanted)
+        return count(*asked)
+
+    monkeypatch.setattr(rules, "count", meanwhile)
+    counters.Counter().recount_all()
+    assert not Crossing.objects.exists()
+    assert sums() == {}  # dollars are no tokens
+    assert made.pk
+
+
+def test_a_changed_row_of_another_project_is_no_reason_to_count(
+    home: Project, store: Store, counter: counters.Counter
+):
+    other = factories.project(home.organization)
+    ours, every = budget(home.organization, project_id=home.id), budget(home.organization)
+    theirs = budget(home.organization, scope="project", value=other.id)
+    store([])
+    writer = Writer()
+    for records in (
+        [root(other.id, "t", start_time=now_micros(), model="")],
+        [root(other.id, "t", start_time=now_micros(), model="gpt-4o")],
+    ):
+        result = writer.commit(records)
+    counter._count(counters.Noted(records, result))
+    assert records[0].outcome == "merged"
+    assert {id for kind, id in counter._due if kind == "budget"} == {every.id, theirs.id}
+    assert ours.id
+    writer.close()
 
 
 def test_two_processes_that_add_at_once_lose_nothing(

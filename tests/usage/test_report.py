@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.usage import chart, queries, report
-from apps.usage.meter_models import CostDay
+from apps.usage.meter_models import CostDay, MeterEntry
 from apps.usage.templatetags.usage import smallest_unit
 from tests import factories
 
@@ -112,3 +112,14 @@ def test_users_are_summed_by_the_database(monkeypatch: pytest.MonkeyPatch, by: s
     assert sum(sum(values) for _, values in found.series) == found.cost
     if by == "user_id":
         assert [name for name, _ in found.series] == [report.OTHER, "", "u199", "u198", "u197", "u196"]
+
+
+def test_the_share_of_infrastructure_is_of_spans(db: None):
+    project = factories.project()
+    at = report.midnight(START)
+    MeterEntry.objects.create(
+        organization_id=project.organization_id, project_id=project.id, hour=at, spans=30, roots=10,
+        scores=60, infrastructure=10,
+    )  # fmt: skip
+    found = report.collect(project.organization_id, [project.id], report.Asked(START, END))
+    assert (found.units, found.infrastructure, found.infrastructure_share) == (100, 10, 25)

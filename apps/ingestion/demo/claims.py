@@ -44,7 +44,11 @@ def damage_report(stage: Stage) -> None:
     photo = photos.reference(number)
     facts = {"user_id": f"cust_{4100 + stage.random.randrange(84)}", "tags": ["claims", "photo"]}
     with stage.trace(
-        "damage-report", ObservationType.CHAIN, {"message": note, "photo": photo}, **facts
+        "damage-report",
+        ObservationType.CHAIN,
+        {"message": note, "photo": photo},
+        route="/api/claims",
+        **facts,
     ) as root:
         shown = [
             {"type": "text", "text": note},
@@ -56,7 +60,8 @@ def damage_report(stage: Stage) -> None:
         ]
         stage.generate("inspect-photo", GPT_4O, asked, seen, instructions=765, streamed=False)
         with stage.step(ObservationType.TOOL, "open-claim", seen) as claim:
-            stage.wait(60, 240)
+            stage.query("INSERT", "claims")
+            stage.wait(50, 220)
             claim.output = as_text({"claim": f"CL-{stage.random.randint(1000, 9999)}", "state": "open"})
         question = f"{note}\n\n{as_text(seen)}"
         told = [{"role": "system", "content": _TELL}, {"role": "user", "content": question}]

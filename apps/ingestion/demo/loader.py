@@ -16,9 +16,9 @@ from apps.ingestion.demo.photos import keep_photos
 from apps.ingestion.demo.prices import correct, mistype
 from apps.ingestion.demo.verdicts import verdicts
 from apps.organizations import services
-from apps.organizations.models import Membership, Organization, Project, Role
+from apps.organizations.models import ApiKey, Membership, Organization, Project, Role
 from apps.tracing.costs import add_prices
-from apps.tracing.records import Observation
+from apps.tracing.records import Observation, Score
 from apps.tracing.writer import Writer
 from apps.usage.demo import budget_demo
 
@@ -29,6 +29,12 @@ PROJECT_ID = "demo-shop-assistant"
 _TOLD_UNTIL = "demoToldUntil"  # in the project's metadata: microseconds
 _BATCH = 1000
 _DAY = 86_400_000_000
+_KEYS = {  # note of the key that each environment sends with
+    "production": "Web shop",
+    "staging": "Staging",
+    "development": "Laptops",
+    "evaluation": "Nightly checks",
+}
 
 
 def load_demo(writer: Writer, now: int | None = None) -> int:
@@ -42,9 +48,13 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
     since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * _DAY)
     count = 0
     mistype(project)
+    keys = {key.note: key.id for key in ApiKey.objects.filter(project=project, note__in=_KEYS.values())}
     for batch in _batches(project.id, since, until):
         keep_photos(batch)
-        writer.commit([*batch, *verdicts(batch)])
+        records: list[Observation | Score] = [*batch, *verdicts(batch)]
+        for record in records:
+            record.api_key_id = keys.get(_KEYS[record.environment], "")
+        writer.commit(records)
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
     correct(project, until - DAYS * _DAY, until)
@@ -67,6 +77,8 @@ def _project() -> Project:
             project = services.create_project(
                 actor=SYSTEM, organization=organization, name="Shop assistant", project_id=PROJECT_ID
             )
+            for note in _KEYS.values():  # nobody hears the secrets: these keys open nothing
+                services.create_key(actor=SYSTEM, organization=organization, project=project, note=note)
         members = Membership.objects.filter(organization=organization).values("user")
         for admin in User.objects.filter(is_superuser=True).exclude(pk__in=members):
             services.add_member(actor=SYSTEM, organization=organization, user=admin, role=Role.OWNER)

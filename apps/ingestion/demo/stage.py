@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -17,6 +17,7 @@ from apps.tracing.records import Level, Observation, ObservationType, TraceFacts
 
 MILLISECOND: Final = 1000  # microseconds
 SERVICE: Final = "kestrel-assistant"
+SHOP: Final = "kestrel-web"  # whose pages customers see
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +73,52 @@ class Stage:
         return self.random.random() < probability
 
     @contextmanager
-    def trace(self, name: str, kind: ObservationType, given: Any, **facts: Any) -> Iterator[Observation]:
-        """The root step of a new trace; `facts` say user, session, tags and metadata."""
+    def trace(
+        self, name: str, kind: ObservationType, given: Any, *, route: str = "", **facts: Any
+    ) -> Iterator[Observation]:
+        """The first step of a new trace; `facts` say user, session, tags and metadata. With a `route` the
+        trace begins with the web shop's request, and the step is where its model part starts."""
         trace_id = f"{self.random.getrandbits(128):032x}"
         first = len(self.observations)
-        with self._step(trace_id, kind, name, given) as root:
-            root.is_root = True
-            root.trace = TraceFacts(name=name, release=self.release or None, **facts)
-            yield root
+        with ExitStack() as around:
+            if route:
+                around.enter_context(self._request(trace_id, route))
+            with self._step(trace_id, kind, name, given) as entry:
+                entry.is_root, entry.is_entry = not route, bool(route)
+                entry.trace = TraceFacts(name=name, release=self.release or None, **facts)
+                yield entry
         for observation in self.observations[first:]:
             observation.received_at = self.now + 1_200 * MILLISECOND
+
+    @contextmanager
+    def _request(self, trace_id: str, route: str) -> Iterator[None]:
+        about = {"http.request.method": "POST", "http.route": route, "http.response.status_code": 200}
+        with self._step(trace_id, ObservationType.SPAN, f"POST {route}", "") as request:
+            request.is_root = True
+            self._plumb(request, "fastapi", about, SHOP)
+            self.query("SELECT", "sessions", service=SHOP)
+            yield
+
+    def query(self, operation: str, table: str, *, service: str = SERVICE) -> None:
+        """A query of the shop's database inside the open step."""
+        about = {"db.system.name": "postgresql", "db.operation.name": operation, "db.collection.name": table}
+        with self.step(ObservationType.SPAN, f"{operation} {table}") as query:
+            self._plumb(query, "asyncpg", about, service)
+            self.wait(1, 9)
+
+    @contextmanager
+    def call(self, method: str, url: str) -> Iterator[None]:
+        """A request of the assistant to another service, around what it waits for."""
+        about = {"http.request.method": method, "url.full": url, "http.response.status_code": 200}
+        with self.step(ObservationType.SPAN, method) as call:
+            self._plumb(call, "httpx", about, SERVICE)
+            yield
+
+    def _plumb(self, step: Observation, library: str, about: dict[str, Any], service: str) -> None:
+        """Make a step what OpenTelemetry's instrumentation of a library sends: nothing about models."""
+        step.is_infrastructure = True
+        step.service_name = service
+        step.attributes = self._received(service, f"opentelemetry.instrumentation.{library}", about)
 
     @contextmanager
     def step(self, kind: ObservationType, name: str, given: Any = "", **fields: Any) -> Iterator[Observation]:
@@ -119,14 +156,18 @@ class Stage:
         self.wait(1, 4)
         observation.end_time = None if kind is ObservationType.EVENT else self.now
 
-    def _received(self) -> str:
+    def _received(
+        self, service: str = SERVICE, scope: str = "langfuse-sdk", attributes: dict[str, Any] | None = None
+    ) -> str:
         resource = {
-            "service.name": SERVICE,
+            "service.name": service,
             "service.version": self.release,
             "host.name": self.host,
             "deployment.environment.name": self.environment,
         }
-        return as_text({"resource": resource, "scope": {"name": "langfuse-sdk", "version": "4.2.1"}})
+        version = "4.2.1" if scope == "langfuse-sdk" else "0.58b0"
+        sent = {"attributes": attributes} if attributes else {}
+        return as_text({**sent, "resource": resource, "scope": {"name": scope, "version": version}})
 
     @contextmanager
     def together(self) -> Iterator[_Branches]:

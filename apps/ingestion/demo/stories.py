@@ -73,10 +73,14 @@ def _conversation(stage: Stage, topic: str, turns: tuple[Turn, ...], model: Mode
     for number, (question, answer) in enumerate(turns):
         history.append({"role": "user", "content": question})
         metadata = {"channel": channel, "topic": topic, "turn": str(number + 1)}
-        with stage.trace("support-chat", Kind.CHAIN, question, metadata=metadata, **facts) as root:
+        with stage.trace(
+            "support-chat", Kind.CHAIN, question, route="/api/chat", metadata=metadata, **facts
+        ) as root:
             _guard(stage, question)
             with stage.step(Kind.RETRIEVER, "customer-context", {"user": user}) as found:
-                stage.wait(18, 90)
+                stage.query("SELECT", "customers")
+                stage.query("SELECT", "orders")
+                stage.wait(8, 70)
                 found.output = as_text(
                     [{"order": f"KO-{stage.random.randint(45000, 61999)}", "state": "shipped"}]
                 )
@@ -124,7 +128,9 @@ def injection(stage: Stage) -> None:
     """Somebody tries to talk the assistant out of its instructions."""
     text = stage.random.choice(INJECTIONS)
     facts = {"user_id": customer(stage), "session_id": f"chat-{stage.random.getrandbits(28):07x}"}
-    with stage.trace("support-chat", Kind.CHAIN, text, tags=["chat", "blocked"], **facts) as root:
+    with stage.trace(
+        "support-chat", Kind.CHAIN, text, route="/api/chat", tags=["chat", "blocked"], **facts
+    ) as root:
         _guard(stage, text, blocked=True)
         root.output = "I can only help with questions about Kestrel Outfitters."
 
@@ -137,7 +143,7 @@ def help_search(stage: Stage) -> None:
     question, titles, answer = stage.random.choice(QUESTIONS)
     slow = stage.chance(0.05)
     with stage.trace(
-        "help-center-answer", Kind.CHAIN, question, user_id=somebody(stage), tags=["rag"]
+        "help-center-answer", Kind.CHAIN, question, route="/api/help", user_id=somebody(stage), tags=["rag"]
     ) as root:
         articles = _retrieve(stage, question, titles, slow)
         if not articles:
@@ -251,7 +257,8 @@ def _use_tool(stage: Stage, call: ToolCall) -> str:
                 stage.wait(call.milliseconds * 2, call.milliseconds * 3)
                 tool.level, tool.status_message = Level.ERROR, call.error
             else:
-                stage.wait(call.milliseconds * 0.6, call.milliseconds * 1.8)
+                with stage.call("POST", f"https://api.kestrel.example/tools/{call.name}"):
+                    stage.wait(call.milliseconds * 0.6, call.milliseconds * 1.8)
                 tool.output = as_text(call.result)
             tool.metadata = {"attempt": str(attempt + 1)}
         if not last:

@@ -22,7 +22,7 @@ def verdicts(observations: Sequence[Observation]) -> list[Score]:
     for observation in observations:
         if observation.type is ObservationType.EVALUATOR:
             found += _evaluation(observation)
-        if observation.is_root and observation.trace.user_id:
+        if observation.trace.user_id:  # the step that says what the trace is about
             found += _opinions(observation)
     return found
 

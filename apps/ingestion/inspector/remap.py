@@ -7,30 +7,26 @@ after each step how far it came: whoever goes on, after a stop or a crash, does 
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
+from django.utils.translation import gettext as _
 
 from apps.audit.services import Actor, record
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound, TooLarge
-from apps.core.lifecycle import is_stopping
+from apps.core.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from apps.ingestion.embedded import take_media_out
 from apps.ingestion.inspector.explain import changed_facts, facts
 from apps.ingestion.inspector.respan import Unknown, respan
 from apps.ingestion.mapping.spans import map_spans
-from apps.ingestion.models import LEASE, Remap
+from apps.ingestion.models import Remap
 from apps.organizations.models import Project
 from apps.tracing.costs import add_prices
 from apps.tracing.received import REMOVED
@@ -39,11 +35,8 @@ from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, cost_units, prepare
 from apps.tracing.writer import Hashes, Writer, remapped
 
-logger = logging.getLogger(__name__)
-
 MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
 STEP = 500  # observations read, mapped and replaced at a time, if they are not too large
-RENEWED_EVERY = LEASE.total_seconds() / 4
 PREVIEWED = 2_000  # observations that a preview reads at most
 MAX_EXAMPLES, EXAMPLES_A_FIELD = 16, 2
 MAX_VALUE = 300  # characters of a value in an example
@@ -124,24 +117,11 @@ def start(*, actor: Actor, project: Project, since: int, until: int, service: st
                 total=total,
                 asked_by=actor.label,
             )
-            record(
-                actor,
-                "remap",
-                "project",
-                project.id,
-                after={
-                    "run": run.id,
-                    "since": since,
-                    "until": until,
-                    "service": service,
-                    "observations": total,
-                },
-                organization_id=project.organization_id,
-                project_id=project.id,
-            )
+            asked = {"since": since, "until": until, "service": service, "observations": total}
+            _audit(actor, "remap", run, **asked)
+            run.hand_over()
     except IntegrityError:
-        raise Conflict("The mapping is being re-run already. Wait for it, or cancel it.") from None
-    transaction.on_commit(lambda: hand_over(run.id))
+        raise Conflict(_("The mapping is being re-run already. Wait for it, or cancel it.")) from None
     return run
 
 
@@ -149,123 +129,65 @@ def cancel(*, actor: Actor, project: Project, id: str) -> Remap:
     """End a run before its next step; what was done stays. Raises NotFound."""
     run = Remap.objects.filter(project=project, id=id).first()
     if run is None:
-        raise NotFound("There is no such run.")
+        raise NotFound(_("There is no such run."))
     with transaction.atomic():
-        ended = Remap.objects.unfinished().filter(id=id)
-        if ended.update(state=Remap.State.CANCELED, ended_at=timezone.now()):
-            record(
-                actor,
-                "cancel remap",
-                "project",
-                project.id,
-                after={"run": id},
-                organization_id=project.organization_id,
-                project_id=project.id,
-            )
+        going = Remap.objects.unfinished().filter(id=id)
+        if going.update(state=Remap.State.CANCELED, ended_at=timezone.now()):
+            _audit(actor, "cancel remap", run)
     run.refresh_from_db()
     return run
 
 
-def hand_over(id: str) -> None:
-    """Give a run to a worker; without a broker just now, `resume` does it later."""
-    try:
-        current_app.send_task("ingestion.remap", [id])
-    except OperationalError:
-        logger.warning("re-run %s waits: the broker does not answer", id)
-
-
-def resume() -> int:
-    """Hand over every run that nobody is at; how many. Called by beat, and at start."""
-    ids = list(Remap.objects.abandoned().values_list("id", flat=True))
-    for id in ids:
-        hand_over(id)
-    return len(ids)
-
-
 def run(id: str) -> bool:
-    """Go through a run that nobody is at; False when there was nothing to do."""
+    """Go on with a run that nobody is at; False when there was nothing to do."""
     job = Remap.objects.claim(id)
     if job is None:
         return False
-    writer = Writer()
-    try:
-        with _seen_alive(id):
-            while (more := _step(job, writer)) and not is_stopping():
-                pass
-        if more:  # the next process goes on at once
-            Remap.objects.unfinished().filter(id=id).update(seen_at=None)
-    except ApiError as error:
-        logger.warning("re-run %s stopped: %s", id, error.message)
-        _end(job, Remap.State.FAILED, error.message)
-    except Exception:
-        _end(job, Remap.State.FAILED, "An unexpected error; the server's log says which.")
-        raise
-    finally:
-        writer.close()
+    job.work(_steps(job))
     return True
 
 
-@contextmanager
-def _seen_alive(id: str) -> Iterator[None]:
-    """Renew the lease of a run all the time: one step may take longer than it."""
-    done = threading.Event()
-
-    def renew() -> None:
-        try:
-            while not done.wait(RENEWED_EVERY):
-                try:
-                    Remap.objects.unfinished().filter(id=id).update(seen_at=timezone.now())
-                except DatabaseError:
-                    logger.warning("the lease of re-run %s could not be renewed", id, exc_info=True)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=renew, name="remap-lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _step(job: Remap, writer: Writer) -> bool:
-    """Do some more; False at the end."""
-    after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
-    step = received_between(
-        job.project_id, job.since, job.until, service=job.service, after=after, limit=STEP
-    )
-    outcome = Outcome()
-    changes = _changes(step.rows, outcome, store_media=True)
-    if not Remap.objects.unfinished().filter(id=job.id).exists():  # canceled meanwhile
-        return False
-    if changes:
-        writer.replace([c.observation for c in changes], [c.arrivals for c in changes])
-    job.read += outcome.read
-    job.changed += outcome.changed
-    job.skipped = dict(Counter(job.skipped) + outcome.skipped)
-    job.fields = dict(Counter(job.fields) + outcome.fields)
-    if step.after is not None:
-        job.cursor = list(step.after)
-    progress = {name: getattr(job, name) for name in ("read", "changed", "skipped", "fields", "cursor")}
-    alive = Remap.objects.unfinished().filter(id=job.id).update(**progress, seen_at=timezone.now())
-    if step.after is None:
-        _end(job, Remap.State.DONE)
-        return False
-    return bool(alive)
-
-
-def _end(job: Remap, state: Remap.State, problem: str = "") -> None:
-    Remap.objects.unfinished().filter(id=job.id).update(
-        state=state, problem=problem[:500], ended_at=timezone.now()
-    )
+def _steps(job: Remap) -> Generator[None]:
+    after: Cursor | None = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
+    with closing(Writer()) as writer:
+        while after is not None:
+            step = received_between(
+                job.project_id, job.since, job.until, service=job.service, after=after, limit=STEP
+            )
+            outcome = Outcome()
+            changes = _changes(step.rows, outcome, store_media=True)
+            if not job.is_wanted(project__deleted_at=None):
+                return
+            if changes:
+                writer.replace([c.observation for c in changes], [c.arrivals for c in changes])
+            after = step.after
+            job.read += outcome.read
+            job.changed += outcome.changed
+            job.skipped = dict(Counter(job.skipped) + outcome.skipped)
+            job.fields = dict(Counter(job.fields) + outcome.fields)
+            job.cursor = list(after or job.cursor)
+            job.note("read", "changed", "skipped", "fields", "cursor")
+            yield
+    job.end(Remap.State.DONE)
 
 
 def _check(since: int, until: int) -> None:
     if not 0 <= since < until <= now_micros() + 60_000_000:
-        raise InvalidRequest("The range must begin before it ends, and end now at the latest.")
+        raise InvalidRequest(_("The range must begin before it ends, and end now at the latest."))
     if until - since > MAX_SPAN:
-        raise InvalidRequest("At most 366 days are mapped again at once.")
+        raise InvalidRequest(_("At most 366 days are mapped again at once."))
+
+
+def _audit(actor: Actor, action: str, run: Remap, **asked: Any) -> None:
+    record(
+        actor,
+        action,
+        "project",
+        run.project_id,
+        after={"run": run.id} | asked,
+        organization_id=run.project.organization_id,
+        project_id=run.project_id,
+    )
 
 
 # --- one observation -------------------------------------------------------------------------------------

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
-from django.utils import timezone
 
 from apps.core.clock import now_micros
 from apps.core.lifecycle import is_stopping
@@ -39,7 +37,6 @@ AGAIN = 300_000_000  # and as long is looked back behind the watermark
 FIRST = 24 * 3_600_000_000  # how far back the very first look goes
 PAGE = 200  # observations at a time
 PAGES = 20  # of one tick: estimates must not crowd out what arrives
-LEASE = timedelta(minutes=2)
 
 _Place = tuple[int, str, str, str]  # version, project, trace, observation
 
@@ -58,27 +55,20 @@ ORDER BY event_ts, project_id, trace_id, id LIMIT {{limit:UInt32}}
 def estimate_missing() -> int:
     """Estimate the usage of what was committed since the last time; how many observations got one. Raises
     Unavailable, and goes on from there when it is called again."""
-    if not settings.ESTIMATE_USAGE or not _claim():
+    if not settings.ESTIMATE_USAGE:
         return 0
-    writer = Writer()
-    try:
-        return _look(writer)
-    finally:
-        writer.close()
-        EstimateClock.objects.update(seen_at=None)
+    first = {"place": [now_micros() - FIRST, "", "", ""]}
+    clock, _is_new = EstimateClock.objects.get_or_create(id=1, defaults=first)
+    if not clock.take():
+        return 0
+    with clock.held(), closing(Writer()) as writer:
+        clock.refresh_from_db(fields=["place"])  # another process may just have moved it on
+        return _look(clock, writer)
 
 
-def _claim() -> bool:
-    """Take the clock, if nobody is at it; made when it is first taken."""
-    now = timezone.now()
-    EstimateClock.objects.get_or_create(id=1, defaults={"place": [now_micros() - FIRST, "", "", ""]})
-    free = Q(seen_at=None) | Q(seen_at__lt=now - LEASE)
-    return bool(EstimateClock.objects.filter(free, id=1).update(seen_at=now))
-
-
-def _look(writer: Writer) -> int:
+def _look(clock: EstimateClock, writer: Writer) -> int:
     until = now_micros() - SETTLED
-    version, project, trace, id = EstimateClock.objects.get(id=1).place
+    version, project, trace, id = clock.place
     place: _Place = (version, project, trace, id)
     if until - version <= AGAIN:  # else there is much to catch up with, all of it visible
         place = (version - AGAIN, "", "", "")
@@ -88,7 +78,8 @@ def _look(writer: Writer) -> int:
         estimated += _estimate(writer, rows)
         place = after or (max(until, version), "", "", "")
         if place[0] >= version:
-            EstimateClock.objects.filter(id=1).update(place=list(place), seen_at=timezone.now())
+            clock.place = list(place)
+            clock.save(update_fields=["place"])
         if after is None or is_stopping():
             break
     return estimated

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -10,64 +10,41 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.core.ids import new_id
+from apps.core.runs import Leased, Run, RunQuerySet
 from apps.organizations.models import Project
 
-LEASE = timedelta(minutes=2)  # without a sign of life for longer, a run is somebody else's to go on with
+UNDOABLE = timedelta(days=30)  # how long the journal of a run that is over is kept
 
 
-class RepricingQuerySet(models.QuerySet["Repricing"]):
+class RepricingQuerySet(RunQuerySet["Repricing"]):
     """Reads by intent."""
 
-    def unfinished(self) -> Self:
-        """Queued, running or being undone."""
-        return self.filter(state__in=Repricing.UNFINISHED)
-
-    def abandoned(self) -> Self:
-        """Unfinished, and nobody is at it."""
-        return self.unfinished().left()
-
-    def left(self) -> Self:
-        """Nobody is at it, whatever its state says."""
-        return self.filter(Q(seen_at=None) | Q(seen_at__lt=timezone.now() - LEASE))
-
     def undoable(self) -> Self:
-        """Ended, with a journal of what it changed, and not undone."""
-        ended = self.exclude(state__in=(*Repricing.UNFINISHED, Repricing.State.UNDONE))
+        """Ended not too long ago, with a journal of what it changed, and not undone."""
+        ended = self.filter(ended_at__gt=timezone.now() - UNDOABLE)
+        ended = ended.exclude(state__in=(*Repricing.UNFINISHED, Repricing.Undo.UNDONE))
         return ended.filter(Exists(RepricedStep.objects.filter(run=OuterRef("pk"))))
 
-    def claim(self, id: str) -> Repricing | None:
-        """Take a run that nobody is at; None when there is nothing to take."""
-        taken = self.abandoned().filter(id=id)
-        if not taken.update(seen_at=timezone.now()):
-            return None
-        self.filter(id=id, state=Repricing.State.QUEUED).update(state=Repricing.State.RUNNING)
-        return self.get(id=id)
 
+class Repricing(Run):
+    """One run over the observations that started between two moments."""
 
-class Repricing(models.Model):
-    """One run over the observations that started between two moments: row, queue and progress in one."""
+    class Undo(models.TextChoices):
+        """Where it stands after it was to be undone."""
 
-    class State(models.TextChoices):
-        """Where it stands."""
-
-        QUEUED = "queued", _("queued")
-        RUNNING = "running", _("running")
-        DONE = "done", _("done")
-        CANCELED = "canceled", _("canceled")
-        FAILED = "failed", _("failed")
         UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
-    UNFINISHED = (State.QUEUED, State.RUNNING, State.UNDOING)
+    UNFINISHED = (*Run.UNFINISHED, Undo.UNDOING)
+    task = "tracing.reprice"
 
-    id = models.CharField(primary_key=True, max_length=64, default=new_id)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
     since = models.BigIntegerField(help_text="First start, in microseconds since the epoch.")
     until = models.BigIntegerField(help_text="First start that is not included.")
     model = models.CharField(max_length=200, blank=True, help_text="Model as sent; empty for all.")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    asked_by = models.CharField(max_length=320, help_text="Who asked, as the audit log names them.")
+    state = models.CharField(
+        max_length=10, choices=[*Run.State.choices, *Undo.choices], default=Run.State.QUEUED
+    )
     total = models.PositiveBigIntegerField(default=0, help_text="Observations to look at when it was asked.")
     read = models.PositiveBigIntegerField(default=0)
     changed = models.PositiveBigIntegerField(default=0)
@@ -75,10 +52,6 @@ class Repricing(models.Model):
     days = models.JSONField(default=list, help_text="What changed, by model and day; amounts as text.")
     cursor = models.JSONField(default=list, help_text="The last observation done: hour, trace, id.")
     step = models.PositiveIntegerField(default=0, help_text="Number of the step that comes next.")
-    problem = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    seen_at = models.DateTimeField(null=True, help_text="Last sign of life of whoever runs it.")
-    ended_at = models.DateTimeField(null=True)
 
     objects = RepricingQuerySet.as_manager()
 
@@ -91,21 +64,15 @@ class Repricing(models.Model):
             )
         ]
 
-    def __str__(self) -> str:
-        return self.id
-
     @property
-    def is_unfinished(self) -> bool:
-        """Queued, running or being undone."""
-        return self.state in self.UNFINISHED
-
-    @property
-    def can_be_undone(self) -> bool:
-        """Whether it has ended and left something behind."""
-        return Repricing.objects.undoable().filter(pk=self.pk).exists()
+    def undoable_until(self) -> datetime | None:
+        """Until when it can be undone; None when it cannot."""
+        if self.ended_at is None or not Repricing.objects.undoable().filter(pk=self.pk).exists():
+            return None
+        return self.ended_at + UNDOABLE
 
 
-class EstimateClock(models.Model):
+class EstimateClock(Leased):
     """How far the clock that estimates missing usage came; one row."""
 
     place = models.JSONField(help_text="The last row that was looked at: version, project, trace, id.")

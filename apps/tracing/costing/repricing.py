@@ -8,39 +8,31 @@ any more stays. Undoing puts back what the journal says, where nothing else chan
 
 from __future__ import annotations
 
-import logging
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 
-from celery import current_app
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
-from kombu.exceptions import OperationalError
 
 from apps.audit.services import Actor, record
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Conflict, InvalidRequest, NotFound, Unavailable
-from apps.core.lifecycle import is_stopping
+from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.organizations.models import Project
-from apps.tracing.costing.candidates import START, Cursor, Pairs, Range, pairs_of, rows_after
+from apps.tracing.costing.candidates import START, Cursor, Range, pairs_of, rows_after
 from apps.tracing.costing.journal import Day, Entry, Priced, by_day, pack, unpack
-from apps.tracing.costing.models import LEASE, RepricedStep, Repricing
+from apps.tracing.costing.models import UNDOABLE, RepricedStep, Repricing
 from apps.tracing.costs import add_prices, prices_alike
 from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, prepare
 from apps.tracing.writer import Writer
 
-logger = logging.getLogger(__name__)
-
 MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
 STEP = 500  # observations read, priced and replaced at a time
-RENEWED_EVERY = LEASE.total_seconds() / 4
 PREVIEWED = 20_000  # observations that a preview prices at most
-State = Repricing.State
+FORGOTTEN = 500  # steps deleted at a time, some 10 MB: others want to write too
+State, Undo = Repricing.State, Repricing.Undo
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +77,11 @@ def start(*, actor: Actor, project: Project, range_: Range) -> Repricing:
                 asked_by=actor.label,
             )
             _audit(actor, "re-price", run)
+            run.hand_over()
     except IntegrityError:
         raise Conflict(
             _("Costs of this project are being re-priced already. Wait for it, or cancel it.")
         ) from None
-    transaction.on_commit(lambda: hand_over(run.id))
     return run
 
 
@@ -113,32 +105,26 @@ def undo(*, actor: Actor, project: Project, id: str) -> Repricing:
             undoable = Repricing.objects.undoable().filter(id=id)
             if not undoable.exists():
                 raise Conflict(
-                    _("There is nothing to undo: the run is not over, changed nothing or is undone.")
+                    _("Nothing to undo: the run is not over, over too long, undone, or changed nothing.")
                 )
-            if not undoable.left().update(state=State.UNDOING, seen_at=None, ended_at=None, restored=0):
+            if not undoable.left().update(state=Undo.UNDOING, seen_at=None, ended_at=None, restored=0):
                 raise Conflict(_("The run is just being stopped. Try again in a minute."))
             _audit(actor, "undo re-pricing", run)
+            run.hand_over()
     except IntegrityError:
         raise Conflict(_("Costs of this project are being re-priced. Wait for that, or cancel it.")) from None
-    transaction.on_commit(lambda: hand_over(id))
     run.refresh_from_db()
     return run
 
 
-def hand_over(id: str) -> None:
-    """Give a run to a worker; without a broker just now, `resume` does it later."""
-    try:
-        current_app.send_task("tracing.reprice", [id])
-    except OperationalError:
-        logger.warning("re-pricing %s waits: the broker does not answer", id)
-
-
-def resume() -> int:
-    """Hand over every run that nobody is at; how many. Called by beat, and at start."""
-    ids = list(Repricing.objects.abandoned().values_list("id", flat=True))
-    for id in ids:
-        hand_over(id)
-    return len(ids)
+def forget_journals() -> int:
+    """Delete what runs that were over UNDOABLE ago wrote down to be undone by; how many steps. What they
+    changed stays summed up in them."""
+    old = RepricedStep.objects.filter(run__ended_at__lt=timezone.now() - UNDOABLE)
+    count = 0
+    while ids := list(old.values_list("pk", flat=True)[:FORGOTTEN]):
+        count += RepricedStep.objects.filter(pk__in=ids).delete()[0]
+    return count
 
 
 def run(id: str) -> bool:
@@ -146,92 +132,39 @@ def run(id: str) -> bool:
     job = Repricing.objects.claim(id)
     if job is None:
         return False
-    writer = Writer()
-    try:
-        with _seen_alive(id):
-            step = _undo_step if job.state == State.UNDOING else _Forward(job).step
-            while step(job, writer) and not is_stopping():
-                pass
-    except (Unavailable, DatabaseError):  # it passes: `resume` hands the run over again
-        logger.warning("re-pricing %s is interrupted and will go on", id, exc_info=True)
-    except ApiError as error:
-        logger.warning("re-pricing %s stopped: %s", id, error.message)
-        _end(job, State.FAILED, error.message)
-    except Exception:
-        _end(job, State.FAILED, gettext_noop("An unexpected error; the server's log says which."))
-        raise
-    finally:
-        writer.close()
-        _leave(job)
+    job.work(_backward(job) if job.state == Undo.UNDOING else _forward(job))
     return True
 
 
-@contextmanager
-def _seen_alive(id: str) -> Iterator[None]:
-    """Renew the lease of a run all the time: one step may take longer than it."""
-    done = threading.Event()
-
-    def renew() -> None:
-        try:
-            while not done.wait(RENEWED_EVERY):
-                try:
-                    # One that was canceled too: its last step may still be going on.
-                    Repricing.objects.filter(id=id).update(seen_at=timezone.now())
-                except DatabaseError:
-                    logger.warning("the lease of re-pricing %s could not be renewed", id, exc_info=True)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=renew, name="reprice-lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-class _Forward:
+def _forward(job: Repricing) -> Generator[None]:
     """The steps of a run. Which versions may change is asked once by each process that takes it."""
-
-    def __init__(self, job: Repricing) -> None:
-        self.range = Range(job.project_id, job.since, job.until, job.model)
-        self.pairs: Pairs = []
-        self.kept: list[Entry] = []
-        if job.state == State.RUNNING:
-            kept = RepricedStep.objects.filter(run=job, number=job.step).first()
-            self.kept = unpack(bytes(kept.entries)) if kept is not None else []  # a crash left it half done
-            self.pairs = pairs_of(self.range)[0]
-
-    def step(self, job: Repricing, writer: Writer) -> bool:
-        """Do some more; False at the end."""
-        after: Cursor = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
-        rows, after_next = rows_after(self.range, self.pairs, after, STEP)
-        changes = _changes(rows)
-        if not Repricing.objects.filter(id=job.id, state=State.RUNNING, project__deleted_at=None).exists():
-            return False
-        entries = _write_down(job, self.kept, changes)
-        self.kept = []
-        if changes:
-            writer.amend([observation for _entry, observation in changes], _repriced)
-        job.read += len(rows)
-        job.changed += len(entries)
-        days = by_day(entries, map(Day.from_json, job.days))
-        job.days = [day.as_json() for day in days]
-        job.step += 1
-        if after_next is not None:
-            job.cursor = list(after_next)
-        progress = {name: getattr(job, name) for name in ("read", "changed", "days", "cursor", "step")}
-        alive = Repricing.objects.filter(id=job.id).update(**progress, seen_at=timezone.now())
-        if after_next is None:
-            _end(job, State.DONE)
-            return False
-        return bool(alive)
+    range_ = Range(job.project_id, job.since, job.until, job.model)
+    pairs = pairs_of(range_)[0]
+    after: Cursor | None = (job.cursor[0], job.cursor[1], job.cursor[2]) if job.cursor else START
+    with closing(Writer()) as writer:
+        while after is not None:
+            rows, after = rows_after(range_, pairs, after, STEP)
+            changes = _changes(rows)
+            if not job.is_wanted(project__deleted_at=None):
+                return
+            entries = _write_down(job, changes)
+            if changes:
+                writer.amend([observation for _entry, observation in changes], _repriced)
+            job.read += len(rows)
+            job.changed += len(entries)
+            job.days = [day.as_json() for day in by_day(entries, map(Day.from_json, job.days))]
+            job.step += 1
+            job.cursor = list(after or job.cursor)
+            job.note("read", "changed", "days", "step", "cursor")
+            yield
+    job.end(State.DONE)
 
 
-def _write_down(job: Repricing, kept: list[Entry], changes: list[tuple[Entry, Observation]]) -> list[Entry]:
-    """Keep what the step is about to change. Of what a step that was cut off wrote down the costs of before
-    hold: it may have changed them already."""
+def _write_down(job: Repricing, changes: list[tuple[Entry, Observation]]) -> list[Entry]:
+    """Keep what the step is about to change. Of a step that a crash cut off the costs of before hold which it
+    wrote down then: it may have changed them already."""
+    cut_off = RepricedStep.objects.filter(run=job, number=job.step).first()
+    kept = unpack(bytes(cut_off.entries)) if cut_off is not None else []
     entries = {(entry.trace_id, entry.id): entry for entry in kept}
     for entry, _observation in changes:
         key = entry.trace_id, entry.id
@@ -265,43 +198,34 @@ def _repriced(older: Stored, newer: Stored) -> Stored:
     return prepare(row, older.arrivals)
 
 
-def _undo_step(job: Repricing, writer: Writer) -> bool:
-    """Put back one step, the last first; False when all are."""
-    step = RepricedStep.objects.filter(run=job, is_undone=False).order_by("-number").first()
-    if step is None:
-        _end(job, State.UNDONE)
-        return False
-    entries = {(entry.trace_id, entry.id): entry for entry in unpack(bytes(step.entries))}
+def _backward(job: Repricing) -> Generator[None]:
+    """The steps of undoing a run, the last first."""
+    steps = RepricedStep.objects.filter(run=job, is_undone=False).order_by("-number")
+    with closing(Writer()) as writer:
+        while (step := steps.first()) is not None:
+            if not job.is_wanted():
+                return
+            job.restored += _put_back(job, writer, unpack(bytes(step.entries)))
+            step.is_undone = True
+            step.save(update_fields=["is_undone"])
+            job.note("restored")
+            yield
+    job.end(Undo.UNDONE)
+
+
+def _put_back(job: Repricing, writer: Writer, entries: list[Entry]) -> int:
+    """Give observations the costs of before, if nothing else changed them since; how many there were."""
+    by_place = {(entry.trace_id, entry.id): entry for entry in entries}
 
     def restored(older: Stored, newer: Stored) -> Stored:
         observation = replace(older.observation)
-        entry = entries[observation.trace_id, observation.id]
+        entry = by_place[observation.trace_id, observation.id]
         if Priced.of(observation) == entry.after:
             entry.before.put(observation)
         return prepare(observation, older.arrivals)
 
-    names = [Observation(job.project_id, e.trace_id, e.id, e.start_time) for e in entries.values()]
-    writer.amend(names, restored)
-    step.is_undone = True
-    step.save(update_fields=["is_undone"])
-    job.restored += len(entries)
-    undoing = Repricing.objects.filter(id=job.id, state=State.UNDOING)
-    return bool(undoing.update(restored=job.restored, seen_at=timezone.now()))
-
-
-def _end(job: Repricing, state: State, problem: str = "") -> None:
-    """Only from the state in which this process took the run: it may have been canceled since."""
-    Repricing.objects.filter(id=job.id, state=job.state).update(
-        state=state, problem=problem[:500], ended_at=timezone.now()
-    )
-
-
-def _leave(job: Repricing) -> None:
-    """Say that nobody is at the run any more: it can go on at once, or be undone."""
-    try:
-        Repricing.objects.filter(id=job.id).update(seen_at=None)
-    except DatabaseError:  # then the lease runs out
-        logger.warning("re-pricing %s could not be left", job.id, exc_info=True)
+    writer.amend([Observation(job.project_id, e.trace_id, e.id, e.start_time) for e in entries], restored)
+    return len(entries)
 
 
 def _find(project: Project, id: str) -> Repricing:

@@ -27,8 +27,9 @@ _DAY: dict[str, Any] = {
 RUN: dict[str, Any] = {
     "id": "01k8run", "state": "done", "since": "2026-11-14T00:00:00.000Z",
     "until": "2026-11-21T00:00:00.000Z", "model": "gpt-4o", "askedBy": "pk-lf-…", "total": 40, "read": 40,
-    "changed": 40, "restored": 0, "days": [_DAY], "canBeUndone": True, "problem": None,
-    "createdAt": "2026-11-21T09:00:00.000Z", "endedAt": "2026-11-21T09:00:01.000Z",
+    "changed": 40, "restored": 0, "days": [_DAY], "canBeUndone": True,
+    "undoableUntil": "2026-12-21T09:00:01.000Z", "problem": None, "createdAt": "2026-11-21T09:00:00.000Z",
+    "endedAt": "2026-11-21T09:00:01.000Z",
 }  # fmt: skip
 _ASKED = {
     "type": "object",

@@ -20,7 +20,7 @@ from apps.organizations.access import ProjectRequest, actor, form_of, may, proje
 from apps.tracing.costing import repricing
 from apps.tracing.costing.candidates import Range, models_between
 from apps.tracing.costing.journal import Day
-from apps.tracing.costing.models import Repricing
+from apps.tracing.costing.models import UNDOABLE, Repricing
 from apps.tracing.costing.words import digits
 
 MAX_RUNS = 10
@@ -33,7 +33,7 @@ SHOWN_DAYS = 400  # rows of a table
 @project_page("models:CUD")
 def repricing_page(request: ProjectRequest, project_id: str) -> HttpResponse:
     """With `from` and `to` what re-pricing these days would change; `part=runs` answers the runs alone."""
-    context: dict[str, Any] = {"runs": _runs(project_id), "tab": "reprice"}
+    context: dict[str, Any] = {"runs": _runs(project_id), "tab": "reprice", "undoable_days": UNDOABLE.days}
     context["may_see_keys"] = may(request, "apiKeys:read")
     if request.GET.get("part") == "runs":
         return render(request, "tracing/_reprice_runs.html", context)
@@ -157,10 +157,12 @@ def _run(run: Repricing) -> dict[str, Any]:
     days = [Day.from_json(kept) for kept in run.days]
     total = Day("", "", run.changed, sum((day.old for day in days), Day("", "").old))
     total.new = sum((day.new for day in days), total.new)
+    undoing = run.state == Repricing.Undo.UNDOING
     return {
         "run": run,
         "at": from_datetime(run.created_at),
         "sum": _shown(total),
-        "done": run.restored if run.state == Repricing.State.UNDOING else run.read,
-        "of": run.changed if run.state == Repricing.State.UNDOING else run.total,
+        "done": run.restored if undoing else run.read,
+        "of": run.changed if undoing else run.total,
+        "undoable_until": run.undoable_until,
     }

@@ -174,6 +174,7 @@ def preview(seen: Preview) -> dict[str, Any]:
 
 def repricing(run: Repricing) -> dict[str, Any]:
     """A run."""
+    until = run.undoable_until
     return {
         "id": run.id,
         "state": run.state,
@@ -186,7 +187,8 @@ def repricing(run: Repricing) -> dict[str, Any]:
         "changed": run.changed,
         "restored": run.restored,
         "days": [day(Day.from_json(kept)) for kept in run.days],
-        "canBeUndone": run.can_be_undone,
+        "canBeUndone": until is not None,
+        "undoableUntil": iso_millis(from_datetime(until)) if until else None,
         "problem": run.problem or None,
         "createdAt": iso_millis(from_datetime(run.created_at)),
         "endedAt": iso_millis(from_datetime(run.ended_at)) if run.ended_at else None,

@@ -11,20 +11,25 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.utils import timezone
+from django.db import OperationalError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone, translation
 from hypothesis import given, settings
 
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
+from apps.core import runs
 from apps.core.clock import now_micros
-from apps.core.errors import Conflict, InvalidRequest, NotFound, Unavailable
+from apps.core.errors import Conflict, InvalidRequest, NotFound, TooLarge, Unavailable
+from apps.core.runs import LEASE
 from apps.ingestion import otlp
 from apps.ingestion.embedded import take_media_out
 from apps.ingestion.inspector import remap
 from apps.ingestion.mapping.shapes import Context
 from apps.ingestion.mapping.spans import map_spans
-from apps.ingestion.models import LEASE, Remap
-from apps.organizations.models import Project
+from apps.ingestion.models import Remap
+from apps.organizations.models import Project, Role
 from apps.pricing import catalogue
 from apps.tracing import received_rows, repository
 from apps.tracing.costing import estimates
@@ -211,12 +216,12 @@ def test_a_run_that_was_left_is_gone_on_with(
     since, until = last_hour()
     run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
     monkeypatch.setattr(remap, "STEP", 2)
-    monkeypatch.setattr(remap, "is_stopping", lambda: True)
+    monkeypatch.setattr(runs, "is_stopping", lambda: True)
     assert remap.run(run.id)  # one step, then the process stops
     run.refresh_from_db()
     assert (run.state, run.read) == ("running", 2)
     assert list(Remap.objects.abandoned()) == [run]
-    monkeypatch.setattr(remap, "is_stopping", lambda: False)
+    monkeypatch.setattr(runs, "is_stopping", lambda: False)
     assert remap.run(run.id)
     run.refresh_from_db()
     assert (run.state, run.read, run.changed) == ("done", 5, 5)
@@ -268,7 +273,7 @@ def test_the_lease_is_renewed_while_a_step_runs(
         wait_until(lambda: not Remap.objects.abandoned().exists(), "a sign of life")
         return received_between(*arguments, **options)
 
-    monkeypatch.setattr(remap, "RENEWED_EVERY", 0.01)
+    monkeypatch.setattr(runs, "RENEWED_EVERY", 0.01)
     monkeypatch.setattr(remap, "received_between", slowly)
     assert remap.run(run.id)
     run.refresh_from_db()
@@ -279,24 +284,82 @@ def test_a_living_run_is_left_alone(project: Project):
     since, until = last_hour()
     run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
     taken = Remap.objects.claim(run.id)
-    assert taken is not None and Remap.objects.claim(run.id) is None and remap.resume() == 0
+    assert taken is not None and Remap.objects.claim(run.id) is None and Remap.objects.resume() == 0
     assert taken.seen_at is not None
     Remap.objects.filter(id=run.id).update(seen_at=taken.seen_at - 2 * LEASE)
     assert Remap.objects.claim(run.id) is not None
 
 
-def test_a_failing_store_ends_it_with_the_reason(
-    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("trouble", [Unavailable("The store does not answer."), OperationalError("locked")])
+def test_trouble_that_passes_ends_nothing(
+    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ):
     def fail(*arguments: Any, **options: Any) -> Any:
-        raise Unavailable("The telemetry store did not take the data.")
+        raise trouble
+
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    with monkeypatch.context() as patched:
+        patched.setattr(remap, "received_between", fail)
+        assert remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.seen_at, run.problem) == ("running", None, "")
+    assert Remap.objects.resume() == 1 and remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.changed, run.seen_at) == ("done", 1, None)
+
+
+def test_a_step_cut_off_by_the_database_is_done_again(
+    project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch
+):
+    """Its rows were replaced, and how far it came could not be noted."""
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+
+    def fail(*names: str) -> None:
+        raise OperationalError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Remap, "note", fail)
+        assert remap.run(run.id)
+    assert only(project, now.trace_id).model == "gpt-4o"
+    assert remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.read, run.changed) == ("done", 1, 0)
+
+
+def test_what_cannot_be_ends_it_with_the_reason(project: Project, monkeypatch: pytest.MonkeyPatch):
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise TooLarge("Too large.")
 
     since, until = last_hour()
     run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
     monkeypatch.setattr(remap, "received_between", fail)
     remap.run(run.id)
     run.refresh_from_db()
-    assert (run.state, run.problem) == ("failed", "The telemetry store did not take the data.")
+    assert (run.state, run.problem, run.seen_at) == ("failed", "Too large.", None)
+
+
+def test_a_canceled_run_stays_canceled(project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch):
+    """Though its worker was in the middle of the last step; that step counts."""
+    [now] = mapped(project, {"attributes": ATTRIBUTES})
+    writer.commit([as_before(replace(now))])
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    into = Writer.replace
+
+    def canceled_meanwhile(*arguments: Any) -> Any:
+        remap.cancel(actor=SYSTEM, project=project, id=run.id)
+        return into(*arguments)
+
+    monkeypatch.setattr(Writer, "replace", canceled_meanwhile)
+    assert remap.run(run.id)
+    run.refresh_from_db()
+    assert (run.state, run.changed, run.seen_at) == ("canceled", 1, None)
 
 
 def test_an_unforeseen_error_ends_it_too(project: Project, writer: Writer, monkeypatch: pytest.MonkeyPatch):
@@ -308,6 +371,26 @@ def test_an_unforeseen_error_ends_it_too(project: Project, writer: Writer, monke
         remap.run(run.id)
     run.refresh_from_db()
     assert run.state == "failed" and "log" in run.problem
+
+
+def test_in_chinese(project: Project, monkeypatch: pytest.MonkeyPatch):
+    """What is refused, and why a run failed: a worker writes that down in no language."""
+    since, until = last_hour()
+    run = remap.start(actor=SYSTEM, project=project, since=since, until=until)
+    monkeypatch.setattr(remap, "received_between", lambda *_, **__: 1 / 0)
+    with translation.override("zh-hans"), pytest.raises(ZeroDivisionError):
+        with pytest.raises(Conflict, match="已在重新映射"):
+            remap.start(actor=SYSTEM, project=project, since=since, until=until)
+        remap.run(run.id)
+    reader = Client()
+    reader.force_login(factories.member(project.organization, Role.ADMIN))
+    address = reverse("ingestion:remap", args=[project.id])
+    assert "log says which" in reader.get(address).content.decode()
+    reader.cookies["django_language"] = "zh-hans"
+    assert "发生意外错误" in reader.get(address).content.decode()
+    begin = reverse("ingestion:start-remap", args=[project.id])
+    answer = reader.post(begin, {"since": since, "until": until + 10**12}, follow=True)
+    assert "时间段的开始必须早于结束" in answer.content.decode()
 
 
 @pytest.mark.parametrize("span", [(-1, 5), (5, 5), (0, now_micros() + 10**12), (0, now_micros())])

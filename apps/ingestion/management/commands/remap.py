@@ -67,6 +67,8 @@ class Command(BaseCommand):
         self.stdout.write(f"{run.state}: {run.changed} of {run.read} observations changed")
         if run.problem:
             raise CommandError(run.problem)
+        if run.is_unfinished:
+            raise CommandError("The run was interrupted, see the log; a server that runs goes on with it.")
 
 
 def _micros(text: str) -> int:
