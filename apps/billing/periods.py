@@ -7,37 +7,15 @@ looks at it, and clock changes must not make a period longer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from apps.usage.plans import cycle
+from apps.usage.plans import Cycle, cycle
 
 ONE_DAY = timedelta(days=1)
 
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Days from `start` up to, without, `end`."""
-
-    start: date
-    end: date
-
-    @property
-    def days(self) -> int:
-        """How many."""
-        return (self.end - self.start).days
-
-    @property
-    def last(self) -> date:
-        """The last day that belongs to it."""
-        return self.end - ONE_DAY
-
-
-def period_at(anchor: date, day: date) -> Period:
-    """The period that holds `day`. An anchor on the 31st means the last day of shorter months, and the 31st
-    again of the next that has one; days before the anchor have periods too, counted backwards."""
-    found = cycle(anchor, day)
-    return Period(found.start, found.end)
+# What is invoiced at a time is what a quota counts in.
+Period = Cycle
+period_at = cycle
 
 
 def periods(anchor: date, since: date, until: date) -> Iterator[Period]:

@@ -20,6 +20,7 @@ from apps.billing.models import Invoice
 from apps.billing.payments import Order, payments, stripe_account
 from apps.billing.periods import day_of
 from apps.core.errors import ApiError
+from apps.organizations import retention
 from apps.organizations.access import (
     OrganizationRequest,
     actor,
@@ -169,6 +170,15 @@ def _page(request: OrganizationRequest, form: DetailsForm) -> HttpResponse:
     return render(request, "billing/page.html", context, status=400 if form.errors else 200)
 
 
+def _keeps_less_after(chosen: Plan | None, current: Plan | None) -> int | None:
+    """Days after which the chosen plan deletes what the current one keeps; None: it does not."""
+    if chosen is None or not chosen.retention_days:
+        return None
+    if current is not None and current.retention_days and current.retention_days <= chosen.retention_days:
+        return None
+    return retention.GRACE.days
+
+
 def _plans(request: OrganizationRequest, plan_id: str, status: int = 200) -> HttpResponse:
     now = datetime.now(UTC)
     current = plans.plan_of(request.organization.id)
@@ -182,6 +192,7 @@ def _plans(request: OrganizationRequest, plan_id: str, status: int = 200) -> Htt
         "current": current,
         "offered": offered,
         "chosen": chosen,
+        "keeps_less_after": _keeps_less_after(chosen, current.plan if current else None),
         "change": _preview(request, chosen, now),
         "draft": drafts.current(request.organization, now),
         "once": uuid.uuid4(),

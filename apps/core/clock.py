@@ -9,6 +9,9 @@ from functools import lru_cache
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN_EPOCH = _EPOCH.replace(tzinfo=None)
 
+MICROS_PER_HOUR = 3_600_000_000
+MICROS_PER_DAY = 24 * MICROS_PER_HOUR
+
 # What DateTime64(6) can hold without wrapping; times outside are clamped, never refused.
 MIN_MICROS = 0
 MAX_MICROS = int(datetime(2262, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from apps.core.clock import from_datetime
 from apps.core.errors import InvalidBody, Issue
 
 MAX_LEVELS = 200  # of JSON inside JSON
@@ -178,6 +179,11 @@ class Fields:
             pass
         self.refuse(name, "Expected a date-time with an offset, as 2026-11-21T08:00:00Z", "invalid_string")
         return None
+
+    def micros(self, name: str, default: int) -> int:
+        """The same in microseconds since the epoch; `default` for null or nothing."""
+        found = self.moment(name, required=False)
+        return default if found is None else from_datetime(found)
 
     def json(self, name: str, *, limit: int) -> Any:
         """Any JSON of at most `limit` bytes that every store and every answer can hold; None for nothing."""

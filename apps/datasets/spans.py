@@ -13,11 +13,11 @@ from typing import Any
 
 import orjson
 
+from apps.core.clock import MICROS_PER_HOUR
 from apps.core.filter_sql import Binder, Expression, compile_all, compile_one
 from apps.core.filters import Condition, Conditions
 from apps.telemetry.gate import gate
 from apps.tracing.shapes import parsed
-from apps.tracing.stored import MICROS_PER_HOUR
 
 MAX_RUNS = 10_000  # of a dataset, newest first
 MAX_ITEMS = 20_000  # of a run

@@ -9,6 +9,10 @@ from apps.core.runs import Run, RunQuerySet
 from apps.organizations.models import Project
 
 
+class RemapQuerySet(RunQuerySet["Remap"]):
+    """Reads by intent."""
+
+
 class Remap(Run):
     """One re-run over what was received between two moments."""
 
@@ -27,7 +31,7 @@ class Remap(Run):
     fields = models.JSONField(default=dict, help_text="Changed observations by field.")
     cursor = models.JSONField(default=list, help_text="The last observation done: hour, trace, id.")
 
-    objects = RunQuerySet["Remap"].as_manager()
+    objects = RemapQuerySet.as_manager()
 
     class Meta:
         constraints = [

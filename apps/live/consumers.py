@@ -1,4 +1,4 @@
-"""The socket of a project: opens for those who may read it, closes when they no longer may.
+"""Sockets of projects and organizations: open for those who may read them, closed when they no longer may.
 
 To the browser go `{"type": "hello"}` once and then
 `{"type": "traces", "sequence": n, "missed": bool, "traces": [...]}`, at most one each BATCH seconds.
@@ -21,16 +21,17 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.module_loading import import_string
 
-from apps.live.publish import TRACES, group_name, listen
-from apps.organizations.access import project_role
+from apps.live.publish import TRACES, USAGE, group_name, listen
+from apps.organizations.access import organization_role, project_role
 from apps.organizations.models import Project
-from apps.organizations.scopes import allows
+from apps.organizations.scopes import allows, organization_allows
 
 BATCH = 0.08  # seconds between two messages to one browser
 RECHECK = 5.0  # seconds an answer about access is good for
 MAX_PENDING = 400  # traces waiting for the next message; beyond, the browser is told to fetch the list
 NOT_ALLOWED = 4403  # close code: reload the page, it says why
 MAX_WRITERS = 200
+MAX_PROJECTS = 200  # of an organization that one browser follows
 
 
 class ProjectConsumer(AsyncWebsocketConsumer):
@@ -42,8 +43,7 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         super().__init__(*args, **kwargs)
         self.scope_name = scope
         self.topic = topic
-        self.project_id = ""
-        self.group = ""
+        self.joined: set[str] = set()
         self.sequence = 0
         self.missed = False
         self.pending: dict[str, dict[str, Any]] = {}  # by trace id: the newest line counts
@@ -54,14 +54,12 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         self.watching: asyncio.Task[None] | None = None
 
     async def connect(self) -> None:
-        """Accept a member of the project who comes from one of our own pages."""
-        self.project_id = self.scope["url_route"]["kwargs"]["project_id"]
+        """Accept a member who comes from one of our own pages."""
         if not origin_allowed(self.scope) or not await self._may_read():
             await self.close()
             return
-        self.group = group_name(self.project_id, self.topic)
         listen(asyncio.get_running_loop())
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self._join()
         await self.accept()
         await self.send(json.dumps({"type": "hello"}))
         self.watching = asyncio.create_task(self._watch())
@@ -71,8 +69,8 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         for task in (self.flushing, self.watching):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
-        if self.group:
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        for group in self.joined:
+            await self.channel_layer.group_discard(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Browsers have nothing to say here."""
@@ -88,8 +86,7 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         self.missed |= bool(message["missed"])
         for line in message["traces"]:
             before = self.pending.pop(line["id"], None)
-            # That a trace was scored as well must not hide what else is new about it.
-            self.pending[line["id"]] = before if before and line.get("scored") else line
+            self.pending[line["id"]] = before if before and _weight(before) > _weight(line) else line
         while len(self.pending) > MAX_PENDING:
             self.pending.pop(next(iter(self.pending)))
             self.missed = True
@@ -113,8 +110,14 @@ class ProjectConsumer(AsyncWebsocketConsumer):
     async def _watch(self) -> None:
         """Close a quiet socket too when access ends; stay in the group, whose memberships expire."""
         while await self._still_allowed():
-            await self.channel_layer.group_add(self.group, self.channel_name)
+            await self._join()
             await asyncio.sleep(RECHECK)
+
+    async def _join(self) -> None:
+        """Enter the groups, or stay in them."""
+        for group in await database_sync_to_async(self.wanted)():
+            self.joined.add(group)
+            await self.channel_layer.group_add(group, self.channel_name)
 
     async def _still_allowed(self) -> bool:
         if time.monotonic() - self.checked_at < RECHECK or await self._may_read():
@@ -139,7 +142,41 @@ class ProjectConsumer(AsyncWebsocketConsumer):
         user = await get_user({"session": session})
         if not user.is_authenticated:
             return False
-        return await database_sync_to_async(may_read)(user.pk, self.project_id, self.scope_name)
+        return await database_sync_to_async(self.allows)(user.pk)
+
+    # --- what is followed; both may ask the database ------------------------------------------------
+
+    def wanted(self) -> list[str]:
+        """Groups to be in."""
+        return [group_name(self.scope["url_route"]["kwargs"]["project_id"], self.topic)]
+
+    def allows(self, user_id: int) -> bool:
+        """Whether a person may hear it."""
+        return may_read(user_id, self.scope["url_route"]["kwargs"]["project_id"], self.scope_name)
+
+
+class UsageConsumer(ProjectConsumer):
+    """One browser looking at the usage of an organization. It hears that something was stored in a project of
+    it, or counted anew, and nothing about it: lines are `{"id": "stored"}` and `{"id": "counted"}`."""
+
+    async def live_traces(self, message: dict[str, Any]) -> None:
+        """A publisher's message: only that there was one."""
+        word = "counted" if message["topic"] == USAGE else "stored"
+        self.pending[word] = {"id": word}
+        if self.flushing is None or self.flushing.done():
+            self.flushing = asyncio.create_task(self._flush())
+
+    def wanted(self) -> list[str]:
+        """Both topics of the projects, new ones too."""
+        organization = self.scope["url_route"]["kwargs"]["organization_id"]
+        projects = Project.objects.filter(organization=organization).order_by("-created_at")
+        ids = projects.values_list("id", flat=True)[:MAX_PROJECTS]
+        return [group_name(id, topic) for id in ids for topic in (TRACES, USAGE)]
+
+    def allows(self, user_id: int) -> bool:
+        """By the role in the organization."""
+        role = organization_role(user_id, self.scope["url_route"]["kwargs"]["organization_id"])
+        return role is not None and organization_allows(role, self.scope_name)
 
 
 class Refuse(AsyncWebsocketConsumer):
@@ -150,6 +187,11 @@ class Refuse(AsyncWebsocketConsumer):
     async def connect(self) -> None:
         """No."""
         await self.close()
+
+
+def _weight(line: dict[str, Any]) -> int:
+    """How much is new: that a trace was scored or priced as well must not hide what else is."""
+    return 0 if line.get("scored") else 1 if line.get("priced") else 2
 
 
 def may_read(user_id: int, project_id: str, scope: str) -> bool:

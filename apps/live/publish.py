@@ -20,6 +20,7 @@ MAX_LINES = 200  # of one message; browsers told of more fetch the list instead
 SECONDS = 2.0  # a channel layer that hangs holds nobody up for longer
 _COUNTED_GROUPS = 10_000
 TRACES = "live"  # topic of traces that were stored
+USAGE = "usage"  # topic of sums that were counted anew
 
 # Each publishing process counts for itself: a shared count would cost a round trip a commit. A reader who
 # sees a gap in one writer's numbers has missed something.
@@ -34,8 +35,9 @@ def group_name(project_id: str, topic: str = TRACES) -> str:
 
 
 async def publish(project_id: str, traces: Sequence[dict[str, Any]], *, topic: str = TRACES) -> None:
-    """Send lines (id, name, level counts, latency_ms, running; id and `scored` when only a score is new) of
-    traces that are now readable; of another topic, what its pages want to hear, with an id each.
+    """Send lines (id, name, level counts, latency_ms, running; only id and `scored` when nothing but a score
+    is new, id and `priced` when nothing but the cost is) of traces that are now readable; of another topic,
+    what its pages want to hear, with an id each.
 
     Never raises: what is announced is already stored, and browsers that hear nothing ask again by themselves.
     """
@@ -46,6 +48,7 @@ async def publish(project_id: str, traces: Sequence[dict[str, Any]], *, topic: s
         "type": "live.traces",
         "writer": _WRITER,
         "sequence": _next(group),
+        "topic": topic,
         "traces": list(traces[:MAX_LINES]),
         "missed": len(traces) > MAX_LINES,
     }

@@ -9,7 +9,7 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
-from apps.live.consumers import ProjectConsumer, Refuse
+from apps.live.consumers import ProjectConsumer, Refuse, UsageConsumer
 
 websocket_urlpatterns = [
     path("project/<str:project_id>/live", ProjectConsumer.as_asgi(scope="project:read")),
@@ -17,7 +17,7 @@ websocket_urlpatterns = [
         "project/<str:project_id>/live/wire",
         ProjectConsumer.as_asgi(scope="traces:readContent", topic="wire"),
     ),
-    path("project/<str:project_id>/live/usage", ProjectConsumer.as_asgi(scope="project:read", topic="usage")),
+    path("organization/<str:organization_id>/live/usage", UsageConsumer.as_asgi(scope="usage:read")),
     re_path("", Refuse.as_asgi()),
 ]
 
@@ -33,3 +33,8 @@ async def sockets(scope: dict[str, Any], receive: Any, send: Any) -> None:
 def live_path(project_id: str, topic: str = "") -> str:
     """Path of a project's socket: of its traces, or of another topic."""
     return f"{settings.BASE_PATH}/project/{project_id}/live{topic and '/' + topic}"
+
+
+def usage_path(organization_id: str) -> str:
+    """Path of the socket that tells when an organization's usage moves."""
+    return f"{settings.BASE_PATH}/organization/{organization_id}/live/usage"

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from apps.core.clock import iso_millis, to_datetime
+from apps.core.clock import MICROS_PER_DAY, MICROS_PER_HOUR, iso_millis, to_datetime
 
 GRANULARITIES = ("auto", "minute", "hour", "day", "week", "month")
-_MINUTE = 60_000_000
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
 _FIRST_DAY = date(1970, 1, 1)  # of the store's dates; the Monday before it is none
 
 # `auto`: up to which length of a range each is fine enough.
-_AUTO = ((2 * _HOUR, "minute"), (72 * _HOUR, "hour"), (60 * _DAY, "day"), (365 * _DAY, "week"))
-_MICROS = {"minute": _MINUTE, "hour": _HOUR}
+_AUTO = (
+    (2 * MICROS_PER_HOUR, "minute"),
+    (3 * MICROS_PER_DAY, "hour"),
+    (60 * MICROS_PER_DAY, "day"),
+    (365 * MICROS_PER_DAY, "week"),
+)
+_MICROS = {"minute": 60_000_000, "hour": MICROS_PER_HOUR}
 _DATES = {
     "day": "toDate({time})",
     "week": "toMonday(toDate({time}))",
@@ -46,7 +48,7 @@ def text(granularity: str, bucket: Bucket) -> str:
 
 def count(granularity: str, first: int, last: int) -> int:
     """How many there are between two moments (microseconds), roughly for weeks and months."""
-    widths = {**_MICROS, "day": _DAY, "week": 7 * _DAY, "month": 28 * _DAY}
+    widths = {**_MICROS, "day": MICROS_PER_DAY, "week": 7 * MICROS_PER_DAY, "month": 28 * MICROS_PER_DAY}
     return (last - first) // widths[granularity]
 
 

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.core import filter_sql
+from apps.core.clock import MICROS_PER_DAY, MICROS_PER_HOUR
 from apps.core.filter_sql import Binder
 from apps.metrics import buckets
 from apps.metrics.query import TIME, Query
 from apps.metrics.statements import Statement, order_by
 
-_HOUR = 3_600_000_000
-_DAY = 24 * _HOUR
 _MODEL = "providedModelName"
 
 
@@ -99,7 +98,7 @@ def right_parts(query: Query, project_id: str) -> Statement | None:
         return None
     if query.granularity in ("minute", "hour") or not _whole_days(query):
         return None
-    hours = {"first": query.first // _HOUR, "last": query.last // _HOUR}
+    hours = {"first": query.first // MICROS_PER_HOUR, "last": query.last // MICROS_PER_HOUR}
     return Statement(_RIGHT_PARTS, {"project": project_id, **hours}, ())
 
 
@@ -157,17 +156,17 @@ def _by(groups: int) -> str:
 
 def _whole_days(query: Query) -> range:
     """Days of which the range has every moment; for the store, which knows none later, of 1970 to 2148."""
-    return range(-(-query.first // _DAY), (query.last + 1) // _DAY)
+    return range(-(-query.first // MICROS_PER_DAY), (query.last + 1) // MICROS_PER_DAY)
 
 
 def _others(query: Query, days: range, binder: Binder) -> list[str]:
     """Rows that the projection does not answer for: of all other parts, and the two ends of the range."""
-    ends = [(query.first, days[0] * _DAY - 1), ((days[-1] + 1) * _DAY, query.last)]
+    ends = [(query.first, days[0] * MICROS_PER_DAY - 1), ((days[-1] + 1) * MICROS_PER_DAY, query.last)]
     ranges = [("NOT IN", query.first, query.last), *(("IN", first, last) for first, last in ends)]
     return [
         f"observations WHERE project_id = {{project:String}} AND _part {among} {{parts:Array(String)}}"
-        f" AND hour >= {binder.bind(first // _HOUR, 'UInt32')}"
-        f" AND hour <= {binder.bind(last // _HOUR, 'UInt32')}"
+        f" AND hour >= {binder.bind(first // MICROS_PER_HOUR, 'UInt32')}"
+        f" AND hour <= {binder.bind(last // MICROS_PER_HOUR, 'UInt32')}"
         f" AND start_time BETWEEN {binder.moment(first)} AND {binder.moment(last)}"
         for among, first, last in ranges
         if first <= last

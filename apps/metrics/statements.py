@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.core import filter_sql
+from apps.core.clock import MICROS_PER_HOUR
 from apps.core.filter_sql import Binder
 from apps.metrics import buckets
 from apps.metrics.catalogue import COSTS, EXPERIMENT, OBSERVATION, OBSERVED, SCORES, TRACE, USAGES
 from apps.metrics.query import QUANTILES, TIME, Metric, Order, Query, needs
 
 COUNT = "count"  # column of a question without metrics
-_HOUR = 3_600_000_000
 # Rows of one trace, or score, never move to another partition, so each partition is resolved alone.
 SETTINGS = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 
@@ -107,7 +107,8 @@ def _source(query: Query, binder: Binder) -> str:
     time = f"{view.alias}.{view.time}"
     where = [f"{view.alias}.project_id = {{project:String}}", view.rows, f"{time} BETWEEN {first} AND {last}"]
     if view.alias == "o":  # sorted by the hour, an index that moments alone do not use
-        binder.parameters |= {"first_hour": query.first // _HOUR, "last_hour": query.last // _HOUR}
+        binder.parameters["first_hour"] = query.first // MICROS_PER_HOUR
+        binder.parameters["last_hour"] = query.last // MICROS_PER_HOUR
         where.append("o.hour BETWEEN {first_hour:UInt32} AND {last_hour:UInt32}")
     if OBSERVED in needed:
         where.append("t.observation_count > 0")

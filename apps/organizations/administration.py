@@ -18,6 +18,7 @@ from apps.organizations.entitlements import require_retention
 from apps.organizations.models import Membership, Organization, Project, ProjectMembership, Role
 
 LEAST_RETENTION = 3  # days
+MOST_RETENTION = 36_500
 
 # Each settles what an organization leaves behind, in the transaction that deletes it, or raises.
 _leaving: list[Callable[[Organization], None]] = []

@@ -91,7 +91,7 @@ class Projects(OrganizationView):
         """By a key of the organization."""
         fields = Fields(request.data)
         name = fields.text("name", limit=MAX_NAME)
-        retention = fields.integer("retention", least=0, most=36_500)
+        retention = fields.integer("retention", least=0, most=administration.MOST_RETENTION)
         metadata = metadata_of(fields)
         fields.check()
         project = administration.create_project(
@@ -120,7 +120,7 @@ class ProjectDetail(OrganizationView):
         project = self.project(request, project_id)
         fields = Fields(request.data)
         name = fields.text("name", limit=MAX_NAME)
-        retention = fields.integer("retention", least=0, most=36_500, required=False)
+        retention = fields.integer("retention", least=0, most=administration.MOST_RETENTION, required=False)
         metadata = metadata_of(fields)
         fields.check()
         project = administration.update_project(

@@ -8,7 +8,9 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from apps.organizations.administration import LEAST_RETENTION, MOST_RETENTION
 from apps.organizations.models import KeyScope
+from apps.organizations.retention import Retention
 from apps.organizations.services import NAME_LENGTHS, NOTE_LENGTH
 
 _SCOPES = [
@@ -34,6 +36,34 @@ class NameForm(forms.Form):
         max_length=NAME_LENGTHS[1],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+class RetentionForm(forms.Form):
+    """For how many days a project keeps its traces."""
+
+    days = forms.IntegerField(
+        label=_("Days"),
+        min_value=0,
+        max_value=MOST_RETENTION,
+        help_text=_("0 keeps traces for good, or as long as the plan does; otherwise at least 3."),
+    )
+    confirmed = forms.BooleanField(label=_("I know that older traces are deleted for good"), required=False)
+
+    def clean_days(self) -> int:
+        """None, or enough of them."""
+        days: int = self.cleaned_data["days"]
+        if 0 < days < LEAST_RETENTION:
+            raise forms.ValidationError(
+                _("Choose 0, or at least %(least)s days."), params={"least": LEAST_RETENTION}
+            )
+        return days
+
+    def check_confirmed(self, kept: Retention) -> bool:
+        """Whether nothing more is deleted than now, or the reader knows it; says so otherwise."""
+        if not kept.is_shortened_by(self.cleaned_data["days"]) or self.cleaned_data["confirmed"]:
+            return True
+        self.add_error("confirmed", _("More is deleted than before: tick this if that is what you want."))
+        return False
 
 
 class NewNameForm(NameForm):

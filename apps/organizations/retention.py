@@ -37,6 +37,21 @@ class Retention:
         """The days once the plan's limit acts."""
         return _shorter(self.setting, self.cap)
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether the plan keeps less than the setting says."""
+        return self.days != self.setting
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether the plan will keep less than is kept now."""
+        return self.will_be != self.days
+
+    def is_shortened_by(self, setting: int) -> bool:
+        """Whether another setting has more deleted than is deleted now."""
+        days = _shorter(setting, None if self.cap_from else self.cap)
+        return bool(days) and (not self.days or days < self.days)
+
 
 def retention_of(project: Project, now: datetime | None = None) -> Retention:
     """For how long a project keeps its traces."""

@@ -25,6 +25,7 @@ _organization = [
 _project = [
     path("settings", views.project_settings, name="project-settings"),
     path("settings/rename", views.rename_project, name="rename-project"),
+    path("settings/retention", views.set_retention, name="set-retention"),
     path("settings/api-keys", key_views.project_keys, name="api-keys"),
     path("settings/api-keys/create", key_views.create_project_key, name="create-key"),
     path("settings/api-keys/<str:key_id>/revoke", key_views.revoke_project_key, name="revoke-key"),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_safe
 
 from apps.core.errors import ApiError
-from apps.organizations import queries, services
+from apps.organizations import administration, queries, retention, services
 from apps.organizations.access import (
     OrganizationRequest,
     ProjectRequest,
@@ -26,7 +26,7 @@ from apps.organizations.access import (
     signed_in,
     user_of,
 )
-from apps.organizations.forms import NameForm, NewNameForm
+from apps.organizations.forms import NameForm, NewNameForm, RetentionForm
 
 T = TypeVar("T")
 
@@ -114,7 +114,7 @@ def members(request: OrganizationRequest, organization_id: str) -> HttpResponse:
 @require_GET
 def project_settings(request: ProjectRequest, project_id: str) -> HttpResponse:
     """General settings of a project."""
-    return _project_settings(request, NameForm(initial={"name": request.project.name}))
+    return _project_settings(request, _name_form(request), _retention_form(request))
 
 
 @project_page("project:update")
@@ -127,9 +127,32 @@ def rename_project(request: ProjectRequest, project_id: str) -> HttpResponse:
         lambda name: services.rename_project(actor=actor(request), project=request.project, name=name),
     )
     if renamed is None:
-        return _project_settings(request, form)
+        return _project_settings(request, form, _retention_form(request))
     messages.success(request, _("Saved."))
     return redirect("organizations:project-settings", project_id)
+
+
+@project_page("project:update")
+@form_of("organizations:project-settings")
+def set_retention(request: ProjectRequest, project_id: str) -> HttpResponse:
+    """Say for how many days a project keeps its traces."""
+    form = RetentionForm(request.POST)
+    project = request.project
+    if form.is_valid() and form.check_confirmed(retention.retention_of(project)):
+        try:
+            administration.update_project(
+                actor=actor(request),
+                project=project,
+                name=project.name,
+                metadata=None,
+                retention=form.cleaned_data["days"],
+            )
+        except ApiError as error:
+            form.add_error("days", error.message)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("organizations:project-settings", project_id)
+    return _project_settings(request, _name_form(request), form)
 
 
 def _submitted(form: NameForm, do: Callable[[str], T]) -> T | None:
@@ -152,13 +175,24 @@ def _organization_settings(request: OrganizationRequest, form: NameForm) -> Http
     return _page(request, "organizations/settings.html", form, extra)
 
 
-def _project_settings(request: ProjectRequest, form: NameForm) -> HttpResponse:
+def _name_form(request: ProjectRequest) -> NameForm:
+    return NameForm(initial={"name": request.project.name})
+
+
+def _retention_form(request: ProjectRequest) -> RetentionForm:
+    return RetentionForm(initial={"days": request.project.retention_days})
+
+
+def _project_settings(request: ProjectRequest, form: NameForm, retention_form: RetentionForm) -> HttpResponse:
     extra = {
+        "retention_form": retention_form,
+        "kept": retention.retention_of(request.project),
         "tab": "general",
         "may_update": may(request, "project:update"),
         "may_see_keys": may(request, "apiKeys:read"),
     }
-    return _page(request, "organizations/project_settings.html", form, extra)
+    status = 400 if form.errors or retention_form.errors else 200
+    return render(request, "organizations/project_settings.html", {"form": form, **extra}, status=status)
 
 
 def _page(

@@ -2,9 +2,9 @@
 
 A trace goes when its last observation began before the first midnight (UTC) that counts, or when nothing has
 arrived for it since. One that has gone on for more than a day since then loses its oldest observations only.
-Scores on other things go by their own time. All of it by `deletion`: counted first, written down before it
-begins, finished by a clock after a crash. What is looked for is found anew in each run, so that it matters
-neither how often this runs nor what an earlier run left.
+Scores on other things go by their own time, and files once nothing uses them. All of it by `deletion`:
+counted first, written down before it begins, finished by a clock after a crash. What is looked for is found
+anew in each run, so that it matters neither how often this runs nor what an earlier run left.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.audit.services import SYSTEM
-from apps.core.clock import from_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
 from apps.core.errors import ApiError
 from apps.organizations import retention
 from apps.organizations.models import Project
@@ -31,7 +31,8 @@ from apps.telemetry.gate import QueryFailed, gate
 from apps.tracing import scores, store
 from apps.tracing.deletion import planned, planned_scores, try_to_finish
 from apps.tracing.deletions import Expired, TraceDeletion
-from apps.tracing.stored import MICROS_PER_HOUR
+from apps.tracing.media import services as media
+from apps.tracing.media.models import MediaLink
 from apps.tracing.tables import SummaryRow
 from apps.tracing.writer import alone_with
 
@@ -117,6 +118,13 @@ SELECT hour, id, v FROM (
 """
 
 
+_THERE = """
+SELECT DISTINCT trace_id, id FROM observations
+WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}
+UNION DISTINCT SELECT id, '' FROM traces WHERE project_id = {project:String} AND id IN {traces:Array(String)}
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Age:
     """A project, and since when (microseconds) it keeps what it has."""
@@ -136,6 +144,10 @@ class _Age:
             yield self._shorten([id for _, id in batch])
         for scored in self._found(_OLD_SCORES):
             yield self._delete_scores([id for _, id, _ in scored], max(v for _, _, v in scored))
+        for links in media.old_links(self.project_id, to_datetime(self.since)):
+            if unused := self._unused(links):
+                media.unlink(unused)
+                yield True
 
     def _found(self, sql: str, size: int | None = None) -> Iterator[list[Any]]:
         """What is too old, oldest first."""
@@ -184,6 +196,15 @@ class _Age:
             deletion = planned_scores(self.project_id, ids, newest)
             self._write_down(deletion, scores=len(ids))
             return try_to_finish(opened, deletion)
+
+    def _unused(self, links: Sequence[MediaLink]) -> list[MediaLink]:
+        """Links of observations, or of traces, that are not there: shortened, or they never came."""
+        traces = sorted({link.trace_id for link in links})
+        rows = gate().query(
+            _THERE, {"project": self.project_id, "traces": traces}, purpose="expiry", seconds=_SECONDS
+        )
+        there = {(trace, id) for trace, id in rows}
+        return [link for link in links if (link.trace_id, link.observation_id) not in there]
 
     def _write_down(self, deletion: TraceDeletion, **counts: int) -> None:
         with transaction.atomic():

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apps.core import formats
+from apps.core.clock import MICROS_PER_DAY
 from apps.tracing import clocks
 from apps.tracing.norms import Norm
 from apps.tracing.records import ObservationType, TraceSummary
@@ -186,7 +187,6 @@ def _labels(starts: list[int], width: int) -> list[str]:
     if not starts:
         return []
     span = width * len(starts)
-    day = 86_400_000_000
-    label = next((label for limit, label in _LABELS if span <= limit * day), formats.year_month)
+    label = next((label for limit, label in _LABELS if span <= limit * MICROS_PER_DAY), formats.year_month)
     ticks = 6
     return [label(starts[0] + span * i // ticks) for i in range(ticks + 1)]

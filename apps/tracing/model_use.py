@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from apps.core.clock import now_micros
+from apps.core.clock import MICROS_PER_DAY, now_micros
 from apps.telemetry.gate import gate
 
 DAYS = 30
@@ -88,4 +88,4 @@ def unpriced(project_id: str) -> list[Unpriced]:
 
 
 def _since() -> int:
-    return now_micros() - DAYS * 24 * 3_600_000_000
+    return now_micros() - DAYS * MICROS_PER_DAY

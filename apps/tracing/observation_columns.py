@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apps.core import filter_sql
+from apps.core.clock import MICROS_PER_HOUR
 from apps.core.filter_sql import Binder, Expression, NeverNull, compile_one
 from apps.core.filters import Condition, Conditions
 from apps.organizations.models import ApiKey
 from apps.tracing.columns import cost_side, score_columns
-from apps.tracing.stored import MICROS_PER_HOUR
 
 _WAITED = (
     "if(isNull(completion_start_time), NULL, greatest(intDiv("

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from apps.core.clock import MAX_MICROS, now_micros
-from apps.core.errors import InvalidRequest
+from apps.core.clock import MAX_MICROS, MICROS_PER_HOUR, now_micros
+from apps.core.errors import InvalidRequest, NotFound
 from apps.core.filter_sql import Binder
 from apps.core.filters import Conditions
 from apps.telemetry.gate import gate
@@ -22,7 +22,6 @@ from apps.tracing import tables
 from apps.tracing.observation_columns import Hours, hours_of, where_observations
 from apps.tracing.records import ObservationRow
 from apps.tracing.repository import CONTENT_BYTES, WINDOWS, check_content
-from apps.tracing.stored import MICROS_PER_HOUR
 
 _CONTENT = ("input", "output", "attributes")
 ALL = frozenset(tables.ROW)
@@ -97,11 +96,9 @@ def count(project_id: str, conditions: Conditions) -> int:
     return gate().count(sql, binder.parameters, purpose="observation count")
 
 
-def by_id(project_id: str, id: str) -> ObservationRow | None:
-    """One observation with its content; of one in several traces the one that arrived first. None: not there,
-    or another project's."""
-    if not id:  # that is a trace's own record
-        return None
+def by_id(project_id: str, id: str) -> ObservationRow:
+    """One observation with its content; of one in several traces the one that arrived first. Raises NotFound
+    when there is none, or it is another project's."""
     found = gate().query(
         "SELECT start_time, trace_id, id, event_ts, hour FROM observations"
         " WHERE project_id = {project:String} AND id = {id:String}"
@@ -110,7 +107,9 @@ def by_id(project_id: str, id: str) -> ObservationRow | None:
         purpose="observation",
     )
     rows = _rows(project_id, [Key(*row) for row in found], _CONTENT)
-    return rows[0] if rows else None
+    if not (id and rows):  # without an id it is a trace's own record
+        raise NotFound(f"There is no observation {id} in this project.")
+    return rows[0]
 
 
 def trace_facts(project_id: str, trace_ids: Iterable[str]) -> dict[str, TraceFacts]:

@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import filters
-from apps.core.errors import NotFound
 from apps.core.filters import Columns, Condition, Conditions
 from apps.core.openapi import PAGE, documented, parameter
 from apps.core.parameters import Parameters
@@ -104,8 +103,6 @@ class ObservationDetail(TelemetryView):
     def get(self, request: Request, observation_id: str) -> Response:
         """One observation with its content."""
         row = observation_list.by_id(project_id(request), observation_id)
-        if row is None:
-            raise NotFound(f"There is no observation {observation_id} in this project.")
         prompts = prompt_ids(row.project_id, [row])
         return Response(shapes.observation(row, catalogue.current(), prompts, unpriced=None))
 

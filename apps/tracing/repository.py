@@ -15,14 +15,13 @@ from typing import Any, Literal
 
 import orjson
 
-from apps.core.clock import MAX_MICROS, now_micros
+from apps.core.clock import MAX_MICROS, MICROS_PER_DAY, MICROS_PER_HOUR, now_micros
 from apps.core.errors import AnswerTooLarge, InvalidRequest
 from apps.telemetry.beside import beside
 from apps.telemetry.gate import gate
 from apps.tracing import tables
 from apps.tracing.columns import conditions_of, where_traces
 from apps.tracing.records import FacetValue, ObservationRow, TraceFilter, TracePage, TraceSummary
-from apps.tracing.stored import MICROS_PER_HOUR
 from apps.tracing.tables import SummaryRow
 
 MAX_PAGE = 500
@@ -38,7 +37,7 @@ _MICROS = "toUnixTimestamp64Micro(timestamp)"
 _AT = "fromUnixTimestamp64Micro({at:Int64}, 'UTC')"
 # A page mostly lies in the last day. Looking there first, then wider, reads little of a long history; a
 # page that is full is right whatever lies before.
-WINDOWS = (MICROS_PER_HOUR * 24, MICROS_PER_HOUR * 24 * 10, MICROS_PER_HOUR * 24 * 100, None)
+WINDOWS = (MICROS_PER_DAY, MICROS_PER_DAY * 10, MICROS_PER_DAY * 100, None)
 _LEVELS = ("DEBUG", "DEFAULT", "WARNING", "ERROR")
 
 Condition = tuple[str, dict[str, Any]]

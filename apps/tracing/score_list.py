@@ -11,13 +11,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from apps.core import filters
-from apps.core.clock import now_micros
+from apps.core.clock import MICROS_PER_DAY, MICROS_PER_HOUR, now_micros
 from apps.core.filter_sql import Binder, Expression, compile_all, compile_one
 from apps.core.filters import Column, Columns, Condition, Conditions, Kind
 from apps.telemetry.gate import gate
 from apps.tracing import scores
 from apps.tracing.records import Score
-from apps.tracing.stored import MICROS_PER_HOUR
 
 # --- columns ------------------------------------------------------------------------------------------------
 
@@ -98,8 +97,7 @@ _FINAL = (
     " use_skip_indexes_if_final = 1, use_skip_indexes_if_final_exact_mode = 1"
 )
 _INDEXED = (ID, TRACE, OBSERVATION, SESSION, RUN)
-_DAY = MICROS_PER_HOUR * 24
-_WINDOWS = (MICROS_PER_HOUR, _DAY, _DAY * 10, _DAY * 100, None)
+_WINDOWS = (MICROS_PER_HOUR, MICROS_PER_DAY, MICROS_PER_DAY * 10, MICROS_PER_DAY * 100, None)
 _Place = tuple[int, str, int]  # hour of the sort key, id, timestamp
 
 

@@ -9,11 +9,10 @@ from decimal import Context, Decimal
 import orjson
 import xxhash
 
-from apps.core.clock import clamp_micros
+from apps.core.clock import MICROS_PER_HOUR, clamp_micros
 from apps.tracing import tools
 from apps.tracing.records import Observation
 
-MICROS_PER_HOUR = 3_600_000_000
 MAX_ARRIVALS = 64  # hashes remembered for one observation; far more changes than any sender makes
 COST_SCALE = 12  # decimal places of US dollars
 _MAX_COST_UNITS = 10**18 - 1  # Decimal(18, 12)

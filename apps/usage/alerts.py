@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 EVENT = "budget.threshold"
 MAX_HOOKS = 20  # of one budget at once
 MAX_LINES = 20  # subjects named in one mail
+_CENTS = Decimal("0.1")  # US dollars from which on two decimals tell enough of a sum
 
 
 def endpoint_of(budget: Budget) -> str:
@@ -140,7 +141,8 @@ def plain_amount(measure: str, amount: int) -> str | int:
 def amount_text(measure: str, amount: int) -> str:
     """For people."""
     if measure == Measure.USD:
-        return formats.cost(dollars(amount))
+        value = dollars(amount)
+        return formats.price(value) if value >= _CENTS else formats.cost(value)
     word = _("%(n)s tokens") if measure == Measure.TOKENS else _("%(n)s units")
     return word % {"n": formats.count(amount)}
 

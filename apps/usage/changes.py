@@ -16,19 +16,18 @@ from django.db import transaction
 from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
-from apps.core.clock import from_datetime, to_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
 from apps.organizations.models import Project
 from apps.telemetry.gate import gate
 from apps.tracing.deletions import Settled
 from apps.tracing.settlement import hour_start
-from apps.tracing.stored import MICROS_PER_HOUR
 from apps.usage import facts
 from apps.usage.meter_models import Clock, ClosedProject, HourState, Progress
 
 OVERLAP = timedelta(minutes=15)  # the longest that a commit, or a repair after a crash, may lag behind
 WINDOW = timedelta(days=1)  # of what was written: looked at, and held in memory, at once
 MAX_ENVIRONMENTS = 200  # of a project in one hour that stand for themselves
-OTHERS = "…"  # all other environments; none is called so
+OTHERS = facts.OTHERS
 LONGEST = 31 * 24  # hours of a trace that can be true
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _AT_ONCE = 500

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.core.errors import ApiError, Unavailable
 from apps.core.lifecycle import is_stopping
-from apps.live.publish import publish_from_thread
+from apps.live.publish import USAGE, publish_from_thread
 from apps.organizations.models import Project
 from apps.telemetry.gate import QueryFailed
 from apps.usage import changes, meter, rollups
@@ -23,7 +23,6 @@ from apps.usage.meter_models import Clock, ClosedProject, HourState
 
 logger = logging.getLogger(__name__)
 
-TOPIC = "usage"  # of the pages that are told
 SECONDS = 50.0  # of one run; what is left waits for the next
 _TROUBLE = (ApiError, QueryFailed, DatabaseError, OSError)
 _Step = tuple[Sequence[HourState], Callable[[], object]]
@@ -124,5 +123,5 @@ def _work(steps: Iterator[_Step], until: float) -> int:
             for state in states:
                 changes.postpone(state, timezone.now())
     for project_id in told:
-        publish_from_thread(project_id, [{"id": "counted"}], topic=TOPIC)
+        publish_from_thread(project_id, [{"id": "counted"}], topic=USAGE)
     return done

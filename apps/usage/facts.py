@@ -10,13 +10,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.core.clock import MICROS_PER_HOUR
 from apps.telemetry.gate import Gate
 from apps.tracing.settlement import CREATED, RECEIVED, UNITS, USED, Uncounted
-from apps.tracing.stored import MICROS_PER_HOUR
 
 PAGE = 2_000_000  # rows of one query, and so its memory
 SECONDS = 60.0
-MAX_GROUPS = 20_000  # of one page, before users and models beyond a cap are made one
+MAX_GROUPS = 20_000  # of one page, before users, models and environments beyond a cap are made one
+MAX_KEPT_GROUPS = 200_000  # and after it, before the caps are lowered
+OTHERS = "…"  # all other environments; none is called so
 AHEAD = 1  # hours by which a clock elsewhere may be ahead of the one that dates commits
 MINUTE = 60_000_000  # microseconds
 
@@ -115,23 +117,36 @@ FROM observations WHERE project_id = {{project:String}} AND id != ''
     AND event_ts >= {{since:UInt64}} AND {RECEIVED} IN {{hours:Array(Int64)}}
     AND received_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
 """
+# Not what stands in a trace of its own (an update that named none) and in the one it moves to.
+_MOVED = f"""
+AND (id != trace_id OR (id, received_at) NOT IN (
+    SELECT id, received_at {_ARRIVED} AND id != trace_id AND id IN (SELECT id {_ARRIVED} AND id = trace_id)
+))
+"""
 _UNITS = f"""
-SELECT {RECEIVED} AS received, api_key_id, environment, source, {", ".join(UNITS)}
+SELECT {RECEIVED} AS received, api_key_id, {{environment}} AS named, source, {", ".join(UNITS)}
 FROM (
     SELECT received_at, api_key_id, environment, source, is_root, is_infrastructure, trace_id, id
     {_ARRIVED} AND cityHash64(trace_id) % {{slices:UInt32}} = {{slice:UInt32}} {{but}}
     ORDER BY event_ts DESC LIMIT 1 BY trace_id, id
-) GROUP BY received, api_key_id, environment, source
+) GROUP BY received, api_key_id, named, source LIMIT {{limit:UInt64}}
 """
 _SCORES = f"""
-SELECT {CREATED} AS received, api_key_id, environment, source, count() FROM (
+SELECT {CREATED} AS received, api_key_id, {{environment}} AS named, source, count() FROM (
     SELECT created_at, api_key_id, environment, source, id FROM scores
     WHERE project_id = {{project:String}} AND v >= {{since:UInt64}}
         AND {CREATED} IN {{hours:Array(Int64)}} AND id NOT IN {{scores:Array(String)}}
         AND created_at < fromUnixTimestamp64Micro({{until:Int64}}, 'UTC')
     ORDER BY v DESC LIMIT 1 BY id
-) GROUP BY received, api_key_id, environment, source
+) GROUP BY received, api_key_id, named, source LIMIT {{limit:UInt64}}
 """
+_BUSIEST = f"""
+SELECT DISTINCT environment FROM (
+    SELECT {RECEIVED} AS received, environment, count() AS rows {_ARRIVED} GROUP BY received, environment
+    ORDER BY rows DESC, environment LIMIT {{most:UInt32}} BY received
+)
+"""
+_KEPT = "if(environment IN {environments:Array(String)}, environment, {others:String})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,32 +163,63 @@ class Units:
     scores: int = 0
 
 
-def units(
-    opened: Gate, project_id: str, hours: Collection[int], until: int, but: Uncounted
-) -> Iterator[Units]:
-    """What is stored of what a project received in these hours, and before `until` (microseconds)."""
-    parameters: dict[str, Any] = {
+def busiest(opened: Gate, project_id: str, hours: Collection[int], until: int, most: int) -> set[str]:
+    """The environments that received most observations in each of these hours."""
+    parameters = {**_arrived(project_id, hours, until), "most": most}
+    rows = opened.query(_BUSIEST, parameters, purpose="usage: meter", seconds=SECONDS)
+    return {row[0] for row in rows}
+
+
+def _arrived(project_id: str, hours: Collection[int], until: int) -> dict[str, Any]:
+    return {
         "project": project_id,
         "hours": sorted(hours),
         "until": until,
         # A row is never written before it is received: parts that are older need not be read.
         "since": max(min(hours) - AHEAD, 0) * MICROS_PER_HOUR,
     }
+
+
+def units(
+    opened: Gate,
+    project_id: str,
+    hours: Collection[int],
+    until: int,
+    but: Uncounted,
+    environments: Collection[str] | None = None,
+) -> Iterator[Units]:
+    """What is stored of what a project received in these hours, and before `until` (microseconds); of these
+    environments, and of all others as one. Raises Crowded where none are given and there are too many."""
+    parameters = _arrived(project_id, hours, until) | {"limit": MAX_GROUPS + 1}
+    column = "environment"
+    if environments is not None:
+        column = _KEPT
+        parameters |= {"limit": 2**62, "environments": sorted(environments), "others": OTHERS}
     left_out, named = _but(but)
-    rows = opened.query(f"SELECT count() {_ARRIVED}", parameters, purpose="usage: meter", seconds=SECONDS)
-    slices = 1 + rows[0][0] // PAGE
+    sql = f"SELECT count(), countIf(id = trace_id) {_ARRIVED}"
+    rows, strays = opened.query(sql, parameters, purpose="usage: meter", seconds=SECONDS)[0]
+    left_out += _MOVED if strays else ""
+    slices = 1 + rows // PAGE
     for slice in range(slices):
-        for row in opened.query(
-            _UNITS.replace("{but}", left_out),
+        found = opened.query(
+            _UNITS.replace("{but}", left_out).replace("{environment}", column),
             {**parameters, **named, "slices": slices, "slice": slice},
             purpose="usage: meter",
             seconds=SECONDS,
-        ):
-            yield Units(*row)
+        )
+        _require_few(found, environments)
+        yield from (Units(*row) for row in found)
     parameters["scores"] = sorted(but.scores)
-    for row in opened.query(_SCORES, parameters, purpose="usage: meter", seconds=SECONDS):
-        received, key, environment, source, scores = row
+    sql = _SCORES.replace("{environment}", column)
+    found = opened.query(sql, parameters, purpose="usage: meter", seconds=SECONDS)
+    _require_few(found, environments)
+    for received, key, environment, source, scores in found:
         yield Units(received, key, environment, source, scores=scores)
+
+
+def _require_few(rows: Sequence[Any], kept: Collection[str] | None) -> None:
+    if kept is None and len(rows) > MAX_GROUPS:
+        raise Crowded
 
 
 def _but(but: Uncounted) -> tuple[str, dict[str, Any]]:
@@ -217,7 +263,7 @@ FROM (
 ) AS t ON t.id = o.trace_id
 """
 _GROUPED = f"""
-SELECT api_key_id, environment, {{model}}, {{user}}, {{other}}, source, {", ".join(USED)}
+SELECT api_key_id, {{environment}}, {{model}}, {{user}}, {{other}}, source, {", ".join(USED)}
 FROM ({_FACTS}) GROUP BY 1, 2, 3, 4, 5, 6 LIMIT {{limit:UInt64}}
 """
 _COSTLIEST = f"""
@@ -230,10 +276,16 @@ Group = tuple[str, str, str, str, bool, str]  # key, environment, model, user, i
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Users and models that stand for themselves where there are too many; the others become one."""
+    """Users, models and environments that stand for themselves where there are too many, those that cost most
+    first; the others become one."""
 
-    users: Sequence[str]
-    models: Sequence[str]
+    users: Sequence[str] = ()
+    models: Sequence[str] = ()
+    environments: Sequence[str] = ()
+
+    def part(self, of: int) -> Kept:
+        """One in so many of each."""
+        return Kept(*(each[: len(each) // of] for each in (self.users, self.models, self.environments)))
 
 
 class Crowded(Exception):
@@ -250,30 +302,33 @@ class HourFacts:
     but: Uncounted
 
     def grouped(self, kept: Kept | None = None) -> Iterator[tuple[Group, list[int]]]:
-        """Groups of each page with what they used (`settlement.USED`). Raises Crowded where nothing says what
-        to keep and there are too many."""
-        named: dict[str, Any] = {"limit": MAX_GROUPS + 1}
+        """Groups of each page with what they used (`settlement.USED`). Raises Crowded where there are too
+        many: then keep fewer. Nothing kept is never too much."""
+        most = MAX_GROUPS if kept is None else MAX_KEPT_GROUPS if kept != Kept() else 2**62
+        named: dict[str, Any] = {"limit": most + 1}
         if kept is None:
-            columns = {"model": "model", "user": "user", "other": "false"}
+            columns = {"environment": "environment", "model": "model", "user": "user", "other": "false"}
         else:
             columns = {
+                "environment": _KEPT,
                 "model": "if(model IN {models:Array(String)}, model, '')",
                 "user": "if(user IN {users:Array(String)}, user, '')",
                 "other": "user != '' AND user NOT IN {users:Array(String)}",
             }
-            named = {"limit": 2**62, "users": list(kept.users), "models": list(kept.models)}
+            named |= {"users": list(kept.users), "models": list(kept.models)}
+            named |= {"environments": list(kept.environments), "others": OTHERS}
         sql = _GROUPED
         for name, column in columns.items():
             sql = sql.replace(f"{{{name}}}", column)
         for page in self._pages():
             rows = self._query(sql, page, named)
-            if kept is None and len(rows) > MAX_GROUPS:
+            if len(rows) > most:
                 raise Crowded
             for *group, observations, given, made, total, cost in rows:
                 yield tuple(group), [observations, given, made, total, cost]
 
     def costliest(self, dimension: str, count: int) -> list[str]:
-        """The values of `user` or `model` that cost most: of each page's costliest, added up."""
+        """The values of `user`, `model` or `environment` that cost most: of each page those, added up."""
         sums: dict[str, list[Any]] = {}
         for page in self._pages():
             sql = _COSTLIEST.replace("{dimension}", dimension)

@@ -28,7 +28,7 @@ class BudgetForm(forms.Form):
     project = forms.ChoiceField(
         label=_("Project"),
         required=False,
-        help_text=_("Counts only there. For a project's own budget: which."),
+        help_text=_("Only what is sent there counts. A budget of a project needs one."),
     )
     key = forms.ChoiceField(label=_("API key"), required=False)
     value = forms.CharField(

@@ -70,11 +70,23 @@ def _stored(states: Sequence[HourState], now: datetime) -> dict[datetime, Counts
     stored = _sums(settled, "received_hour")
     but = uncounted(project_id)  # after the counts: what is in neither is counted next time
     numbers, until = [changes.hour_number(hour) for hour in hours], from_datetime(now - LAG)
-    for row in facts.units(gate(), project_id, numbers, until, but):
+    try:
+        found = list(facts.units(gate(), project_id, numbers, until, but))
+    except facts.Crowded:
+        kept = _environments(project_id, hours, numbers, until)
+        found = list(facts.units(gate(), project_id, numbers, until, but, kept))
+    for row in found:
         dimensions = as_text(row.api_key_id), as_text(row.environment), as_text(row.source)
         counts = [row.spans, row.roots, row.scores, row.infrastructure]
         _add(stored[hour_start(row.received)], dimensions, counts)
     return stored
+
+
+def _environments(project_id: str, hours: Sequence[datetime], numbers: Sequence[int], until: int) -> set[str]:
+    """Those that `capped` can let stand for themselves in one of these hours."""
+    entries = MeterEntry.objects.filter(project_id=project_id, hour__in=hours)
+    known = set(entries.values_list("environment", flat=True).distinct())
+    return known | facts.busiest(gate(), project_id, numbers, until, changes.MAX_ENVIRONMENTS)
 
 
 def capped(stored: Counts, entered: Counts) -> Counts:

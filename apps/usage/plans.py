@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -35,6 +35,16 @@ class Cycle:
     end: date
 
     @property
+    def days(self) -> int:
+        """How many."""
+        return (self.end - self.start).days
+
+    @property
+    def last(self) -> date:
+        """The last day that belongs to it."""
+        return self.end - timedelta(days=1)
+
+    @property
     def starts_at(self) -> datetime:
         """The first moment in it."""
         return datetime.combine(self.start, time(), UTC)
@@ -47,7 +57,7 @@ class Cycle:
 
 def cycle(anchor: date, on: date) -> Cycle:
     """The cycle that a day (UTC) lies in. It begins at the anchor's day of the month, or on the last day of
-    a month that has no such day."""
+    a month that has no such day; days before the anchor have cycles too, counted backwards."""
     start = _begin(anchor.day, on.year, on.month)
     if start > on:
         start = _begin(anchor.day, *_month(on.year, on.month, -1))

@@ -93,6 +93,10 @@ class Report:
     users: list[User]
     counted_up_to: datetime | None
 
+    def rows_of(self, shown: Shown) -> list[Row]:
+        """The rows with units, or those with calls and their cost."""
+        return [row for row in self.rows if bool(row.observations) == (shown == "cost")]
+
     @property
     def infrastructure_share(self) -> int:
         """Percent of all spans received that were folded infrastructure and are not billed."""

@@ -24,6 +24,7 @@ from apps.usage.meter_models import PICOS, Clock, CostDay, CostHour, HourState
 
 MAX_USERS = 1_000  # of a project in one hour that are shown one by one
 MAX_MODELS = 1_000
+_PARTS = (1, 10, 100)  # of a crowd one in so many is kept, until there are few enough
 _DAY = timedelta(days=1)
 _NO_USE = (0, 0, 0, 0, 0)
 
@@ -87,15 +88,28 @@ def _settled(project_id: str, hour: datetime) -> Sums:
 
 def _add_facts(sums: Sums, state: HourState, but: Uncounted) -> None:
     found = HourFacts(gate(), state.project_id, changes.hour_number(state.hour), but)
-    try:
-        groups = list(found.grouped())
-    except Crowded:
-        groups = list(
-            found.grouped(Kept(found.costliest("user", MAX_USERS), found.costliest("model", MAX_MODELS)))
-        )
-    for (key, environment, model, user, is_other, source), numbers in groups:
+    for (key, environment, model, user, is_other, source), numbers in _grouped(found):
         group = as_text(key), as_text(environment), as_text(model), as_text(user), is_other, as_text(source)
         _add(sums, group, numbers)
+
+
+def _grouped(found: HourFacts) -> list[tuple[Group, list[int]]]:
+    """The groups of an hour; of a crowd, as many of its costliest users, models and environments for
+    themselves as the memory has room for."""
+    try:
+        return list(found.grouped())
+    except Crowded:
+        kept = Kept(
+            found.costliest("user", MAX_USERS),
+            found.costliest("model", MAX_MODELS),
+            found.costliest("environment", changes.MAX_ENVIRONMENTS - 1),
+        )
+    for part in _PARTS:
+        try:
+            return list(found.grouped(kept.part(part)))
+        except Crowded:
+            continue
+    return list(found.grouped(Kept()))
 
 
 def _add(sums: Sums, group: Group, numbers: Sequence[int]) -> None:

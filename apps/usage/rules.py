@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from apps.core.clock import from_datetime, to_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
 from apps.telemetry.gate import gate
-from apps.tracing.stored import MICROS_PER_HOUR, cost_units
+from apps.tracing.stored import cost_units
 from apps.usage import windows
 from apps.usage.budget_models import Budget, Measure, Scope, UsageSettings
 from apps.usage.windows import Period

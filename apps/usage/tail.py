@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from apps.core.clock import from_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime
 from apps.telemetry.gate import gate
-from apps.tracing.stored import MICROS_PER_HOUR
 
 _SQL = """
 SELECT

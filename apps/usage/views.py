@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET
 from apps.core import formats
 from apps.core.clock import from_datetime
 from apps.core.spreadsheets import guarded
-from apps.live.routing import live_path
+from apps.live.routing import usage_path
 from apps.organizations.access import OrganizationRequest, organization_page, organization_tabs
 from apps.organizations.models import ApiKey, Project
 from apps.usage import budgets, chart, plans, queries, quotas, report, tail
@@ -32,7 +32,6 @@ from apps.usage.budget_views import line
 from apps.usage.report import Asked, Report, Row
 
 MAX_ROWS = 200  # on the page; the file has all
-MAX_SOCKETS = 8  # projects whose traffic moves the page
 MAX_CHOICES = 200  # of a filter
 _PARTS = {
     "kind": gettext_lazy("Kind"),
@@ -42,6 +41,13 @@ _PARTS = {
     "model": gettext_lazy("Model"),
     "source": gettext_lazy("Source"),
     "user_id": gettext_lazy("User"),
+}
+_SOURCES = {  # in which way it came
+    "otel": "OpenTelemetry",
+    "ingestion": gettext_lazy("Batch API"),
+    "API": gettext_lazy("API score"),
+    "EVAL": gettext_lazy("Evaluation"),
+    "ANNOTATION": gettext_lazy("Annotation"),
 }
 _KINDS = {
     "spans": gettext_lazy("Spans"),
@@ -65,6 +71,8 @@ class Names:
             return str(_KINDS[value])
         if not value:
             return "–"
+        if part == "source":
+            return formats.visible(str(_SOURCES.get(value, value)))
         known = {"project_id": self.projects, "api_key_id": self.keys}.get(part, {})
         return formats.visible(known.get(value, value))
 
@@ -82,12 +90,12 @@ def page(request: OrganizationRequest, organization_id: str) -> HttpResponse:
     names = Names(projects, _keys(organization_id))
     metered = queries.metered_of(organization_id, cycle.starts_at, cycle.ends_at)
     costs = queries.costs_of(organization_id, cycle.starts_at, cycle.ends_at, each="day", by=())
-    units_ahead = report.forecast(
-        report.by_day(metered, lambda each: each.units), cycle.start, cycle.end, now
-    )
+    units = report.by_day(metered, lambda each: each.units)
+    units_ahead = report.forecast(units, cycle.start, cycle.end, now)
     cost_ahead = report.forecast({each.at.date(): each.cost for each in costs}, cycle.start, cycle.end, now)
     ahead = units_ahead if asked.shown == "units" else cost_ahead
     drawn = _chart(asked, found, names, cycle, ahead)
+    shown = found.rows_of(asked.shown)
     context = {
         "tab": "usage",
         "asked": asked,
@@ -95,6 +103,7 @@ def page(request: OrganizationRequest, organization_id: str) -> HttpResponse:
         "cycle": cycle,
         "standing": standing,
         "quota": _quota(standing, units_ahead, now),
+        "units": sum(units.values()),
         "units_ahead": units_ahead,
         "cost_ahead": cost_ahead,
         "chart": drawn,
@@ -102,14 +111,14 @@ def page(request: OrganizationRequest, organization_id: str) -> HttpResponse:
         "parts": [(part, _PARTS[part]) for part in report.PARTS[asked.shown]],
         "filters": _filters(asked, found, names),
         "chips": [(name, _PARTS[name], names.of(name, value)) for name, value in asked.only],
-        "rows": [_named(row, names) for row in found.rows[:MAX_ROWS]],
-        "more_rows": max(len(found.rows) - MAX_ROWS, 0),
+        "rows": [_named(row, names) for row in shown[:MAX_ROWS]],
+        "more_rows": max(len(shown) - MAX_ROWS, 0),
         "query": _query(asked),
         "last_day": asked.end - timedelta(days=1),
         "forecast_drawn": any(bar.is_forecast for bar in drawn.bars),
         "counted_micros": from_datetime(found.counted_up_to) if found.counted_up_to else None,
         "budgets": _budgets(organization_id, now),
-        "sockets": " ".join(live_path(id) for id in list(projects)[:MAX_SOCKETS]),
+        "socket": usage_path(organization_id),
         **organization_tabs(request),
     }
     return render(request, "usage/page.html", context)
@@ -253,7 +262,7 @@ def _filters(asked: Asked, found: Report, names: Names) -> list[dict[str, Any]]:
     given = dict(asked.only)
     menus = []
     for name in report.FILTERS:
-        values = sorted({getattr(row, name) for row in found.rows} - {""})
+        values = sorted({getattr(row, name) for row in found.rows_of(asked.shown)} - {""})
         if name not in given and len(values) > 1:
             options = [(value, names.of(name, value)) for value in values[:MAX_CHOICES]]
             menus.append({"name": name, "label": _PARTS[name], "options": options})

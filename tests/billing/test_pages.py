@@ -129,6 +129,21 @@ def test_a_change_is_previewed_then_done(organization: Organization) -> None:
     assert again.status_code == 409 and "already" in again.content.decode()
 
 
+def test_a_plan_that_keeps_less_says_so_before(organization: Organization) -> None:
+    client = _as(organization, "OWNER")
+    for pro, team, is_told in (
+        (None, 30, True),
+        (90, 30, True),
+        (30, 30, False),
+        (30, 90, False),
+        (30, None, False),
+    ):
+        Plan.objects.filter(id="pro").update(retention_days=pro)
+        Plan.objects.filter(id="team").update(retention_days=team)
+        page = client.get(_path(organization, "/plan?plan=team")).content.decode()
+        assert ("14 days after the change" in page) == is_told, (pro, team)
+
+
 def test_a_first_plan_begins_today() -> None:
     made = factories.organization(owner=factories.user())
     client = _as(made, "OWNER")

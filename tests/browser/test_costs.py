@@ -118,9 +118,14 @@ def test_on_a_phone_in_chinese(server: ServerProcess, visitor: Visitor) -> None:
 
 
 def test_a_corrected_price(server: ServerProcess, visitor: Visitor) -> None:
+    trace = open_trace(server, visitor)  # and stays open: it is told
+    cost = trace.locator("[data-head] .sum-link")
+    before = cost.inner_text()
+    traces = visitor.open(f"{server.url}/project/{PROJECT_ID}/traces")
+    row = traces.locator("tr[data-id]", has_text="research agent").first.locator(".c-cost")
+    expect(row).to_have_text(before)
     price(server, 0.000002)
-    page = visitor.open(f"{server.url}/")
-    sign_in(page, server.url, f"/project/{PROJECT_ID}/settings/reprice")
+    page = visitor.open(f"{server.url}/project/{PROJECT_ID}/settings/reprice")
     page.get_by_role("button", name="Show what would change").click()
     table = page.locator(".reprice-days")
     expect(table.locator("tbody tr")).to_have_count(1)
@@ -134,8 +139,12 @@ def test_a_corrected_price(server: ServerProcess, visitor: Visitor) -> None:
     badge = page.locator("#reprice-runs .badge").first
     expect(badge).to_have_text("done")
     visitor.picture(page, "reprice-done")
+    expect(cost).not_to_have_text(before)
+    expect(row).to_have_text(cost.inner_text())
     page.get_by_role("button", name="Undo").first.click()
     expect(badge).to_have_text("undone")
+    expect(cost).to_have_text(before)
+    expect(row).to_have_text(before)
     page.context.add_cookies([{"name": "django_language", "value": "zh-hans", "url": server.url}])
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{server.url}/project/{PROJECT_ID}/settings/reprice?from=")  # the last week

@@ -162,6 +162,17 @@ def test_the_hour_that_is_not_over_moves_by_itself(server: ServerProcess, visito
     assert page.evaluate("performance.getEntriesByType('navigation').length") == 1
 
 
+def test_figures_follow_what_was_counted(server: ServerProcess, visitor: Visitor):
+    page = visitor.open(server.url)
+    sign_in(page, server.url, f"{SETTINGS}/usage")
+    expect(page.locator("html[data-socket=open]")).to_be_attached()
+    page.evaluate("document.querySelectorAll('#usage-figures b').forEach((b) => (b.textContent = 'old'))")
+    told = "new CustomEvent('litefuse:traces', {detail: {traces: [{id: 'counted'}], missed: false}})"
+    page.evaluate(f"document.dispatchEvent({told})")
+    expect(page.locator("#usage-figures b", has_text="old")).to_have_count(0)
+    assert page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
 def test_filters_stand_in_the_address(server: ServerProcess, visitor: Visitor):
     page = visitor.open(server.url)
     sign_in(page, server.url)

@@ -12,7 +12,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.live import consumers, publish
-from apps.live.routing import live_path
+from apps.live.routing import usage_path
 from apps.organizations.models import Membership, Project, Role
 from tests import factories
 from tests.live.conftest import HOST, Connect, hello, line, signed_in
@@ -181,11 +181,53 @@ async def test_a_score_hides_nothing_else(connect: Connect, owner: User, project
     assert found["scored"] == {"id": "scored", "scored": True}
 
 
-async def test_threads_tell_the_sockets_of_their_topic(
+async def test_a_usage_page_hears_that_something_happened_and_not_what(
     connect: Connect, owner: User, project: Project
 ) -> None:
     client = await database_sync_to_async(signed_in)(owner)
-    socket = connect(client, project.id, path=live_path(project.id, "usage"))
+    socket = connect(client, project.id, path=usage_path(project.organization_id))
     await hello(socket)
-    await asyncio.to_thread(publish.publish_from_thread, project.id, [{"id": "counted"}], topic="usage")
+    await publish.publish(project.id, [line("a"), line("b")])
+    assert (await socket.read())["traces"] == [{"id": "stored"}]
+    await asyncio.to_thread(publish.publish_from_thread, project.id, [{"id": "counted"}], topic=publish.USAGE)
     assert (await socket.read())["traces"] == [{"id": "counted"}]
+
+
+async def test_a_usage_page_hears_of_projects_made_later(
+    connect: Connect, owner: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "RECHECK", 0.05)
+    client = await database_sync_to_async(signed_in)(owner)
+    socket = connect(client, project.id, path=usage_path(project.organization_id))
+    await hello(socket)
+    later = await database_sync_to_async(factories.project)(project.organization)
+    for _ in range(100):
+        await publish.publish(later.id, [line("a")])
+        if not await socket.receive_nothing(timeout=0.1):
+            break
+    assert (await socket.read())["traces"] == [{"id": "stored"}]
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER, Role.NONE, None])
+async def test_who_may_not_see_the_usage_page_does_not_hear_of_it(
+    connect: Connect, owner: User, project: Project, role: Role | None
+) -> None:
+    other = await database_sync_to_async(factories.user)()
+    if role is not None:
+        await Membership.objects.acreate(user=other, organization=project.organization, role=role)
+    client = await database_sync_to_async(signed_in)(other)
+    assert not await connect(client, project.id, path=usage_path(project.organization_id)).connect()
+
+
+async def test_a_new_cost_hides_nothing_that_is_newer(
+    connect: Connect, owner: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "BATCH", 0.5)
+    socket = connect(await database_sync_to_async(signed_in)(owner), project.id)
+    await hello(socket)
+    await publish.publish(project.id, [line("first")])
+    await socket.read()
+    whole, priced, scored = line("t"), {"id": "t", "priced": True}, {"id": "t", "scored": True}
+    for given in (scored, priced, whole, priced, scored):
+        await publish.publish(project.id, [given])
+    assert (await socket.read())["traces"] == [whole]

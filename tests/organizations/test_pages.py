@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.models import AuditEntry
@@ -282,3 +284,57 @@ def test_an_odd_address_of_the_client_is_no_error(organization: Organization) ->
     ):
         client.post("/setup", {"name": f"from afar {number}"}, REMOTE_ADDR=given)
         assert AuditEntry.objects.filter(action="create").latest("id").ip == kept
+
+
+def test_retention(organization: Organization, project: Project) -> None:
+    address = f"/project/{project.id}/settings/retention"
+    owner = _as(organization.memberships.get().user)
+    page = f"/project/{project.id}/settings"
+    assert "Traces are kept for good." in owner.get(page).content.decode()
+    refused = owner.post(address, {"days": "30"})
+    assert refused.status_code == 400 and "tick this" in refused.content.decode()
+    for days, told in (("2", "at least 3 days"), ("-1", "greater than or equal to 0"), ("x", "whole number")):
+        answer = owner.post(address, {"days": days, "confirmed": "on"})
+        assert answer.status_code == 400 and told in answer.content.decode()
+    project.refresh_from_db()
+    assert project.retention_days == 0
+    assert owner.post(address, {"days": "30", "confirmed": "on"}).url == page
+    project.refresh_from_db()
+    assert project.retention_days == 30
+    entry = AuditEntry.objects.filter(resource_type="project", action="update").latest("pk")
+    assert (entry.before["retentionDays"], entry.after["retentionDays"]) == (0, 30)
+    assert "Traces are kept for 30 days, then they are deleted." in owner.get(page).content.decode()
+    assert owner.post(address, {"days": "90"}).url == page  # keeps more: nothing to confirm
+    assert owner.post(address, {"days": "0"}).url == page
+    assert owner.get(address).url == page
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_who_may_set_retention(organization: Organization, project: Project, role: str) -> None:
+    client = _as(factories.member(organization, role))
+    answer = client.post(f"/project/{project.id}/settings/retention", {"days": "9", "confirmed": "on"})
+    project.refresh_from_db()
+    if role in ("OWNER", "ADMIN"):
+        assert (answer.status_code, project.retention_days) == (302, 9)
+    else:
+        assert (answer.status_code, project.retention_days) == (404 if role == "NONE" else 403, 0)
+    if role == "MEMBER":
+        page = client.get(f"/project/{project.id}/settings").content.decode()
+        assert "Traces are kept for good." in page and 'name="days"' not in page
+
+
+def test_what_the_plan_keeps_is_told(organization: Organization, project: Project) -> None:
+    owner = _as(organization.memberships.get().user)
+    page = f"/project/{project.id}/settings"
+    organization.retention_cap, organization.retention_cap_from = 30, timezone.now() + timedelta(days=3)
+    organization.save()
+    text = owner.get(page).content.decode()
+    assert "Traces are kept for good." in text
+    assert "The plan keeps traces for at most 30 days. From" in text
+    organization.retention_cap_from = timezone.now() - timedelta(days=3)
+    organization.save()
+    text = owner.get(page).content.decode()
+    assert "Traces are kept for 30 days, then they are deleted." in text
+    assert "The plan keeps them for at most 30 days." in text
+    answer = owner.post(f"{page}/retention", {"days": "7"})
+    assert answer.status_code == 400

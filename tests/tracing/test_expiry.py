@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -18,11 +20,15 @@ from apps.organizations.models import Project
 from apps.telemetry.gate import Gate, gate
 from apps.tracing import deletion, erasure, expiry, repository
 from apps.tracing.deletions import Expired, TraceDeletion
+from apps.tracing.media import services, storage
+from apps.tracing.media.models import Media
+from apps.tracing.media.services import Announcement
 from apps.tracing.records import Observation, Score
 from apps.tracing.writer import Writer, forget
 from apps.usage import plans
 from apps.usage.budget_models import Plan
 from tests import factories
+from tests.support import media
 from tests.tracing.spans import root, span
 
 NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
@@ -163,6 +169,48 @@ def test_scores_on_other_things_go_by_their_own_time(writer: Writer) -> None:
     )
     assert {row[0] for row in found} == {"s3", "s5", "of a"}
     assert told(ours) == [{"traces": 0, "shortened": 0, "scores": 3, "retentionDays": 7}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Files of one test alone."""
+    monkeypatch.setattr(django_settings, "DATA_DIR", tmp_path)
+    storage.storage.cache_clear()
+    yield tmp_path / "media"
+    storage.storage.cache_clear()
+
+
+def test_files_go_with_what_used_them(writer: Writer, folder: Path) -> None:
+    ours, theirs = kept(factories.project(), 7), factories.project()
+
+    def attach(project: Project, content: bytes, trace: str, observation: str = "", **place: str) -> None:
+        wanted = Announcement(
+            "image/png", len(content), media.sha256(content), "input", trace, observation, **place
+        )
+        services.keep(project.id, wanted, content)
+
+    for project in (ours, theirs):
+        send(writer, project, "old", 20)
+        send(writer, project, "long", 20, 0.2)
+        attach(project, b"old", "old")
+        attach(project, b"early", "long", "root")
+        attach(project, b"late", "long", "s1")
+        attach(project, b"whole", "long")
+        attach(project, b"never", "never came")
+        attach(project, b"shared", "old")
+        attach(project, b"shared", "", dataset_id="d", dataset_item_id="i")
+    Media.objects.update(requested_at=NOW - timedelta(days=9))
+    attach(ours, b"new", "not here yet")
+    Media.objects.filter(requested_at__gt=NOW - timedelta(days=8)).update(requested_at=NOW)
+    expiry.expire(NOW)
+    left_over: dict[str, set[bytes]] = {project: set() for project in (ours.id, theirs.id)}
+    for row in Media.objects.all():
+        left_over[row.project_id].add((folder / row.key).read_bytes())
+    assert left_over[ours.id] == {b"late", b"whole", b"shared", b"new"}
+    assert left_over[theirs.id] == {b"old", b"early", b"late", b"whole", b"never", b"shared"}
+    assert {path.read_bytes() for path in folder.rglob("*") if path.is_file()} == set.union(
+        *left_over.values()
+    )
 
 
 class Cut(BaseException):

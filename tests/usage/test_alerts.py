@@ -116,7 +116,7 @@ def test_mail_to_owners_and_admins_and_a_signed_webhook(home: Project, store: St
     deliver()
     owner = home.organization.memberships.get(role=Role.OWNER).user
     assert {to for tos, _ in post.mails for to in tos} == {owner.email, chief.email}
-    assert "$6.0000" in text_of(post.mails[0][1]) and "$10.00" in text_of(post.mails[0][1])
+    assert "$6.00" in text_of(post.mails[0][1]) and "$10.00" in text_of(post.mails[0][1])
     [(headers, body)] = post.hooks
     stamp, signature = (part.partition("=")[2] for part in headers["x-litefuse-signature"].split(","))
     secret = signing_secret(alerts.endpoint_of(made)).encode()

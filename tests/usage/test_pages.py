@@ -140,9 +140,22 @@ def used(home: Project, day: date, *, spans: int = 100, dollars: int = 3, **fiel
 def test_units_cost_and_users(home: Project):
     today = timezone.now().astimezone(UTC).date()
     used(home, today)
+    reader = signed_in(home, Role.ADMIN)
+    units = reader.get(url(home, "usage")).content.decode()
+    for part in ("111", "$3.50", "17 %", "ann", "production", "OpenTelemetry", home.name, "<rect"):
+        assert part in units, part
+    assert "gpt-5" not in units  # units are of no model
+    cost = reader.get(url(home, "usage"), {"show": "cost"}).content.decode()
+    for part in ("gpt-5", "$3.50", "production"):
+        assert part in cost, part
+
+
+def test_the_first_day_shows_what_was_used_though_it_forecasts_nothing(home: Project, monkeypatch):
+    today = timezone.now().astimezone(UTC).date()
+    monkeypatch.setattr(plans, "cycle", lambda anchor, on: plans.Cycle(today, today + timedelta(days=30)))
+    used(home, today)
     text = signed_in(home, Role.ADMIN).get(url(home, "usage")).content.decode()
-    for part in ("111", "$3.50", "gpt-5", "ann", "production", home.name, "<rect"):
-        assert part in text, part
+    assert '<b class="figure num">111</b>' in text and "after the first whole day" in text
 
 
 def test_what_it_is_filtered_by_stands_in_the_address(home: Project):

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import Final
 
-from apps.core.clock import from_datetime, to_datetime
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
 from apps.ingestion.demo.stage import Stage
 from apps.ingestion.demo.stories import STORIES, chinese_chat, judge_answers, review_digest
 from apps.tracing.records import Observation
@@ -74,11 +74,11 @@ def observations_of(project_id: str, day: date) -> list[Observation]:
         hour = random.choices(range(24), _BY_HOUR)[0]
         if story is chinese_chat:
             hour = (hour - _CHINA_LEAD) % 24
-        stage = _stage(project_id, day, midnight + int((hour + random.random()) * 3_600_000_000), random)
+        stage = _stage(project_id, day, midnight + int((hour + random.random()) * MICROS_PER_HOUR), random)
         story(stage)
         observations += _with_own_numbers(stage)
     for hour_of_night, story in ((1.5, judge_answers), (2.25, review_digest)):
-        stage = _stage(project_id, day, midnight + int(hour_of_night * 3_600_000_000), random)
+        stage = _stage(project_id, day, midnight + int(hour_of_night * MICROS_PER_HOUR), random)
         stage.environment = "production"
         story(stage)
         observations += stage.observations

@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit.services import SYSTEM
 from apps.billing.demo import bill_demo
-from apps.core.clock import now_micros, to_datetime
+from apps.core.clock import MICROS_PER_DAY, now_micros, to_datetime
 from apps.ingestion.demo.calendar import DAYS, observations_between
 from apps.ingestion.demo.photos import keep_photos
 from apps.ingestion.demo.prices import correct, mistype
@@ -28,7 +28,6 @@ ORGANIZATION_ID = "demo-kestrel"
 PROJECT_ID = "demo-shop-assistant"
 _TOLD_UNTIL = "demoToldUntil"  # in the project's metadata: microseconds
 _BATCH = 1000
-_DAY = 86_400_000_000
 _KEYS = {  # note of the key that each environment sends with
     "production": "Web shop",
     "staging": "Staging",
@@ -45,7 +44,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
     """
     until = now_micros() if now is None else now
     project = _project()
-    since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * _DAY)
+    since = max(int(project.metadata.get(_TOLD_UNTIL, 0)), until - DAYS * MICROS_PER_DAY)
     count = 0
     mistype(project)
     keys = {key.note: key.id for key in ApiKey.objects.filter(project=project, note__in=_KEYS.values())}
@@ -57,7 +56,7 @@ def load_demo(writer: Writer, now: int | None = None) -> int:
         writer.commit(records)
         count += len(batch)
     Project.objects.filter(id=project.id).update(metadata={**project.metadata, _TOLD_UNTIL: until})
-    correct(project, until - DAYS * _DAY, until)
+    correct(project, until - DAYS * MICROS_PER_DAY, until)
     bill_demo(project.organization, project.id, to_datetime(until))
     budget_demo(project.organization, [project.id])
     logger.info("the demo organization has %d more observations", count)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from apps.audit.services import SYSTEM
+from apps.core.clock import MICROS_PER_DAY
 from apps.core.errors import Conflict
 from apps.organizations.models import Project
 from apps.pricing import catalogue, services
@@ -16,7 +17,7 @@ from apps.tracing.costing.candidates import Range
 from apps.tracing.costing.models import Repricing
 
 _NAME = "gemini-2.5-flash (contract)"
-_LEFT = 3 * 86_400_000_000  # microseconds before now whose costs stay as they were
+_LEFT = 3 * MICROS_PER_DAY  # microseconds before now whose costs stay as they were
 
 
 def mistype(project: Project) -> None:

@@ -68,14 +68,12 @@ def _conversation(stage: Stage, topic: str, turns: tuple[Turn, ...], model: Mode
     history: list[dict[str, Any]] = [
         {"role": "system", "content": CHINESE_INSTRUCTIONS if model is KIMI else CHAT_INSTRUCTIONS}
     ]
-    facts = {"user_id": user, "session_id": session, "tags": tags}
+    facts: dict[str, Any] = {"user_id": user, "session_id": session, "tags": tags}
     channel = stage.random.choice(("web", "web", "app"))
     for number, (question, answer) in enumerate(turns):
         history.append({"role": "user", "content": question})
         metadata = {"channel": channel, "topic": topic, "turn": str(number + 1)}
-        with stage.trace(
-            "support-chat", Kind.CHAIN, question, route="/api/chat", metadata=metadata, **facts
-        ) as root:
+        with stage.trace("support-chat", Kind.CHAIN, question, metadata=metadata, **facts) as root:
             _guard(stage, question)
             with stage.step(Kind.RETRIEVER, "customer-context", {"user": user}) as found:
                 stage.query("SELECT", "customers")

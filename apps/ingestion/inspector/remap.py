@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.services import Actor, record
-from apps.core.clock import now_micros
+from apps.core.clock import MICROS_PER_DAY, now_micros
 from apps.core.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from apps.ingestion.embedded import take_media_out
 from apps.ingestion.inspector.explain import changed_facts, facts
@@ -35,7 +35,7 @@ from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, cost_units, prepare
 from apps.tracing.writer import Hashes, Writer, remapped
 
-MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
+MAX_SPAN = 366 * MICROS_PER_DAY  # microseconds of one run
 STEP = 500  # observations read, mapped and replaced at a time, if they are not too large
 PREVIEWED = 2_000  # observations that a preview reads at most
 MAX_EXAMPLES, EXAMPLES_A_FIELD = 16, 2
@@ -125,11 +125,17 @@ def start(*, actor: Actor, project: Project, since: int, until: int, service: st
     return run
 
 
-def cancel(*, actor: Actor, project: Project, id: str) -> Remap:
-    """End a run before its next step; what was done stays. Raises NotFound."""
-    run = Remap.objects.filter(project=project, id=id).first()
+def find(project_id: str, id: str) -> Remap:
+    """A run of a project. Raises NotFound."""
+    run = Remap.objects.filter(project=project_id, id=id).first()
     if run is None:
         raise NotFound(_("There is no such run."))
+    return run
+
+
+def cancel(*, actor: Actor, project: Project, id: str) -> Remap:
+    """End a run before its next step; what was done stays. Raises NotFound."""
+    run = find(project.id, id)
     with transaction.atomic():
         going = Remap.objects.unfinished().filter(id=id)
         if going.update(state=Remap.State.CANCELED, ended_at=timezone.now()):

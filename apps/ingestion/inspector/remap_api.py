@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.audit.services import Actor
-from apps.core.clients import client_ip
-from apps.core.clock import from_datetime, iso_millis, now_micros
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.clock import MICROS_PER_HOUR, from_datetime, iso_millis, now_micros
 from apps.core.openapi import documented
+from apps.core.validation import Fields
 from apps.ingestion.inspector import remap
+from apps.ingestion.mapping.trace import MAX_NAME
 from apps.ingestion.models import Remap
-from apps.organizations.models import Project
-from apps.organizations.rest import KeyView, project_id
+from apps.organizations.rest import KeyView, actor_of, project_id, project_of
 
 TAG = "Wire inspector"
 RUN: dict[str, Any] = {
@@ -26,9 +23,7 @@ RUN: dict[str, Any] = {
     "changed": 2, "fields": {}, "skipped": 0, "problem": None, "createdAt": "2026-11-21T09:00:00.000Z",
     "endedAt": None,
 }  # fmt: skip
-HOUR = 3_600_000_000
 MAX_RUNS = 50
-MAX_NAME = 1000  # characters of a service's name
 
 
 class Remaps(KeyView):
@@ -69,19 +64,19 @@ class Remaps(KeyView):
     )
     def post(self, request: Request) -> Response:
         """`since` and `until` are ISO times of arrival (default: the last hour), `service` a service.name."""
-        sent = request.data if isinstance(request.data, dict) else {}
-        until = _time(sent, "until", now_micros())
-        since = _time(sent, "since", until - HOUR)
-        service = sent.get("service") or ""
-        if not isinstance(service, str) or len(service) > MAX_NAME:
-            raise InvalidRequest("service must be the service.name of spans.")
-        if sent.get("apply") is True:
-            project = Project.objects.get(id=project_id(request))
+        project, fields = project_of(request), Fields(request.data)
+        fields.only("since", "until", "service", "apply")
+        until = fields.micros("until", now_micros())
+        since = fields.micros("since", until - MICROS_PER_HOUR)
+        service = fields.text("service", limit=MAX_NAME, required=False, least=0)
+        is_applied = fields.boolean("apply")
+        fields.check()
+        if is_applied:
             run = remap.start(
-                actor=_actor(request), project=project, since=since, until=until, service=service
+                actor=actor_of(request), project=project, since=since, until=until, service=service
             )
             return Response(_shape(run), status=202)
-        seen = remap.preview(project_id(request), since, until, service)
+        seen = remap.preview(project.id, since, until, service)
         return Response(
             {
                 "since": iso_millis(since),
@@ -104,34 +99,13 @@ class RemapRun(KeyView):
     @documented("Get a run of the mapping", tag=TAG, response={"type": "object"}, example=RUN)
     def get(self, request: Request, id: str) -> Response:
         """The run."""
-        run = Remap.objects.filter(project=project_id(request), id=id).first()
-        if run is None:
-            raise NotFound("There is no such run.")
-        return Response(_shape(run))
+        return Response(_shape(remap.find(project_id(request), id)))
 
     @documented("Cancel a run of the mapping", tag=TAG, response={"type": "object"}, example=RUN)
     def delete(self, request: Request, id: str) -> Response:
         """Cancel it; what it did stays."""
-        project = Project.objects.get(id=project_id(request))
-        return Response(_shape(remap.cancel(actor=_actor(request), project=project, id=id)))
-
-
-def _actor(request: Request) -> Actor:
-    actor: Actor = request.auth.actor(client_ip(request), request.headers.get("X-Request-Id", "")[:64])  # type: ignore[union-attr]
-    return actor
-
-
-def _time(sent: dict[str, Any], name: str, default: int) -> int:
-    value = sent.get(name)
-    if value is None:
-        return default
-    try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError
-        return from_datetime(moment)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidRequest(f"{name} must be an ISO 8601 time with an offset.") from None
+        run = remap.cancel(actor=actor_of(request), project=project_of(request), id=id)
+        return Response(_shape(run))
 
 
 def _shape(run: Remap) -> dict[str, Any]:

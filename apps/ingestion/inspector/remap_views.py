@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from apps.core.clock import from_datetime, now_micros
 from apps.core.errors import ApiError, Unavailable
 from apps.ingestion.inspector import remap, words
+from apps.ingestion.mapping.trace import MAX_NAME
 from apps.ingestion.models import Remap
 from apps.organizations.access import ProjectRequest, actor, form_of, project_page
 
@@ -28,7 +29,6 @@ RANGES: dict[str, tuple[Any, int]] = {
     "30d": (gettext_lazy("Last 30 days"), 30 * 1440 * _MINUTE),
 }
 MAX_RUNS = 10
-MAX_NAME = 1000  # characters of a service's name
 
 
 @require_safe

@@ -34,8 +34,6 @@ class ObservationCost(TelemetryView):
     def get(self, request: Request, observation_id: str) -> Response:
         """Units x price x rule for each kind of usage; the parts that count and `rest` are the total."""
         row = observation_list.by_id(project_id(request), observation_id)
-        if row is None:
-            raise NotFound(f"There is no observation {observation_id} in this project.")
         return Response(shapes.observation(row, explanations.of_observation(row)))
 
 

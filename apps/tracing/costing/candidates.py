@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from apps.core.clock import MICROS_PER_HOUR
 from apps.pricing import catalogue
 from apps.pricing.catalogue import Catalogue
 from apps.telemetry.gate import gate
 from apps.tracing import tables
 from apps.tracing.received_rows import START, Cursor, cursor_of
-from apps.tracing.stored import MICROS_PER_HOUR, Stored
+from apps.tracing.stored import Stored
 
 # What a sender priced is never touched, and without usage there is nothing to price.
 _OURS = """
@@ -29,6 +30,9 @@ WHERE {_OURS} AND (model, price_version) IN {{pairs:Array(Tuple(String, String))
 AND (hour, trace_id, id) > ({{after_hour:UInt32}}, {{after_trace:String}}, {{after_id:String}})
 ORDER BY hour, trace_id, id, event_ts DESC LIMIT 1 BY trace_id, id LIMIT {{limit:UInt32}}
 """
+
+
+MAX_MODEL = 200  # characters of a model's name that may be asked for
 
 
 @dataclass(frozen=True, slots=True)

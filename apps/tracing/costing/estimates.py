@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.core.clock import now_micros
+from apps.core.clock import MICROS_PER_DAY, now_micros
 from apps.core.lifecycle import is_stopping
 from apps.organizations.models import Project
 from apps.pricing import catalogue
@@ -24,6 +24,7 @@ from apps.telemetry.gate import gate
 from apps.tracing import store, tables
 from apps.tracing.costing import tokens
 from apps.tracing.costing.models import EstimateClock
+from apps.tracing.costing.telling import tell
 from apps.tracing.costs import PRICE, add_prices
 from apps.tracing.received_rows import holding
 from apps.tracing.records import Observation, ObservationType
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 SETTLED = 10_000_000  # microseconds: what was committed just now may be followed by its usage
 AGAIN = 300_000_000  # and as long is looked back behind the watermark
-FIRST = 24 * 3_600_000_000  # how far back the very first look goes
+FIRST = MICROS_PER_DAY  # how far back the very first look goes
 PAGE = 200  # observations at a time
 PAGES = 20  # of one tick: estimates must not crowd out what arrives
 
@@ -127,7 +128,7 @@ def _estimate(writer: Writer, rows: Sequence[Stored]) -> int:
     if found:
         add_prices(found)
         try:
-            writer.amend(found, _put)
+            tell(writer.amend(found, _put))
         except Unstorable:
             logger.error("estimates of %s observations could not be stored and are left out", len(found))
             return 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from apps.core.clock import MICROS_PER_HOUR
 from apps.core.filter_sql import Binder
 from apps.core.filters import Conditions
 from apps.pricing import catalogue, queries
@@ -25,7 +26,6 @@ from apps.pricing.explain import (
 from apps.telemetry.gate import gate
 from apps.tracing.observation_columns import hours_of, where_observations
 from apps.tracing.records import ObservationRow, TraceSummary
-from apps.tracing.stored import MICROS_PER_HOUR
 
 MAX_GROUPS = 500  # answered; what is left out is summed up
 _SPENDS = "(notEmpty(usage) OR notEmpty(cost) OR model != '')"  # plain spans have no part in costs

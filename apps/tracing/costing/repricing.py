@@ -17,18 +17,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.services import Actor, record
-from apps.core.clock import now_micros
+from apps.core.clock import MICROS_PER_DAY, now_micros
 from apps.core.errors import Conflict, InvalidRequest, NotFound
 from apps.organizations.models import Project
 from apps.tracing.costing.candidates import START, Cursor, Range, pairs_of, rows_after
 from apps.tracing.costing.journal import Day, Entry, Priced, by_day, pack, unpack
 from apps.tracing.costing.models import UNDOABLE, RepricedStep, Repricing
+from apps.tracing.costing.telling import tell
 from apps.tracing.costs import add_prices, prices_alike
 from apps.tracing.records import Observation
 from apps.tracing.stored import Stored, prepare
 from apps.tracing.writer import Writer
 
-MAX_SPAN = 366 * 24 * 3600 * 1_000_000  # microseconds of one run
+MAX_SPAN = 366 * MICROS_PER_DAY  # microseconds of one run
 STEP = 500  # observations read, priced and replaced at a time
 PREVIEWED = 20_000  # observations that a preview prices at most
 FORGOTTEN = 500  # steps deleted at a time, some 10 MB: others want to write too
@@ -85,9 +86,17 @@ def start(*, actor: Actor, project: Project, range_: Range) -> Repricing:
     return run
 
 
+def find(project_id: str, id: str) -> Repricing:
+    """A run of a project. Raises NotFound."""
+    run = Repricing.objects.filter(project=project_id, id=id).first()
+    if run is None:
+        raise NotFound(_("There is no such run."))
+    return run
+
+
 def cancel(*, actor: Actor, project: Project, id: str) -> Repricing:
     """End a run before its next step; what was done stays, and can be undone. Raises NotFound."""
-    run = _find(project, id)
+    run = find(project.id, id)
     with transaction.atomic():
         going = Repricing.objects.filter(id=id, state__in=(State.QUEUED, State.RUNNING))
         if going.update(state=State.CANCELED, ended_at=timezone.now()):
@@ -99,7 +108,7 @@ def cancel(*, actor: Actor, project: Project, id: str) -> Repricing:
 def undo(*, actor: Actor, project: Project, id: str) -> Repricing:
     """Put back the costs that an ended run changed, in the background. Raises NotFound, Conflict; the latter
     too while a worker that does not know yet that the run was canceled may change more."""
-    run = _find(project, id)
+    run = find(project.id, id)
     try:
         with transaction.atomic():
             undoable = Repricing.objects.undoable().filter(id=id)
@@ -149,7 +158,7 @@ def _forward(job: Repricing) -> Generator[None]:
                 return
             entries = _write_down(job, changes)
             if changes:
-                writer.amend([observation for _entry, observation in changes], _repriced)
+                tell(writer.amend([observation for _entry, observation in changes], _repriced))
             job.read += len(rows)
             job.changed += len(entries)
             job.days = [day.as_json() for day in by_day(entries, map(Day.from_json, job.days))]
@@ -224,15 +233,9 @@ def _put_back(job: Repricing, writer: Writer, entries: list[Entry]) -> int:
             entry.before.put(observation)
         return prepare(observation, older.arrivals)
 
-    writer.amend([Observation(job.project_id, e.trace_id, e.id, e.start_time) for e in entries], restored)
+    names = [Observation(job.project_id, e.trace_id, e.id, e.start_time) for e in entries]
+    tell(writer.amend(names, restored))
     return len(entries)
-
-
-def _find(project: Project, id: str) -> Repricing:
-    run = Repricing.objects.filter(project=project, id=id).first()
-    if run is None:
-        raise NotFound(_("There is no such run."))
-    return run
 
 
 def _check(range_: Range) -> None:

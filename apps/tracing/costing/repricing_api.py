@@ -7,19 +7,16 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import filters
-from apps.core.clock import now_micros
-from apps.core.errors import InvalidRequest, NotFound
+from apps.core.clock import MICROS_PER_DAY, now_micros
 from apps.core.openapi import documented
+from apps.core.validation import Fields
 from apps.organizations.rest import KeyView, actor_of, project_id, project_of
 from apps.tracing.costing import repricing, shapes
-from apps.tracing.costing.candidates import Range
+from apps.tracing.costing.candidates import MAX_MODEL, Range
 from apps.tracing.costing.models import Repricing
 
 TAG = "Costs"
 MAX_RUNS = 50
-MAX_MODEL = 200  # characters of a model's name
-DAY = 24 * 3_600_000_000
 _DAY: dict[str, Any] = {
     "model": "gpt-4o", "day": "2026-11-20", "observations": 40, "withoutCostBefore": 0, "oldCost": "1.2",
     "newCost": "0.9", "difference": "-0.3",
@@ -73,9 +70,11 @@ class Repricings(KeyView):
     def post(self, request: Request) -> Response:
         """Prices observations that started from `since` up to `until` by today's prices; without `apply`
         answers 200 with what would change, by model and day."""
-        sent: Any = request.data
-        range_ = _range(project_id(request), sent)
-        if sent.get("apply") is True:
+        fields = Fields(request.data)
+        fields.only("since", "until", "model", "apply")
+        range_, is_applied = _range(project_id(request), fields), fields.boolean("apply")
+        fields.check()
+        if is_applied:
             run = repricing.start(actor=actor_of(request), project=project_of(request), range_=range_)
             return Response(shapes.repricing(run), status=202)
         return Response(shapes.preview(repricing.preview(range_)))
@@ -89,10 +88,7 @@ class RepricingRun(KeyView):
     @documented("Get a run of re-pricing", tag=TAG, response={"type": "object"}, example=RUN)
     def get(self, request: Request, id: str) -> Response:
         """The run."""
-        run = Repricing.objects.filter(project=project_id(request), id=id).first()
-        if run is None:
-            raise NotFound("There is no such run.")
-        return Response(shapes.repricing(run))
+        return Response(shapes.repricing(repricing.find(project_id(request), id)))
 
     @documented("Cancel a run of re-pricing", tag=TAG, response={"type": "object"}, example=RUN)
     def delete(self, request: Request, id: str) -> Response:
@@ -113,27 +109,7 @@ class RepricingUndo(KeyView):
         return Response(shapes.repricing(run), status=202)
 
 
-def _range(project: str, sent: Any) -> Range:
-    if not isinstance(sent, dict):
-        raise InvalidRequest("The body must be an object with since, until, model and apply.")
-    if unknown := sorted(set(sent) - {"since", "until", "model", "apply"}):
-        raise InvalidRequest(
-            f"{unknown[0][:100]}: there is no such field; there are since, until, model, apply."
-        )
-    if not isinstance(sent.get("apply", False), bool):
-        raise InvalidRequest("apply must be true or false.")
-    model = sent.get("model") or ""
-    if not isinstance(model, str) or len(model) > MAX_MODEL or "\0" in model:
-        raise InvalidRequest(f"model must be a model's name of at most {MAX_MODEL} characters.")
-    until = _time(sent, "until", now_micros())
-    return Range(project, _time(sent, "since", until - 7 * DAY), until, model)
-
-
-def _time(sent: dict[str, Any], name: str, default: int) -> int:
-    value = sent.get(name)
-    if value is None:
-        return default
-    found = filters.micros(value) if isinstance(value, str) else None
-    if found is None:
-        raise InvalidRequest(f"{name} must be an ISO 8601 time with an offset.")
-    return found
+def _range(project: str, fields: Fields) -> Range:
+    until = fields.micros("until", now_micros())
+    since = fields.micros("since", until - 7 * MICROS_PER_DAY)
+    return Range(project, since, until, fields.text("model", limit=MAX_MODEL, required=False, least=0))

@@ -18,13 +18,12 @@ from apps.core.clock import from_datetime
 from apps.core.errors import ApiError, InvalidRequest, Unavailable
 from apps.organizations.access import ProjectRequest, actor, form_of, may, project_page
 from apps.tracing.costing import repricing
-from apps.tracing.costing.candidates import Range, models_between
+from apps.tracing.costing.candidates import MAX_MODEL, Range, models_between
 from apps.tracing.costing.journal import Day
 from apps.tracing.costing.models import UNDOABLE, Repricing
 from apps.tracing.costing.words import digits
 
 MAX_RUNS = 10
-MAX_MODEL = 200  # characters of a model's name
 SHOWN_DAYS = 400  # rows of a table
 
 

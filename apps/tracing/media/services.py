@@ -228,6 +228,26 @@ def _erase(pks: list[int], used_here: Q) -> None:
     _remove([media for media in locked if media.pk not in used])
 
 
+def old_links(project_id: str, before: datetime) -> Iterator[list[MediaLink]]:
+    """Where traces use files that nobody has asked to upload since then, some links at a time."""
+    after = 0
+    while True:
+        rows = MediaLink.objects.filter(
+            media__project_id=project_id, media__requested_at__lt=before, pk__gt=after
+        )
+        found = list(rows.exclude(trace_id="").order_by("pk")[:_BATCH])
+        if not found:
+            return
+        after = found[-1].pk
+        yield found
+
+
+def unlink(links: Collection[MediaLink]) -> None:
+    """Delete these links, and files that nothing else uses, for good."""
+    _erase(sorted({link.media_id for link in links}), Q(pk__in=[link.pk for link in links]))
+    sweep_removed()
+
+
 def _remove(rows: list[Media]) -> None:
     MediaRemoval.objects.bulk_create(MediaRemoval(key=media.key) for media in rows)
     Media.objects.filter(pk__in=[media.pk for media in rows]).delete()

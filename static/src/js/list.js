@@ -193,13 +193,20 @@ async function refreshOverview() {
 
 document.addEventListener("htmx:afterSettle", current);
 
+/** Whether a trace has a row, or one that waits in the pill. */
+const shows = (id) => Boolean(rowOf(id)) || state.held.has(id);
+
 document.addEventListener("litefuse:traces", (event) => {
   if (!current()?.dataset.live) return;
   const { missed } = event.detail;
-  const traces = event.detail.traces.filter((line) => !line.scored); // the list shows no scores
+  // The list shows no scores, and of traces that only cost otherwise those it has.
+  const lines = event.detail.traces.filter(({ id, scored, priced }) => !scored && (!priced || shows(id)));
+  const traces = lines.filter((line) => !line.priced);
   state.again ||= missed;
-  for (const { id } of traces) {
+  for (const { id } of lines) {
     if (state.waiting.size <= MAX_WAITING) state.waiting.add(id); // one more says: fetch the page
+  }
+  for (const { id } of traces) {
     if (!state.seen.has(id)) {
       state.seen.add(id);
       state.arrivals.push(Date.now());

@@ -19,6 +19,9 @@ export function toast(text, kind = "ok") {
   setTimeout(() => node.remove(), 6000);
 }
 
+// On narrow screens tabs scroll: the one that is open is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 function closeMenus(except) {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(except)) menu.open = false;

@@ -1,47 +1,42 @@
-// The usage page: follows the sockets of the organization's projects, and asks for the hour that is not over
-// when one of them says that something was stored. A budget's form shows the fields of what it limits.
-const REFRESH_EVERY = 1000; // ms
+// The usage page: when the socket of the organization says that something was stored it asks for the hour that is
+// not over, and when sums were counted anew for the figures. A budget's form shows the fields of what it limits.
+const PAUSES = { stored: 1000, counted: 5000 }; // ms between two requests
 
-let sockets = [];
-let followed = null; // the element that asks
-let timer = 0;
-let toldAt = 0;
+let page = null; // the element that asks
+let connected = false; // what is missed before that is in the page
+let asked = {}; // when last, by what
+const due = new Set();
+const timers = {};
 
-function tell() {
-  if (timer || document.hidden) return;
-  timer = setTimeout(() => {
-    timer = 0;
-    toldAt = Date.now();
-    if (followed?.isConnected) window.htmx.trigger(followed, "litefuse:stored");
-  }, Math.max(toldAt + REFRESH_EVERY - Date.now(), 0));
+function ask(what) {
+  due.add(what);
+  if (timers[what] || document.hidden) return;
+  const wait = Math.max((asked[what] ?? 0) + PAUSES[what] - Date.now(), 0);
+  timers[what] = setTimeout(() => {
+    timers[what] = 0;
+    asked[what] = Date.now();
+    due.delete(what);
+    document.querySelectorAll(`[data-asks="${what}"]`).forEach((node) => window.htmx.trigger(node, `litefuse:${what}`));
+  }, wait);
 }
 
-function open(path, pause = 500) {
-  const address = new URL(path, location.href);
-  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(address);
-  socket.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    pause = 500;
-    if (message.type === "traces") tell();
-  };
-  socket.onclose = () => {
-    if (!sockets.includes(socket)) return;
-    sockets = sockets.filter((each) => each !== socket);
-    setTimeout(() => followed?.isConnected && open(path, Math.min(pause * 2, 30000)), pause);
-  };
-  sockets.push(socket);
-}
+document.addEventListener("litefuse:traces", ({ detail }) => {
+  const now = document.querySelector("[data-usage]");
+  if (!now) return;
+  const isNew = now !== page;
+  page = now;
+  if (detail.missed && !isNew && connected) ask("counted");
+  connected = true;
+  for (const { id } of detail.traces) ask(id);
+  if (detail.missed) ask("stored");
+});
+document.addEventListener("visibilitychange", () => !document.hidden && [...due].forEach(ask));
 
-function look() {
-  const element = document.querySelector("[data-usage-live]");
-  if (element === followed) return;
-  const old = sockets;
-  sockets = [];
-  old.forEach((socket) => socket.close());
-  followed = element;
-  for (const path of element?.dataset.usageLive.split(" ").filter(Boolean) ?? []) open(path);
-}
+// What somebody unfolded stays so when the figures are written anew.
+let unfolded = [];
+const folds = () => [...document.querySelectorAll("[data-usage] details")];
+document.addEventListener("htmx:beforeSwap", () => (unfolded = folds().map((node) => node.open)));
+document.addEventListener("htmx:afterSettle", () => folds().forEach((node, at) => unfolded[at] && (node.open = true)));
 
 /** Of a budget's fields only those that its scope has. */
 function fit(form) {
@@ -68,6 +63,4 @@ document.addEventListener("formdata", (event) => {
   if (!event.target.matches("[data-usage-filters]")) return;
   for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
 });
-document.addEventListener("htmx:afterSettle", look);
 document.querySelectorAll("[data-budget-form]").forEach(fit);
-look();

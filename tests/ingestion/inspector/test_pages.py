@@ -231,7 +231,10 @@ async def test_re_runs_over_the_api(sender: Sender):
     path = "/api/public/wire-inspector/remap"
     seen = (await sender.http.post(path, json={}, headers=headers)).json()
     assert (seen["total"], seen["read"], seen["changed"]) == (1, 1, 0)
-    assert (await sender.http.post(path, json={"since": "x"}, headers=headers)).status_code == 400
+    for odd in ({"since": "x"}, {"service": 5}, {"apply": "yes"}, {"form": 1}):
+        refused = await sender.http.post(path, json=odd, headers=headers)
+        assert refused.status_code == 400
+        assert [issue["path"] for issue in refused.json()["error"]] == [list(odd)]
     started = await sender.http.post(path, json={"apply": True}, headers=headers)
     assert started.status_code == 202
     id = started.json()["id"]
