@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
-
-from django.db.models import Sum
 
 from apps.billing import charges, terms
 from apps.billing.charges import Bill, Change, Line, Stretch
@@ -16,7 +15,7 @@ from apps.billing.models import Account, Billed, MeterReport, PlanTerm
 from apps.billing.periods import Period, day_of, midnight, period_at
 from apps.organizations.models import Organization
 from apps.usage.models import Plan
-from apps.usage.queries import units_of
+from apps.usage.queries import units_by_day
 
 LATE: Final = timedelta(days=366)  # after which days are not looked at again
 
@@ -84,8 +83,11 @@ def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: d
         for part in terms.stretches(known, period)
         if part.end > since and part.start < until
     ]
-    parts = [replace(part, units=_units(account.organization_id, part.start, part.end)) for part in parts]
-    late = [(days, line) for days, line in _late(account.organization_id, since)]
+    earlier = Billed.objects.filter(organization_id=account.organization_id, end__gt=since - LATE)
+    closed = list(earlier.order_by("start"))
+    by_day = _by_day(account.organization_id, min([since, *(days.start for days in closed)]), until)
+    parts = [replace(part, units=_units(by_day, part.start, part.end)) for part in parts]
+    late = _late(closed, by_day)
     currencies = [part.terms.currency for part in parts] + [days.currency for days, _ in late]
     bills = tuple(
         charges.bill(
@@ -122,13 +124,11 @@ def remember(organization_id: str, draft: Draft) -> None:
         days.save(update_fields=["units"])
 
 
-def _late(organization_id: str, since: date) -> list[tuple[Billed, Line]]:
-    """Earlier days with more units metered now than were billed: as they will be known, and their line."""
+def _late(closed: Sequence[Billed], by_day: Mapping[date, int]) -> list[tuple[Billed, Line]]:
+    """Those with more units metered now than were billed: as they will be known, and their line."""
     found = []
-    for days in Billed.objects.filter(organization_id=organization_id, end__gt=since - LATE).order_by(
-        "start"
-    ):
-        billed, days.units = days.units, _units(organization_id, days.start, days.end)
+    for days in closed:
+        billed, days.units = days.units, _units(by_day, days.start, days.end)
         if days.units > billed:
             line = charges.late(
                 days.plan_name,
@@ -154,9 +154,16 @@ def preview(organization: Organization, plan: Plan, now: datetime) -> Change:
     return charges.change(period, old.terms() if old else None, since, terms.terms_of(plan), today)
 
 
-def _units(organization_id: str, start: date, end: date) -> int:
-    """Units metered on some days, without those of hours that Stripe was told: a subscription that ends at
+def _by_day(organization_id: str, start: date, end: date) -> dict[date, int]:
+    """Units metered on each day, without those of hours that Stripe was told: a subscription that ends at
     once leaves the whole day to the ledger."""
     first, after = midnight(start), midnight(end)
+    units = defaultdict(int, units_by_day(organization_id, first, after))
     told = MeterReport.objects.of_hours(organization_id, first, after)
-    return max(units_of(organization_id, first, after) - (told.aggregate(sum=Sum("units"))["sum"] or 0), 0)
+    for moment, count in told.values_list("start", "units"):
+        units[day_of(moment)] -= count
+    return units
+
+
+def _units(by_day: Mapping[date, int], start: date, end: date) -> int:
+    return max(sum(count for day, count in by_day.items() if start <= day < end), 0)

@@ -49,11 +49,11 @@ class StripePayments:
         if account is None or not account.is_live:
             return self._begin(order)
         if order.plan_id == settings.STRIPE_FREE_PLAN:
-            stripe_api.set_cancelling(account.subscription_id, True, order.once)
+            _set_cancelling(account, True, order)
         elif order.plan_id != settings.STRIPE_PAID_PLAN:
             raise InvalidRequest(_("Whoever runs this server can change to this plan while Stripe is paid."))
         elif account.cancel_at_period_end:
-            stripe_api.set_cancelling(account.subscription_id, False, order.once)
+            _set_cancelling(account, False, order)
         else:
             raise Conflict(_("The organization is on this plan already."))
         read_again(account)
@@ -98,6 +98,20 @@ def receive(body: bytes, signature: str) -> None:
         _row, is_new = StripeEvent.objects.get_or_create(id=event.id, defaults={"type": event.type})
         if is_new and paid is not None:
             _enter(account, paid)
+
+
+def _set_cancelling(account: StripeAccount, cancelling: bool, order: Order) -> None:
+    """Let a subscription end with its period, or go on, and note who wanted it: Stripe does not tell."""
+    stripe_api.set_cancelling(account.subscription_id, cancelling, order.once)
+    audit.record(
+        order.actor,
+        "update",
+        "subscription",
+        account.subscription_id,
+        {"cancelAtPeriodEnd": not cancelling},
+        {"cancelAtPeriodEnd": cancelling},
+        organization_id=order.organization.id,
+    )
 
 
 def read_again(account: StripeAccount) -> None:

@@ -190,6 +190,11 @@ class Run(Leased):
         """Write down how far it came: these fields. In a canceled run too, whose last step was done."""
         self._row().update(**{name: getattr(self, name) for name in names}, seen_at=timezone.now())
 
+    def cancel(self) -> bool:
+        """End it before its next step, if it waits or runs; whether it did."""
+        going = self._row().filter(state__in=Run.UNFINISHED)
+        return bool(going.update(state=self.State.CANCELED, ended_at=timezone.now()))
+
     def end(self, state: str, problem: str = "") -> None:
         """End it, unless it stands otherwise than this process took it."""
         standing = self._row().filter(state=self.state)

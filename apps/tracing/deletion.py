@@ -74,6 +74,27 @@ def delete_traces(actor: Actor, project_id: str, trace_ids: Sequence[str]) -> bo
         return try_to_finish(opened, deletion)
 
 
+def delete_score(actor: Actor, project_id: str, score_id: str) -> bool:
+    """Delete a score in all its versions; whether there was one. If it is not gone on return it goes within
+    minutes. Raises Unavailable when not even that could be written down."""
+    if "\0" in score_id:
+        return False
+    with alone_with([scores.lock_key(project_id, score_id)]) as opened:
+        newest = opened.query(
+            "SELECT max(v) FROM scores WHERE project_id = {project:String} AND id = {id:String}",
+            {"project": project_id, "id": score_id},
+            purpose="deletion",
+        )[0][0]
+        if not newest:
+            return False
+        deletion = planned_scores(project_id, [score_id], newest)
+        with transaction.atomic():
+            audit.record(actor, "delete", "score", score_id, project_id=project_id)
+            deletion.save()
+        try_to_finish(opened, deletion)
+        return True
+
+
 def finish_deletions() -> int:
     """Go on with every deletion that was cut off; how many are done now. For the clock, and after a start."""
     done = 0

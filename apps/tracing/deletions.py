@@ -54,7 +54,6 @@ class Settled(models.Model):
     total_tokens = models.BigIntegerField(default=0)
     dollars = models.BigIntegerField(default=0, help_text="Whole US dollars of the cost.")
     picos = models.BigIntegerField(default=0, help_text="The rest of it, in units of 10^-12 US dollars.")
-    score_id = models.TextField(blank=True, help_text="The score, until its deletion is done.")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

@@ -209,7 +209,8 @@ class _Age:
     def _write_down(self, deletion: TraceDeletion, **counts: int) -> None:
         with transaction.atomic():
             deletion.save()
-            Expired.objects.get_or_create(project_id=self.project_id)
+            # Locked: another run may be telling of it, and deletes it then.
+            Expired.objects.select_for_update().get_or_create(project_id=self.project_id)
             Expired.objects.filter(project_id=self.project_id).update(
                 **{name: F(name) + count for name, count in counts.items()}
             )

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 
 from apps.core.errors import NotFound
 from apps.core.openapi import documented
-from apps.organizations.rest import project_id
-from apps.tracing import score_list, score_query, score_shapes, scores
+from apps.organizations.rest import actor_of, project_id
+from apps.tracing import deletion, score_list, score_query, score_shapes, scores
 from apps.tracing import score_schema as schema
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.rest import TelemetryView
@@ -63,7 +63,7 @@ class ScoreDetail(TelemetryView):
     )
     def delete(self, request: Request, score_id: str) -> Response:
         """Delete a score of any kind; one that is not there counts as deleted."""
-        scores.delete(project_id(request), score_id)
+        deletion.delete_score(actor_of(request), project_id(request), score_id)
         return Response({"message": _DELETED}, status=202)
 
 

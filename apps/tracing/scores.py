@@ -19,11 +19,8 @@ from apps.core.clock import MICROS_PER_HOUR, clamp_micros
 from apps.telemetry.gate import Gate, gate
 from apps.telemetry.native import Block, block
 from apps.tracing import growth
-from apps.tracing.locks import writing
 from apps.tracing.records import Score, ScoreType
-from apps.tracing.settlement import forget_score, settle_score
 from apps.tracing.store import chunks
-from apps.tracing.tables import select
 
 MAX_OF_TRACE = 1000  # scores of one trace, or of one session, in one answer
 
@@ -99,7 +96,7 @@ _COLUMNS: list[tuple[str, str]] = [
     ("queue_id", _COMMON), ("author_user_id", _COMMON), ("created_at", _TIME), ("updated_at", _TIME),
     ("api_key_id", _COMMON), ("said", "Map(String, UInt64)"),
 ]  # fmt: skip
-_SELECT = select(_COLUMNS)
+_SELECT = ", ".join(name for name, _ in _COLUMNS)
 _Row = tuple[Score, int, int]  # score, hour of its sort key, version
 
 
@@ -217,7 +214,7 @@ def newest_scores(
     rows = gate().query(
         f"SELECT * FROM (SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}}"
         f" AND {subject} IN {{ids:Array(String)}} ORDER BY v DESC LIMIT 1 BY id)"
-        f" ORDER BY {_TIMESTAMP} DESC, id DESC LIMIT {int(each)} BY {subject}",
+        f" ORDER BY timestamp DESC, id DESC LIMIT {int(each)} BY {subject}",
         {"project": project_id, "ids": sorted(ids)},
         purpose="scores",
     )
@@ -246,27 +243,6 @@ def by_keys(project_id: str, keys: Sequence[tuple[int, str]]) -> dict[str, Score
     return {score.id: score for score in map(_score, rows)}
 
 
-def delete(project_id: str, score_id: str) -> bool:
-    """Delete a score in all its versions; whether there was one. Gone on return."""
-    with writing([lock_key(project_id, score_id)]):
-        hours = gate().query(
-            "SELECT DISTINCT hour FROM scores WHERE project_id = {project:String} AND id = {id:String}",
-            {"project": project_id, "id": score_id},
-            purpose="score delete",
-        )
-        if hours:
-            settle_score(gate(), project_id, score_id)
-            gate().execute(
-                "DELETE FROM scores WHERE project_id = {project:String} AND hour IN {hours:Array(UInt32)}"
-                f" AND id = {{id:String}} {_MARKED}",
-                {"project": project_id, "hours": [hour for (hour,) in hours], "id": score_id},
-                purpose="score delete",
-            )
-            gate().sync()
-        forget_score(project_id, score_id)  # also after a deletion that was cut off before it
-    return bool(hours)
-
-
 def _read(project_id: str, condition: str, subject: str, limit: int) -> list[Score]:
     """Scores, oldest first; of more than `limit` those that were written last."""
     rows = gate().query(
@@ -276,6 +252,3 @@ def _read(project_id: str, condition: str, subject: str, limit: int) -> list[Sco
         purpose="scores",
     )
     return sorted(map(_score, rows), key=lambda score: (score.timestamp, score.id))
-
-
-_TIMESTAMP = "`toUnixTimestamp64Micro(timestamp)`"

@@ -83,7 +83,6 @@ _SURVIVORS = _NEWEST_SCORES.replace("{which}", "SELECT arrayJoin({ids:Array(Stri
     "{condition}",
     "v > {until:UInt64} AND created_at <= fromUnixTimestamp64Micro({moment:Int64}, 'UTC')",
 )
-_SCORE = _NEWEST_SCORES.replace("{which}", "{id:String}").replace("{condition}", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +98,7 @@ def uncounted(project_id: str) -> Uncounted:
     """To be read after the counts (`Settled`) and before the facts: a deletion in between makes their sum too
     small for a moment, and never too large."""
     traces: list[tuple[tuple[str, ...], int, int]] = []
-    scores = set(
-        Settled.objects.filter(project_id=project_id).exclude(score_id="").values_list("score_id", flat=True)
-    )
+    scores: set[str] = set()
     for deletion in TraceDeletion.objects.filter(project_id=project_id, settled=True):
         if deletion.trace_ids:
             traces.append((tuple(deletion.trace_ids), deletion.until, before_hour(deletion)))
@@ -141,21 +138,6 @@ def cross_out(opened: Gate, deletion: TraceDeletion) -> None:
     with transaction.atomic():
         Settled.objects.bulk_create([_of_score(deletion.project_id, row, -1) for row in survivors])
         deletion.delete()
-
-
-def settle_score(opened: Gate, project_id: str, score_id: str) -> None:
-    """Count a score that is about to be deleted, once; `forget_score` when it is gone."""
-    if Settled.objects.filter(project_id=project_id, score_id=score_id).exists():
-        return
-    for row in opened.query(_SCORE, {"project": project_id, "id": score_id}, purpose="settlement"):
-        settled = _of_score(project_id, row)
-        settled.score_id = score_id
-        settled.save()
-
-
-def forget_score(project_id: str, score_id: str) -> None:
-    """The score is gone: one of the same id that comes later is another."""
-    Settled.objects.filter(project_id=project_id, score_id=score_id).update(score_id="")
 
 
 def as_text(value: str) -> str:

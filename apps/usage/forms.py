@@ -158,7 +158,8 @@ class PlanForm(forms.Form):
         label=_("Members"), required=False, help_text=_("Empty: any number."), min_value=1, max_value=10**6
     )
     retention_days = forms.IntegerField(
-        label=_("Longest retention in days"), required=False, help_text=_("Empty: for good."), min_value=3,
+        label=_("Longest retention in days"), required=False, min_value=3,
+        help_text=_("Empty: for good. What is older is deleted; fewer days than before act after 14 days."),
         max_value=36_500,
     )  # fmt: skip
     rate_plan = forms.ChoiceField(

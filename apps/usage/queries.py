@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -93,6 +93,18 @@ def units(project_ids: Collection[str], start: datetime, end: datetime) -> int:
 def units_of(organization_id: str, start: datetime, end: datetime) -> int:
     """Billable units of an organization, its deleted projects with it: for billing."""
     return _units(MeterEntry.objects.filter(organization_id=organization_id), start, end)
+
+
+def units_by_day(organization_id: str, start: datetime, end: datetime) -> dict[date, int]:
+    """The same by day; days without any are left out."""
+    found = (
+        MeterEntry.objects.filter(organization_id=organization_id, hour__gte=start, hour__lt=end)
+        .annotate(at=_at("hour", "day"))
+        .values("at")
+        .annotate(sum=Sum(F("spans") + F("roots") + F("scores")))
+        .order_by("at")
+    )
+    return {row["at"].date(): int(row["sum"]) for row in found}
 
 
 def costs(

@@ -161,6 +161,8 @@ def test_ending_and_keeping(subscribed: StripeAccount, stripe: FakeStripe) -> No
     assert stripe.subscriptions["sub_1"]["cancel_at_period_end"] is False
     assert client.post(_path(organization, "/plan/change"), _order("pro")).status_code == 409
     assert client.post(_path(organization, "/plan/change"), _order("team")).status_code == 400
+    asked = AuditEntry.objects.filter(resource_type="subscription", actor_kind="person").order_by("pk")
+    assert [entry.after for entry in asked] == [{"cancelAtPeriodEnd": True}, {"cancelAtPeriodEnd": False}]
 
 
 def test_when_it_has_ended_the_ledger_bills_again(subscribed: StripeAccount, stripe: FakeStripe) -> None:

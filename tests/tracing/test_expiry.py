@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connections
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -270,6 +273,33 @@ def test_a_run_ends_when_its_time_is_over_and_the_next_goes_on(writer: Writer) -
     assert len(left(ours)["traces"]) == 5
     expiry.expire(NOW)
     assert left(ours) == everywhere()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_runs_at_once_delete_and_tell_once(writer: Writer) -> None:
+    ours, theirs = kept(factories.project(), 7), factories.project()
+    for project in (ours, theirs):
+        for place in range(9):
+            send(writer, project, f"t{place}", 9 + place)
+        send(writer, project, "long", 20, 0.2)
+    before = rows(theirs)
+    barrier = Barrier(2)
+
+    def run() -> int:
+        barrier.wait()
+        try:
+            return expiry.expire(NOW)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(run) for _ in range(2)]
+        assert all(each.result() for each in done)
+    assert left(ours) == everywhere("long")
+    assert rows(theirs) == before
+    assert sum(each["traces"] for each in told(ours)) == 9
+    assert sum(each["shortened"] for each in told(ours)) == 1
+    assert not TraceDeletion.objects.exists() and not Expired.objects.exists()
 
 
 when = st.floats(0, 40, allow_nan=False)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
+from apps.audit.models import AuditEntry
 from apps.core.clock import iso_millis
 from apps.core.ids import new_id
 from apps.tracing.records import Observation, Score, ScoreType, TraceFacts
@@ -476,6 +477,8 @@ def test_ids_with_slashes(ours: Keys, writer: Writer):
     writer.commit([score(ours.project_id, "a/b c")])
     assert ours.read.get("v2/scores/a%2Fb%20c").json()["id"] == "a/b c"
     assert ours.full.delete("scores/a%2Fb%20c").status_code == 202
+    told = AuditEntry.objects.get(resource_type="score", resource_id="a/b c")
+    assert (told.action, told.project_id) == ("delete", ours.project_id)
     assert ours.read.get("v2/scores/a%2Fb%20c").status_code == 404
 
 

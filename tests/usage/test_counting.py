@@ -15,9 +15,9 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
-from apps.core.clock import from_datetime, to_datetime
+from apps.core.clock import from_datetime, now_micros, to_datetime
 from apps.telemetry.gate import Gate, gate
-from apps.tracing import deletion, project_erasure, scores, settlement
+from apps.tracing import deletion, project_erasure, settlement
 from apps.tracing.writer import Writer, forget
 from apps.usage import changes, counting, facts, meter, queries, rollups
 from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry, Progress
@@ -258,7 +258,7 @@ def test_what_was_deleted_before_it_was_counted_counts(scene: Scene) -> None:
     scene.judge("s1", "t", 0, 1)
     scene.judge("s2", "elsewhere", 0, 1)
     deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
-    scores.delete(scene.project.id, "s2")
+    deletion.delete_score(SYSTEM, scene.project.id, "s2")
     count()
     assert total(scene) == 5
     assert spent(scene) == Decimal("0.50")
@@ -272,13 +272,15 @@ def test_a_score_that_comes_after_a_cut_off_deletion_is_new(
 
     scene.judge("s", "t", 0, 1)
     with monkeypatch.context() as patched:
-        patched.setattr(scores, "forget_score", cut_off)
+        patched.setattr(deletion, "cross_out", cut_off)
         with pytest.raises(KeyboardInterrupt):
-            scores.delete(scene.project.id, "s")
-    assert not scores.delete(scene.project.id, "s")
+            deletion.delete_score(SYSTEM, scene.project.id, "s")
+    scene.judged["s"] = now_micros()
     scene.judge("s", "t", 1, 1)
-    count()
+    deletion.finish_deletions()
+    counting.count_now(scene.project.id, timezone.now() + timedelta(hours=2))
     assert total(scene) == 2
+    assert not deletion.delete_score(SYSTEM, scene.project.id, "unknown")
 
 
 def test_the_same_again_after_a_deletion_is_new(scene: Scene) -> None:

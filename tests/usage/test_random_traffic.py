@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from apps.audit.services import SYSTEM
 from apps.telemetry.gate import Gate
-from apps.tracing import deletion, scores
+from apps.tracing import deletion
 from apps.tracing.deletions import Settled, TraceDeletion
 from apps.tracing.writer import Writer, forget
 from apps.usage import changes, counting, meter, queries, rollups
@@ -71,8 +71,8 @@ def killing(monkeypatch: pytest.MonkeyPatch, steps: int | None) -> Iterator[None
     with monkeypatch.context() as patched:
         for owner, name in (
             (Gate, "query"), (Gate, "execute"), (TraceDeletion, "save"), (TraceDeletion, "delete"),
-            (Settled, "save"), (Settled.objects, "bulk_create"), (MeterEntry.objects, "bulk_create"),
-            (CostHour.objects, "bulk_create"), (HourState.objects, "bulk_create"), (scores, "forget_score"),
+            (Settled.objects, "bulk_create"), (MeterEntry.objects, "bulk_create"),
+            (CostHour.objects, "bulk_create"), (HourState.objects, "bulk_create"),
             (rollups, "_replace_day"),
         ):  # fmt: skip
             patched.setattr(owner, name, counted(getattr(owner, name)))
@@ -103,6 +103,8 @@ def act(scene: Scene, monkeypatch: pytest.MonkeyPatch, action: tuple[Any, ...]) 
         ]
         scene.send(*spans)
     elif name == "judge":
+        # Its clock is not that of deletions, by which they know what came after they began.
+        deletion.finish_deletions()
         scene.judge(*rest)
     elif name == "own":
         scene.say_user(*rest)
@@ -116,7 +118,7 @@ def act(scene: Scene, monkeypatch: pytest.MonkeyPatch, action: tuple[Any, ...]) 
             deletion.delete_traces(SYSTEM, scene.project.id, rest[0])
     elif name == "unjudge":
         with killing(monkeypatch, rest[1]):
-            scores.delete(scene.project.id, rest[0])
+            deletion.delete_score(SYSTEM, scene.project.id, rest[0])
     elif name == "finish":
         with killing(monkeypatch, rest[0]):
             deletion.finish_deletions()

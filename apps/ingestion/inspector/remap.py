@@ -16,7 +16,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.services import Actor, record
@@ -137,8 +136,7 @@ def cancel(*, actor: Actor, project: Project, id: str) -> Remap:
     """End a run before its next step; what was done stays. Raises NotFound."""
     run = find(project.id, id)
     with transaction.atomic():
-        going = Remap.objects.unfinished().filter(id=id)
-        if going.update(state=Remap.State.CANCELED, ended_at=timezone.now()):
+        if run.cancel():
             _audit(actor, "cancel remap", run)
     run.refresh_from_db()
     return run

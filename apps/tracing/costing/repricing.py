@@ -98,8 +98,7 @@ def cancel(*, actor: Actor, project: Project, id: str) -> Repricing:
     """End a run before its next step; what was done stays, and can be undone. Raises NotFound."""
     run = find(project.id, id)
     with transaction.atomic():
-        going = Repricing.objects.filter(id=id, state__in=(State.QUEUED, State.RUNNING))
-        if going.update(state=State.CANCELED, ended_at=timezone.now()):
+        if run.cancel():
             _audit(actor, "cancel re-pricing", run)
     run.refresh_from_db()
     return run
