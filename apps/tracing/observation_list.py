@@ -23,9 +23,8 @@ from apps.tracing.observation_columns import Hours, hours_of, where_observations
 from apps.tracing.records import ObservationRow
 from apps.tracing.repository import CONTENT_BYTES, WINDOWS, check_content
 
-_START = "toUnixTimestamp64Micro(start_time)"
 _CONTENT = ("input", "output", "attributes")
-ALL = frozenset(name for name, _ in tables.ROW_COLUMNS)
+ALL = frozenset(tables.ROW)
 
 
 class Key(NamedTuple):
@@ -78,15 +77,15 @@ def after_cursor(
 
 
 def at_offset(
-    project_id: str, conditions: Conditions, *, limit: int, offset: int
+    project_id: str, conditions: Conditions, *, limit: int, offset: int, columns: Collection[str] = ALL
 ) -> tuple[list[ObservationRow], int]:
-    """A numbered page with content, and how many observations there are in all."""
+    """A numbered page with content and those columns, and how many observations there are in all."""
     keys = _keys(project_id, conditions, limit, offset=offset)
     if 0 < len(keys) < limit or (not keys and not offset):
         total = offset + len(keys)
     else:
         total = count(project_id, conditions)
-    return _rows(project_id, keys, _CONTENT), total
+    return _rows(project_id, keys, _CONTENT, columns), total
 
 
 def count(project_id: str, conditions: Conditions) -> int:
@@ -101,7 +100,7 @@ def by_id(project_id: str, id: str) -> ObservationRow:
     """One observation with its content; of one in several traces the one that arrived first. Raises NotFound
     when there is none, or it is another project's."""
     found = gate().query(
-        f"SELECT {_START}, trace_id, id, event_ts, hour FROM observations"
+        "SELECT start_time, trace_id, id, event_ts, hour FROM observations"
         " WHERE project_id = {project:String} AND id = {id:String}"
         " ORDER BY received_at, event_ts DESC LIMIT 1",
         {"project": project_id, "id": id},
@@ -204,7 +203,7 @@ def _distinct(
     asked = limit + 16  # versions that are being replaced are few
     while True:
         rows = gate().query(
-            f"SELECT {_START}, trace_id, id, event_ts, hour FROM observations WHERE {where}"
+            f"SELECT start_time, trace_id, id, event_ts, hour FROM observations WHERE {where}"
             " ORDER BY start_time DESC, trace_id DESC, id DESC, event_ts DESC"
             f" LIMIT {int(asked)} OFFSET {int(offset)}",
             binder.parameters,
@@ -230,8 +229,9 @@ def _rows(
         "traces": sorted({key.trace_id for key in keys}),
         "ids": sorted({key.id for key in keys}),
     }
+    selected = tables.row_columns(columns)
     read = gate().query(
-        f"SELECT event_ts, {CONTENT_BYTES}, {tables.select_used(tables.ROW_COLUMNS, columns)}"
+        f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(selected)}"
         " FROM observations WHERE project_id = {project:String}"
         " AND hour IN {hours:Array(UInt32)} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)}",
@@ -248,13 +248,12 @@ def _rows(
         name = (values[_TRACE_ID], values[_ID], version)
         if name in wanted:
             found[wanted[name]] = tables.observation_row(
-                values, texts.get(name, _NOTHING) if content else None
+                values, texts.get(name, _NOTHING) if content else None, selected
             )
     return [found[place] for place in sorted(found)]
 
 
-_NAMES = [name for name, _ in tables.ROW_COLUMNS]
-_TRACE_ID, _ID = _NAMES.index("trace_id"), _NAMES.index("id")
+_TRACE_ID, _ID = tables.ROW.index("trace_id"), tables.ROW.index("id")
 _NOTHING = dict.fromkeys(_CONTENT, "")
 
 

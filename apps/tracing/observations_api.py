@@ -76,7 +76,13 @@ class Observations(TelemetryView):
         conditions = _conditions(parameters, OBSERVATION_COLUMNS, "parentObservationId")
         parameters.check()
         project = project_id(request)
-        rows, total = observation_list.at_offset(project, conditions, limit=page.limit, offset=page.offset)
+        rows, total = observation_list.at_offset(
+            project,
+            conditions,
+            limit=page.limit,
+            offset=page.offset,
+            columns=shapes.OBSERVATION_COLUMNS,
+        )
         prices, prompts = catalogue.current(), prompt_ids(project, rows)
         data = [shapes.observation(row, prices, prompts, unpriced=None) for row in rows]
         return Response(page.answer(data, total))

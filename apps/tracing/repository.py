@@ -7,7 +7,7 @@ are read from the large one, which is never asked for with FINAL.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -114,7 +114,7 @@ def _newest(
     return sorted(rows, key=lambda row: place[row[_SUMMARY_ID]])
 
 
-_SUMMARY_ID = [name for name, _ in tables.SUMMARY_COLUMNS].index("id")
+_SUMMARY_ID = tables.SUMMARY.index("id")
 
 
 def changed_traces(project_id: str, filter: TraceFilter, *, since: int) -> list[TraceSummary]:
@@ -308,18 +308,21 @@ def get_observation(
     return tables.observation_row(row, contents.get((observation_id, version), _NO_CONTENT))
 
 
-def whole_trace(row: SummaryRow, *, limit: int = 20_000) -> tuple[list[ObservationRow], tuple[str, str]]:
+def whole_trace(
+    row: SummaryRow, *, limit: int = 20_000, used: Collection[str] | None = None
+) -> tuple[list[ObservationRow], tuple[str, str]]:
     """The observations of a trace with their content, in order of start, and the trace's input and output.
+    `used`: which other columns are read (tables.row_columns).
 
     Raises AnswerTooLarge where the content is too much for one answer.
     """
-    summary = row.summary
+    summary, columns = row.summary, tables.row_columns(used)
     # Read beside the rows, which may then say that it was too much: the engine stops at MAX_CONTENT.
     reading = beside(_contents, summary.project_id, summary.id)
-    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary, content=True)
+    rows = _observations(summary.project_id, summary.id, "", {}, limit, summary, columns, content=True)
     contents = reading.result()
     observations = [
-        tables.observation_row(values, contents.get((values[_ID], version), _NO_CONTENT))
+        tables.observation_row(values, contents.get((values[_ID], version), _NO_CONTENT), columns)
         for version, values in rows
     ]
     newest = {id: texts for (id, _), texts in sorted(contents.items(), key=lambda item: item[0][1])}
@@ -356,7 +359,7 @@ def traces_of(project_id: str, observation_ids: Sequence[str]) -> dict[str, str]
     return found
 
 
-_ID, _START = ([column for column, _ in tables.ROW_COLUMNS].index(name) for name in ("id", "start_time"))
+_ID, _START = tables.ROW.index("id"), tables.ROW.index("start_time")
 _NO_CONTENT = dict.fromkeys(tables.CONTENT_COLUMNS, "")
 
 
@@ -378,20 +381,19 @@ def _observations(
     parameters: dict[str, Any],
     limit: int,
     trace: TraceSummary | None,
+    columns: Sequence[str] = tables.ROW,
     *,
     content: bool = False,
 ) -> list[tuple[int, Any]]:
     """(version, row) pairs in order of start, one for each observation. `content`: it is read next, and
     AnswerTooLarge is raised before where it is too much."""
     times: tuple[int, int] | None = (trace.start_time, trace.end_time) if trace else None
-    times = times or _trace_row(
-        project_id, trace_id, "toUnixTimestamp64Micro(start_time), toUnixTimestamp64Micro(end_time)"
-    )
+    times = times or _trace_row(project_id, trace_id, "start_time, end_time")
     if times is None:
         return []
     rows = gate().query(
         # The hours of the trace are its part of the sort key.
-        f"SELECT event_ts, {CONTENT_BYTES}, {tables.ROW_SELECT} FROM observations"
+        f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(columns)} FROM observations"
         " WHERE project_id = {project:String} AND trace_id = {trace:String}"
         f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''{condition}"
         f" ORDER BY start_time, id LIMIT {int(limit) + _REPLACED}",

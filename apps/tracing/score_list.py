@@ -188,7 +188,7 @@ def _between(project_id: str, conditions: Conditions, after: After | None, limit
         at = binder.moment(after.timestamp)
         where += f" AND timestamp <= {at} AND (timestamp, id) < ({at}, {binder.bind(after.id)})"
     rows = gate().query(
-        f"SELECT hour, id, toUnixTimestamp64Micro(timestamp) AS at FROM scores FINAL WHERE {where}"
+        f"SELECT hour, id, timestamp FROM scores FINAL WHERE {where}"
         f" ORDER BY timestamp DESC, id DESC LIMIT {limit}{_FINAL}",
         binder.parameters,
         purpose="score list",

@@ -21,7 +21,6 @@ from apps.telemetry.native import Block, block
 from apps.tracing import growth
 from apps.tracing.records import Score, ScoreType
 from apps.tracing.store import chunks
-from apps.tracing.tables import select
 
 MAX_OF_TRACE = 1000  # scores of one trace, or of one session, in one answer
 
@@ -97,7 +96,7 @@ _COLUMNS: list[tuple[str, str]] = [
     ("queue_id", _COMMON), ("author_user_id", _COMMON), ("created_at", _TIME), ("updated_at", _TIME),
     ("api_key_id", _COMMON), ("said", "Map(String, UInt64)"),
 ]  # fmt: skip
-_SELECT = select(_COLUMNS)
+_SELECT = ", ".join(name for name, _ in _COLUMNS)
 _Row = tuple[Score, int, int]  # score, hour of its sort key, version
 
 
@@ -215,7 +214,7 @@ def newest_scores(
     rows = gate().query(
         f"SELECT * FROM (SELECT {_SELECT} FROM scores WHERE project_id = {{project:String}}"
         f" AND {subject} IN {{ids:Array(String)}} ORDER BY v DESC LIMIT 1 BY id)"
-        f" ORDER BY {_TIMESTAMP} DESC, id DESC LIMIT {int(each)} BY {subject}",
+        f" ORDER BY timestamp DESC, id DESC LIMIT {int(each)} BY {subject}",
         {"project": project_id, "ids": sorted(ids)},
         purpose="scores",
     )
@@ -253,6 +252,3 @@ def _read(project_id: str, condition: str, subject: str, limit: int) -> list[Sco
         purpose="scores",
     )
     return sorted(map(_score, rows), key=lambda score: (score.timestamp, score.id))
-
-
-_TIMESTAMP = "`toUnixTimestamp64Micro(timestamp)`"

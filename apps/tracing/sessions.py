@@ -11,7 +11,7 @@ from apps.tracing import tables
 from apps.tracing.records import Session
 from apps.tracing.repository import FINAL
 from apps.tracing.tables import SummaryRow
-from apps.tracing.trace_list import ROW_WITH_CONTENT
+from apps.tracing.trace_list import WITH_CONTENT
 
 _CREATED = "toUnixTimestamp64Micro(min(timestamp))"
 
@@ -56,10 +56,10 @@ def traces_of(project_id: str, session_id: str, *, limit: int) -> list[SummaryRo
     if not session_id:
         return []
     rows = gate().query(
-        f"SELECT {ROW_WITH_CONTENT} FROM traces FINAL"
+        f"SELECT {', '.join(WITH_CONTENT)} FROM traces FINAL"
         " WHERE project_id = {project:String} AND session_id = {session:String} AND records > 0"
         f" ORDER BY timestamp, id LIMIT {int(limit)}{FINAL}",
         {"project": project_id, "session": session_id},
         purpose="traces of a session",
     )
-    return [tables.summary_row(row) for row in rows]
+    return [tables.summary_row(row, WITH_CONTENT) for row in rows]

@@ -24,6 +24,9 @@ NOT_ASKED = -1  # what clients get for a number of a group they did not ask for
 _LONG_NUMBER = regex.compile("[0-9]{16}")  # in a text of 4 kB 3 us; `re` takes 45, and 65 for \d
 _STARTS = frozenset('{["-0123456789tfn \t\r\n')  # of JSON; prose is told from it by its first letter
 _SAFE_INTEGER = 2**53 - 1
+_SIDES = ("input", "output")
+_NOTHING_USED: Mapping[str, Any] = dict.fromkeys(_SIDES, 0)
+_NO_COST: Mapping[str, Any] = dict.fromkeys(_SIDES)
 _DEEP = 200  # brackets; with fewer nothing can be nested too deep to be written
 
 
@@ -155,13 +158,23 @@ def score(row: Score) -> dict[str, Any]:
     return shape
 
 
+# What `observation` says of a row besides its content, and what tells that it is a root.
+OBSERVATION_COLUMNS = frozenset({
+    "project_id", "trace_id", "id", "parent_id", "type", "name", "start_time", "end_time",
+    "completion_start_time", "level", "status_message", "environment", "version", "model", "model_id",
+    "model_parameters", "usage", "is_estimated", "cost", "total_cost", "pricing_tier_name", "prompt_name",
+    "prompt_version", "metadata", "received_at", "source", "is_app_root",
+})  # fmt: skip
+
+
 def observation(
     row: ObservationRow, catalogue: Catalogue, prompts: PromptIds, *, unpriced: int | None = 0
 ) -> dict[str, Any]:
     """An observation with every key of the first version; `unpriced` is the price where none is known."""
-    usage = {side: _sum(row.usage, side) or 0 for side in ("input", "output")}
+    usage = {side: _sum(row.usage, side) or 0 for side in _SIDES} if row.usage else _NOTHING_USED
     total = row.usage.get("total", 0)
-    cost = {side: _sum(row.cost, side) for side in ("input", "output")}
+    cost = {side: _sum(row.cost, side) for side in _SIDES} if row.cost else _NO_COST
+    received = iso_millis(row.received_at)
     prices = prices_of(row, catalogue)
     return {
         "id": row.id,
@@ -209,8 +222,8 @@ def observation(
         "calculatedTotalCost": row.total_cost or 0,
         "latency": None if row.latency_ms is None else row.latency_ms / 1000,
         "timeToFirstToken": seconds_to_first_token(row),
-        "createdAt": iso_millis(row.received_at),
-        "updatedAt": iso_millis(row.received_at),
+        "createdAt": received,
+        "updatedAt": received,
         **estimated(row),
     }
 

@@ -28,7 +28,7 @@ ORDER BY event_ts
 """
 _ROWS_BY_ID = _ROWS.replace("ORDER BY", "AND id IN {ids:Array(String)}\nORDER BY")
 _SUMMARIES = f"""
-SELECT {tables.SUMMARY_SELECT}, {", ".join(tables.BESIDE_SUMMARY)}
+SELECT {tables.SUMMARY_ROW_SELECT}
 FROM traces WHERE project_id IN {{projects:Array(String)}} AND id IN {{traces:Array(String)}}
 ORDER BY v DESC LIMIT 1 BY project_id, id
 """

@@ -193,56 +193,46 @@ def traces_block(rows: Sequence[SummaryRow]) -> Block:
     return _block(_TRACES, rows)
 
 
-def select(columns: Iterable[tuple[str, str]]) -> str:
-    """Column expressions; times come as microseconds, because building datetimes is slow and lossy."""
-    return ", ".join(f"toUnixTimestamp64Micro({name})" if _TIME in kind else name for name, kind in columns)
+SUMMARY = tuple(name for name, _ in SUMMARY_COLUMNS)  # what the reader of a trace is told
+SUMMARY_ROW = tuple(name for name, _, _ in _TRACES)
+SUMMARY_SELECT, SUMMARY_ROW_SELECT = ", ".join(SUMMARY), ", ".join(SUMMARY_ROW)
+
+# What columns that were not asked for hold. Asking for less pays: what a query takes grows with its columns.
+_EMPTY: dict[str, Any] = {"Array": (), "Map": {}, "Nullable": None, "UInt": 0, "Bool": False, "DateTime64": 0}
 
 
-SUMMARY_SELECT = select(SUMMARY_COLUMNS)
-
-
-_EMPTY = {"Array": "CAST([], 'Array(String)')", "Map": "CAST(map(), 'Map(String, String)')",
-          "Nullable": "NULL", "UInt": "0", "Bool": "false", "DateTime64": "0"}  # fmt: skip
-
-
-def select_used(columns: Iterable[tuple[str, str]], used: Collection[str]) -> str:
-    """Column expressions as of `select`; columns that nobody uses are not read but empty: what a query takes
-    grows with the number of its columns."""
-    return ", ".join(
-        select([(name, kind)])
-        if name in used
-        else next((empty for start, empty in _EMPTY.items() if kind.startswith(start)), "''")
+def _unread(columns: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    return {
+        name: next((empty for start, empty in _EMPTY.items() if kind.startswith(start)), "")
         for name, kind in columns
-    )
+    }
+
+
+_UNREAD_SUMMARY = _unread((name, kind) for name, kind, _ in _TRACES)
 
 
 def summary_from(row: Sequence[Any]) -> TraceSummary:
-    """A summary from the columns of SUMMARY_SELECT."""
-    values = {name: value for (name, _), value in zip(SUMMARY_COLUMNS, row, strict=True)}
+    """A summary from the columns SUMMARY."""
+    return _summary(dict(zip(SUMMARY, row, strict=True)))
+
+
+def _summary(values: dict[str, Any]) -> TraceSummary:
     for name in ("tags", "models", "services", "hosts"):
         values[name] = tuple(values[name])
     return TraceSummary(**values)
 
 
-BESIDE_SUMMARY = (
-    "hour", "v", "first_hour", "last_hour", "records", "input_id", "input_given", "output_id", "output_given",
-)  # fmt: skip
-
-_KINDS = {name: kind for name, kind, _ in _TRACES}
-SUMMARY_ROW_COLUMNS = [*SUMMARY_COLUMNS, *((name, _KINDS[name]) for name in BESIDE_SUMMARY)]
-
-
-def summary_row(row: Sequence[Any]) -> SummaryRow:
-    """A whole row from the columns of SUMMARY_SELECT and BESIDE_SUMMARY."""
-    summary = summary_from(row[: len(SUMMARY_COLUMNS)])
-    hour, v, first, last, *rest = row[len(SUMMARY_COLUMNS) :]
-    return SummaryRow(summary, Place(hour, v, first, last), *rest)
+def summary_row(row: Sequence[Any], columns: Sequence[str] = SUMMARY_ROW) -> SummaryRow:
+    """A row of `traces` from some of its columns; what was not asked for is empty."""
+    values = {**_UNREAD_SUMMARY, **dict(zip(columns, row, strict=True))}
+    beside = [values.pop(name) for name in SUMMARY_ROW[len(SUMMARY) :]]
+    return SummaryRow(_summary(values), Place(*beside[:4]), *beside[4:])
 
 
 # --- observations as read -----------------------------------------------------------------------------
 
-STORED_COLUMNS = [(name, kind) for name, kind, _ in _OBSERVATIONS]
-STORED_SELECT = select(STORED_COLUMNS)
+_STORED = tuple(name for name, _, _ in _OBSERVATIONS)
+STORED_SELECT = ", ".join(_STORED)
 CONTENT_COLUMNS = ("input", "output", "attributes", "trace_input", "trace_output")
 
 _DERIVED = ("hour", "latency_ms", "input_tokens", "output_tokens", "total_tokens", "input_length",
@@ -253,15 +243,13 @@ _TRACE_FACTS = {
     "metadata": "trace_metadata",
 }  # fmt: skip
 _PLAIN = [
-    name
-    for name, _ in STORED_COLUMNS
-    if name in Observation.__dataclass_fields__ and name not in ("type", "level")
+    name for name in _STORED if name in Observation.__dataclass_fields__ and name not in ("type", "level")
 ]
 
 
 def stored_from(row: Sequence[Any]) -> Stored:
     """What was stored, from the columns of STORED_SELECT; without content."""
-    values = {name: value for (name, _), value in zip(STORED_COLUMNS, row, strict=True)}
+    values = dict(zip(_STORED, row, strict=True))
     facts = TraceFacts(**{field: values[name] or None for field, name in _TRACE_FACTS.items()})
     facts.public = values["trace_public"]  # False says something
     observation = Observation(
@@ -293,13 +281,27 @@ def _for_trace(given: int, text: str, own: str) -> str | None:
     return (None, own, text)[given]
 
 
-ROW_COLUMNS = [(name, kind) for name, kind in STORED_COLUMNS if name in ObservationRow.__dataclass_fields__]
-ROW_SELECT = select(ROW_COLUMNS)
+_ROW_KEY = ("project_id", "trace_id", "id", "start_time")
+_UNREAD_ROW = _unread(
+    (name, kind) for name, kind, _ in _OBSERVATIONS if name in ObservationRow.__dataclass_fields__
+)
 
 
-def observation_row(row: Sequence[Any], content: Mapping[str, str] | None = None) -> ObservationRow:
-    """An observation for a reader, from the columns of ROW_SELECT."""
-    values = {name: value for (name, _), value in zip(ROW_COLUMNS, row, strict=True)}
+def row_columns(used: Collection[str] | None = None) -> tuple[str, ...]:
+    """Columns of `observations` for a reader: project, trace, id and start first, then all others or those
+    of them that are used."""
+    others = (name for name in _UNREAD_ROW if name not in _ROW_KEY)
+    return (*_ROW_KEY, *(name for name in others if used is None or name in used))
+
+
+ROW = row_columns()
+
+
+def observation_row(
+    row: Sequence[Any], content: Mapping[str, str] | None = None, columns: Sequence[str] = ROW
+) -> ObservationRow:
+    """An observation for a reader from those columns; what was not asked for is empty."""
+    values = {**_UNREAD_ROW, **dict(zip(columns, row, strict=True))}
     if content is not None:
         values |= {name: content[name] for name in ("input", "output", "attributes")}
     # Start and end may come with different events, and never move in the store: clamped where they are read.

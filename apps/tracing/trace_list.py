@@ -45,11 +45,7 @@ _PLAIN = (
     "tags", "public", "observation_count", "total_cost", "start_time", "end_time", "received_at",
     "v", "first_hour", "last_hour", "records",
 )  # fmt: skip
-_ROW = tables.select_used(tables.SUMMARY_ROW_COLUMNS, _PLAIN)
-ROW_WITH_CONTENT = tables.select_used(
-    tables.SUMMARY_ROW_COLUMNS,
-    (*_PLAIN, "metadata", "input_id", "input_given", "output_id", "output_given"),
-)
+WITH_CONTENT = (*_PLAIN, "metadata", "input_id", "input_given", "output_id", "output_given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +76,16 @@ def numbered(
 ) -> tuple[list[SummaryRow], int]:
     """One page, and how many traces there are in all. Without `content` rows lack metadata and lead to no
     content."""
-    columns = ROW_WITH_CONTENT if content else _ROW
+    columns = WITH_CONTENT if content else _PLAIN
     where, parameters = where_traces(project_id, conditions)
     counted = beside(_count, where, parameters, conditions)
     found: list[SummaryRow] = []
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
             near = _keys(columns, where, parameters, order, page, since, settings=ALONE)
-            found = [tables.summary_row(row) for row in near]
+            found = [tables.summary_row(row, columns) for row in near]
         else:
-            keys = _keys("hour, id", where, parameters, order, page, since)
+            keys = _keys(("hour", "id"), where, parameters, order, page, since)
             found = _rows(columns, project_id, keys)
         if since is None or len(found) == page.limit:
             break
@@ -101,12 +97,13 @@ def numbered(
 def get(project_id: str, trace_id: str) -> SummaryRow | None:
     """One trace, or None: not there, or another project's."""
     rows = gate().query(
-        f"SELECT {ROW_WITH_CONTENT} FROM traces"
+        f"SELECT {', '.join(WITH_CONTENT)} FROM traces"
         " WHERE project_id = {project:String} AND id = {trace:String}",
         {"project": project_id, "trace": trace_id},
         purpose="trace",
     )
-    row = max(map(tables.summary_row, rows), key=lambda row: row.place.v, default=None)
+    found = (tables.summary_row(row, WITH_CONTENT) for row in rows)
+    row = max(found, key=lambda row: row.place.v, default=None)
     return row if row is not None and row.records else None
 
 
@@ -120,7 +117,7 @@ def _since(order: Order) -> list[int | None]:
 
 
 def _keys(
-    columns: str,
+    columns: Sequence[str],
     where: str,
     parameters: dict[str, Any],
     order: Order,
@@ -133,7 +130,7 @@ def _keys(
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
     return gate().query(
-        f"SELECT {columns} FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
+        f"SELECT {', '.join(columns)} FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
         f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}{settings}",
         parameters,
         purpose="trace list",
@@ -145,17 +142,17 @@ def _count(where: str, parameters: dict[str, Any], conditions: Conditions) -> in
     return gate().count(sql, parameters, purpose="trace count")
 
 
-def _rows(columns: str, project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
+def _rows(columns: Sequence[str], project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
     if not keys:
         return []
     place = {id: number for number, (_, id) in enumerate(keys)}
     rows = gate().query(
-        f"SELECT {columns} FROM traces WHERE project_id = {{project:String}}"
+        f"SELECT {', '.join(columns)} FROM traces WHERE project_id = {{project:String}}"
         " AND hour IN {hours:Array(UInt32)} AND id IN {ids:Array(String)} ORDER BY v DESC LIMIT 1 BY id",
         {"project": project_id, "hours": sorted({hour for hour, _ in keys}), "ids": list(place)},
         purpose="trace list",
     )
-    found = [tables.summary_row(row) for row in rows]
+    found = [tables.summary_row(row, columns) for row in rows]
     return sorted(found, key=lambda row: place[row.summary.id])
 
 

@@ -334,6 +334,7 @@ class Counter:
             period = rule.period(now)
             before = _amounts_in(rule, period)
             counted = rules.count(rule, projects, period)
+            counted = rules.with_expired(counted, before, rules.kept_since(rule, projects, now))
             with transaction.atomic():
                 # Locked, so that whoever deletes or adds waits, or has made the difference that is seen here.
                 held = Budget.objects.select_for_update().filter(pk=rule.budget.pk).first()

@@ -19,6 +19,7 @@ from apps.audit.services import SYSTEM
 from apps.core.clock import from_datetime, now_micros
 from apps.organizations.models import Project
 from apps.telemetry.gate import TooHeavy
+from apps.tracing import deletion, expiry
 from apps.tracing.records import Observation, Score, TraceFacts
 from apps.tracing.writer import Writer, forget
 from apps.usage import budgets, counters, plans, quotas, rules
@@ -481,6 +482,32 @@ def test_a_rolling_window_keeps_who_spent_little_in_each_of_its_slices(
     assert len(found.amounts) == 4
     assert sum(amount for (_, who), amount in found.amounts.items() if who == "bob") == 11 * 10**12
     assert "only those who spent most are counted" in caplog.text
+
+
+@pytest.mark.parametrize("window", [Window.MONTH_ROLLING, Window.MONTH])
+def test_what_went_by_its_age_was_spent(
+    home: Project, store: Store, monkeypatch: pytest.MonkeyPatch, window: str
+):
+    """A window may be longer than traces are kept; what somebody deletes does not count."""
+    monkeypatch.setattr(expiry, "PAUSE", 0.0)
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    budget(home.organization, scope=Scope.USER, window=window)
+    for days, user in ((12, "ann"), (8, "bob"), (1, "ann"), (1, "cid")):
+        at = from_datetime(now - timedelta(days=days))
+        store([root(home.id, f"{user} {days}", start_time=at, trace=TraceFacts(user_id=user), **priced())])
+    before = sums()
+    assert {subject: amount for (_, subject), amount in before.items()} == {
+        "ann": 2 * 10**12, "bob": 10**12, "cid": 10**12,
+    }  # fmt: skip
+    Project.objects.filter(pk=home.pk).update(retention_days=7)
+    assert expiry.expire(now) == 1
+    counters.Counter().recount_all()
+    assert sums() == before
+    deletion.delete_traces(SYSTEM, home.id, ["cid 1"])
+    counters.Counter().recount_all()
+    left = {subject for _, subject in sums()}
+    assert left == ({"ann", "bob"} if window == Window.MONTH_ROLLING else {"ann", "bob", "cid"})
 
 
 def test_terms_that_change_during_a_count_from_the_store_hold(
