@@ -31,7 +31,7 @@ from apps.usage.budget_models import (
     UsageSettings,
     Window,
 )
-from apps.usage.rules import MAX_SUBJECT, Item, Rule, rules_of
+from apps.usage.rules import MAX_AMOUNT, MAX_SUBJECT, Item, Rule, rules_of
 from apps.usage.windows import Period
 
 MAX_BUDGETS: Final = 100  # of one organization
@@ -229,7 +229,7 @@ def spent(rules: Collection[Rule], now: datetime, subjects: Collection[str] | No
     sums: Spent = defaultdict(int)
     for budget_id, bucket, subject, amount in counts.values_list("budget", "bucket", "subject", "amount"):
         if bucket in periods[budget_id]:
-            sums[budget_id, subject] += amount
+            sums[budget_id, subject] = min(sums[budget_id, subject] + amount, MAX_AMOUNT)
     return dict(sums)
 
 

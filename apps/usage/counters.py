@@ -320,12 +320,14 @@ class Counter:
         """Count a budget from the store; when that fails, have it done later and say so in the log."""
         try:
             self._recount(rule, self._look())
+            return True
         except _TROUBLE as error:
             log.warning("budget %s could not be counted from the store: %s", rule.budget.id, error)
-            self._counted.discard(rule.budget.id)
-            self._plan(_BUDGET, rule.budget.id)
-            return False
-        return True
+        except Exception:  # a mistake of ours, which must not keep others' budgets
+            log.exception("budget %s could not be counted from the store", rule.budget.id)
+        self._counted.discard(rule.budget.id)
+        self._plan(_BUDGET, rule.budget.id)
+        return False
 
     def _recount(self, rule: Rule, seen: Watched) -> None:
         projects = seen.projects_of(rule.budget.organization_id)

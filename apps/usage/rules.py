@@ -16,9 +16,8 @@ from apps.organizations.models import Project
 from apps.organizations.retention import retention_of
 from apps.telemetry.gate import gate
 from apps.tracing import expiry
-from apps.tracing.stored import cost_units
 from apps.usage import windows
-from apps.usage.budget_models import Budget, Measure, Scope, UsageSettings
+from apps.usage.budget_models import PICODOLLARS, Budget, Measure, Scope, UsageSettings
 from apps.usage.windows import Period
 
 log = logging.getLogger(__name__)
@@ -160,9 +159,8 @@ def count(rule: Rule, project_ids: Collection[str], period: Period) -> Counted:
         for micros, name, amount, newest in rows:
             at = to_datetime(micros) if rule.budget.window in windows.ROLLING else period.start
             key = (at, name.replace("\0", "")[:MAX_SUBJECT])
-            units = (
-                cost_units(amount or Decimal(0)) if rule.budget.measure == Measure.USD else int(amount or 0)
-            )
+            # A sum: more than `stored.cost_units` lets one row cost.
+            units = int((amount or Decimal(0)) * (PICODOLLARS if rule.budget.measure == Measure.USD else 1))
             amounts[key] = min(amounts.get(key, 0) + units, MAX_AMOUNT)
             version = max(version, newest)
     return Counted(amounts, version)

@@ -261,6 +261,49 @@ def test_a_budget_deleted_elsewhere_keeps_no_other_from_being_counted(
     assert sums() == {(stays.id, ""): 10**12}
 
 
+def test_a_sum_may_be_more_than_one_span_can_cost(home: Project, store: Store):
+    made = budget(home.organization, amount=Decimal(1_000_000))
+    for n in range(3):
+        store([root(home.id, f"t{n}", start_time=now_micros(), **priced("999999"))])
+    every = {(made.id, ""): 2_999_997 * 10**12}
+    assert sums() == every
+    counters.Counter().recount_all()
+    assert sums() == every
+
+
+def test_more_than_a_database_can_hold_is_shown_as_the_most(
+    home: Project, store: Store, counter: counters.Counter
+):
+    made, other = budget(home.organization, window="24h"), budget(factories.organization())
+    now = timezone.now()
+    for hours in (0, 2):
+        at = from_datetime(now - timedelta(hours=hours))
+        store(
+            [root(home.id, f"t{hours} {n}", start_time=at, **priced("999999")) for n in range(10)],
+        )
+    assert sums() == {(made.id, ""): rules.MAX_AMOUNT}
+    assert counters.Counter().recount_all() == 2
+    assert sums() == {(made.id, ""): rules.MAX_AMOUNT}
+    assert {each.amount for each in Crossing.objects.all()} == {rules.MAX_AMOUNT}
+    assert other.pk != made.pk
+
+
+def test_one_budget_that_breaks_keeps_no_other_from_being_counted(
+    home: Project, counter: counters.Counter, monkeypatch, caplog
+):
+    made = [budget(home.organization, name=str(n)) for n in range(3)]
+    count = rules.count
+
+    def broken(rule: rules.Rule, *rest: Any) -> rules.Counted:
+        if rule.budget.id == made[0].id:
+            raise OverflowError("as planned")
+        return count(rule, *rest)
+
+    monkeypatch.setattr(rules, "count", broken)
+    assert counter.recount_all() == 2
+    assert made[0].id in caplog.text
+
+
 def test_many_who_cross_at_once_are_few_questions(home: Project, store: Store):
     made = budget(home.organization, scope="user", amount=Decimal(1), window="24h", webhook_url="")
     now = now_micros()
