@@ -28,6 +28,7 @@ def logging_config(*, level: str, form: str) -> dict[str, Any]:
             "celery": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
             "httpx": {"level": "WARNING"},
+            "fontTools": {"level": "WARNING"},
         },
     }
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -11,6 +12,7 @@ from xml.sax.saxutils import escape
 
 from django.utils import formats
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from reportlab.lib import colors
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
@@ -20,11 +22,12 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.platypus import KeepInFrame, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from apps.billing import money, words
+from apps.billing import fonts, money, words
 from apps.billing.models import Invoice
 from apps.core.spreadsheets import Number, to_csv
 
-_CHINESE = "STSong-Light"  # every PDF reader brings it; nothing is embedded
+_READERS_OWN = "STSong-Light"  # for letters no font here has; many PDF readers bring it, not all
+_making = threading.Lock()  # names of embedded fonts are those of one file at a time
 _INK, _PALE, _LINE = colors.HexColor("#12181b"), colors.HexColor("#606c72"), colors.HexColor("#e2e5e7")
 _HEAD_WIDTHS, _HEAD_HEIGHT = (50 * mm, 59 * mm, 52 * mm), 110 * mm
 _BODY = ParagraphStyle("body", fontName="Helvetica", fontSize=9.5, leading=14, textColor=_INK)
@@ -36,24 +39,54 @@ _TOTAL = ParagraphStyle("total", _RIGHT, fontName="Helvetica-Bold", fontSize=11)
 
 
 def pdf(invoice: Invoice) -> bytes:
-    """One page of A4, or more, in the reader's language."""
-    _register_chinese()
+    """One page of A4, or more, in the reader's language. Every PDF reader brings Helvetica; letters that it
+    does not have are embedded."""
+    _register_readers_own()
     out = io.BytesIO()
     document = SimpleDocTemplate(
         out, pagesize=A4, title=invoice.name, author=invoice.seller.split("\n")[0], invariant=1,
         leftMargin=22 * mm, rightMargin=22 * mm, topMargin=22 * mm, bottomMargin=18 * mm,
     )  # fmt: skip
-    document.build(
-        [
-            _p(_("Invoice %(name)s") % {"name": invoice.name}, _TITLE),
-            _p(invoice.get_state_display() + (f": {invoice.note}" if invoice.note else ""), _SMALL),
-            Spacer(0, 8 * mm),
-            _heads(invoice),
-            Spacer(0, 8 * mm),
-            _lines(invoice),
-        ]
-    )
+    with _making:
+        first = _Setter({})
+        _story(invoice, first)
+        document.build(_story(invoice, _Setter(fonts.embed(first.letters))))
     return out.getvalue()
+
+
+class _Setter:
+    """Makes paragraphs of plain text, and notes the letters that Helvetica does not have."""
+
+    def __init__(self, fonts_of: Mapping[str, str]) -> None:
+        self.fonts_of = fonts_of
+        self.letters: set[str] = set()
+
+    def __call__(self, text: str, style: ParagraphStyle = _BODY) -> Paragraph:
+        """A paragraph, each letter in a font that has it."""
+        text = text.replace("\N{MINUS SIGN}", "\N{EN DASH}")  # which Helvetica has
+        parts = []
+        for font, run in groupby(text, key=self._font_of):
+            words_ = escape("".join(run))
+            parts.append(f'<font name="{font}">{words_}</font>' if font else words_)
+        return Paragraph("".join(parts), style)
+
+    def _font_of(self, letter: str) -> str:
+        if letter.encode("cp1252", "ignore"):
+            return ""
+        self.letters.add(letter)
+        return self.fonts_of.get(letter, _READERS_OWN)
+
+
+def _story(invoice: Invoice, p: _Setter) -> list[Any]:
+    """What stands on it, from top to bottom."""
+    return [
+        p(_("Invoice %(name)s") % {"name": invoice.name}, _TITLE),
+        p(invoice.get_state_display() + (f": {invoice.note}" if invoice.note else ""), _SMALL),
+        Spacer(0, 8 * mm),
+        _heads(invoice, p),
+        Spacer(0, 8 * mm),
+        _lines(invoice, p),
+    ]
 
 
 def csv_of(invoice: Invoice) -> bytes:
@@ -104,19 +137,22 @@ def csv_of_all(invoices: Iterable[Invoice]) -> bytes:
     return to_csv([head, *rows])
 
 
-def _heads(invoice: Invoice) -> Table:
+def _heads(invoice: Invoice, p: _Setter) -> Table:
     """Who bills whom, for which days. Set smaller when too long: a row cannot go on on a next page."""
     to = invoice.bill_to
     whom = [to["company"], *to["address"].split("\n"), to["country"], to["taxId"]]
     facts = [
-        (_("Issued"), _day(invoice.issued_at.date())),
-        (_("Due"), _day(invoice.due_on)),
+        (pgettext("day of an invoice", "Issued"), _day(invoice.issued_at.date())),
+        (pgettext("day of an invoice", "Due"), _day(invoice.due_on)),
         (_("Period"), f"{_day(invoice.period_start)} – {_day(invoice.last_day)}"),
     ]
     columns = [
-        [_p(_("From"), _SMALL), *(_p(line) for line in invoice.seller.split("\n"))],
-        [_p(_("Billed to"), _SMALL), *(_p(line) for line in whom if line.strip())],
-        [part for name, value in facts for part in (_p(name, _SMALL), _p(value))],
+        [
+            p(pgettext("who sends an invoice", "From"), _SMALL),
+            *(p(line) for line in invoice.seller.split("\n")),
+        ],
+        [p(_("Billed to"), _SMALL), *(p(line) for line in whom if line.strip())],
+        [part for name, value in facts for part in (p(name, _SMALL), p(value))],
     ]
     fitted = [
         KeepInFrame(width - 5 * mm, _HEAD_HEIGHT, column, mode="shrink")
@@ -130,13 +166,15 @@ def _heads(invoice: Invoice) -> Table:
     )
 
 
-def _lines(invoice: Invoice) -> Table:
-    rows: list[list[Any]] = [[_p(_("Description"), _SMALL), "", _p(_("Amount"), _HEAD_RIGHT)]]
+def _lines(invoice: Invoice, p: _Setter) -> Table:
+    rows: list[list[Any]] = [
+        [p(pgettext("line of an invoice", "Description"), _SMALL), "", p(_("Amount"), _HEAD_RIGHT)]
+    ]
     rows += [
-        [_p(title), _p(detail, _SMALL), _p(amount, _RIGHT)]
+        [p(title), p(detail, _SMALL), p(amount, _RIGHT)]
         for title, detail, amount in words.rows(invoice.bill())
     ]
-    rows.append([_p(_("Total")), "", _p(money.written(invoice.total, invoice.currency), _TOTAL)])
+    rows.append([p(_("Total")), "", p(money.written(invoice.total, invoice.currency), _TOTAL)])
     style = TableStyle(
         [
             ("LINEBELOW", (0, 0), (-1, -2), 0.5, _LINE),
@@ -149,24 +187,10 @@ def _lines(invoice: Invoice) -> Table:
     return Table(rows, colWidths=[60 * mm, 71 * mm, 30 * mm], hAlign="LEFT", style=style, repeatRows=1)
 
 
-def _p(text: str, style: ParagraphStyle = _BODY) -> Paragraph:
-    """A paragraph of plain text; what Helvetica has no signs for is set in the Chinese font."""
-    text = text.replace("\N{MINUS SIGN}", "\N{EN DASH}")  # which Helvetica has
-    parts = (
-        f'<font name="{_CHINESE}">{escape("".join(run))}</font>' if wide else escape("".join(run))
-        for wide, run in groupby(text, key=_is_wide)
-    )
-    return Paragraph("".join(parts), style)
-
-
-def _is_wide(letter: str) -> bool:
-    return not letter.encode("cp1252", "ignore")
-
-
 def _day(day: Any) -> str:
     return formats.date_format(day, "DATE_FORMAT")
 
 
 @cache
-def _register_chinese() -> None:
-    pdfmetrics.registerFont(UnicodeCIDFont(_CHINESE))
+def _register_readers_own() -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont(_READERS_OWN))

@@ -38,7 +38,10 @@ def report_usage(now: datetime | None = None) -> int:
         Q(metered_until=None) | Q(reported_until=None) | Q(reported_until__lt=F("metered_until"))
     )
     for account in accounts.order_by("organization_id"):
-        _note(account, now)
+        try:
+            _note(account, now)
+        except Exception:  # one that cannot be noted must not keep the others; it is tried again in an hour
+            log.exception("units of organization %s could not be noted", account.organization_id)
     return _submit(now)
 
 

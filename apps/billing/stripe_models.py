@@ -83,4 +83,7 @@ class MeterReport(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["customer_id", "start", "end"], name="meter_report_once")
         ]
-        indexes = [models.Index(fields=["submitted_at", "start"], name="meter_reports_waiting")]
+        indexes = [
+            models.Index(fields=["submitted_at", "start"], name="meter_reports_waiting"),
+            models.Index(fields=["organization_id", "start"], name="meter_reports_of"),
+        ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from apps.billing import money
@@ -21,8 +22,8 @@ def title(line: Line) -> str:
     if line.kind == "usage" and line.late:
         last = date.fromisoformat(line.end) - timedelta(days=1)
         return _("Units of earlier days, metered since: %(first)s to %(last)s") % {
-            "first": line.start,
-            "last": last.isoformat(),
+            "first": date_format(date.fromisoformat(line.start), "DATE_FORMAT"),
+            "last": date_format(last, "DATE_FORMAT"),
         }
     if line.kind == "usage":
         return _("Units")

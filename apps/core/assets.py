@@ -13,6 +13,11 @@ from django.templatetags.static import static
 _DIST = Path(settings.BASE_DIR) / "static" / "dist"
 
 
+def sheets() -> list[Path]:
+    """The built style sheets; none before a build."""
+    return sorted(_DIST.glob("*.css"))
+
+
 @functools.lru_cache(maxsize=1)
 def _read(_changed_ns: int) -> dict[str, str]:
     return dict(json.loads((_DIST / "manifest.json").read_text()))

@@ -131,21 +131,27 @@ def of_post(data: QueryDict) -> ModelInput:
 def draft_of(given: ModelInput, *, config: Mapping[str, Any] | None = None) -> ModelDraft | None:
     """What was typed as a valid definition; None, with `given.errors` set, when it is none. `config` is the
     tokenizer's configuration so far, of which the form shows only the model."""
+    definition = {
+        "modelName": given.name,
+        "matchPattern": given.pattern,
+        "unit": given.unit,
+        "startDate": given.start or None,
+        "tokenizerId": given.tokenizer or None,
+        "tokenizerConfig": _config(given, config or {}),
+    }
     try:
-        return read_draft(
-            {
-                "modelName": given.name,
-                "matchPattern": given.pattern,
-                "unit": given.unit,
-                "startDate": given.start or None,
-                "tokenizerId": given.tokenizer or None,
-                "tokenizerConfig": _config(given, config or {}),
-                "pricingTiers": [_tier(tier, place, given) for place, tier in enumerate(given.tiers)],
-            }
-        )
+        read_draft(
+            {**definition, "inputPrice": 0}
+        )  # by itself: what is wrong with it is said beside the tiers'
+    except InvalidRequest as error:
+        refuse(given, error)
+    try:
+        tiers = [_tier(tier, place, given) for place, tier in enumerate(given.tiers)]
+        draft = read_draft({**definition, "pricingTiers": tiers})
     except InvalidRequest as error:
         refuse(given, error)
         return None
+    return None if given.errors else draft
 
 
 def refuse(given: ModelInput, error: ApiError) -> None:

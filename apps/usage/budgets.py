@@ -235,7 +235,8 @@ def spent(rules: Collection[Rule], now: datetime, subjects: Collection[str] | No
 
 def notice(touched: Mapping[Rule, Collection[str]], now: datetime) -> list[Crossing]:
     """Write down which thresholds the current windows of these budgets have passed, each once in its window,
-    and send word of them. In the transaction of what was counted."""
+    and send word of them. In the transaction of what was counted, which has locked the budgets: of two
+    processes that see the same threshold passed, one tells of it."""
     if not touched:
         return []
     names = {name for subjects in touched.values() for name in subjects}
@@ -258,21 +259,28 @@ def notice(touched: Mapping[Rule, Collection[str]], now: datetime) -> list[Cross
 
 def _cross(rule: Rule, passed: Mapping[tuple[str, int], int], now: datetime) -> list[Crossing]:
     """Write down and tell of the thresholds that nobody was told of yet; `passed`: amounts by subject and
-    percent."""
+    percent. The caller has locked the budget."""
     budget, period = rule.budget, rule.period(now)
     rolling = budget.window in windows.ROLLING
     # A rolling window has no beginning: not again before all of this one has moved out of it.
     start = windows.bucket(budget.window, rule.zone, now) if rolling else period.start
     earlier = Crossing.objects.filter(budget=budget, window_start__gte=period.start)
+    names = {subject for subject, _ in passed}
+    if len(names) <= MAX_NAMED:
+        earlier = earlier.filter(subject__in=names)
     known = set(earlier.values_list("subject", "percent"))
-    made = []
-    for subject, percent in sorted(passed.keys() - known):
-        values = {"amount": passed[subject, percent], "limit": budget.amount}
-        crossing, is_new = Crossing.objects.get_or_create(
-            budget=budget, subject=subject, window_start=start, percent=percent, defaults=values
+    new = [
+        Crossing(
+            budget=budget,
+            subject=subject,
+            window_start=start,
+            percent=percent,
+            amount=passed[subject, percent],
+            limit=budget.amount,
         )
-        if is_new:
-            made.append(crossing)
+        for subject, percent in sorted(passed.keys() - known)
+    ]
+    made = Crossing.objects.bulk_create(new, batch_size=500)
     alerts.tell(rule, period, made)
     return made
 

@@ -231,11 +231,19 @@ class Counter:
                 for rule, amounts in current.items()
                 for key, amount in amounts.items()
             }
+            # Before their counts, as whoever counts from the store locks them; without those deleted since.
+            wanted = Budget.objects.filter(pk__in={rule.budget.id for rule in added}).order_by("pk")
+            held = set(wanted.select_for_update(no_key=True).values_list("pk", flat=True))
+            more = {key: amount for key, amount in more.items() if key[0] in held}
             changed = [row for row in _rows(more) if row.counted_to < version]
             for row in changed:
                 row.amount = min(row.amount + more[row.budget_id, row.bucket, row.subject], MAX_AMOUNT)
             BudgetCount.objects.bulk_update(changed, ["amount"], batch_size=200)
-            touched = {rule: {subject for _, subject in amounts} for rule, amounts in added.items()}
+            touched = {
+                rule: {subject for _, subject in amounts}
+                for rule, amounts in added.items()
+                if rule.budget.id in held
+            }
             budgets.notice(touched, now)
 
     # --- doubt ----------------------------------------------------------------------------------------
@@ -326,6 +334,7 @@ class Counter:
             period = rule.period(now)
             before = _amounts_in(rule, period)
             counted = rules.count(rule, projects, period)
+            counted = rules.with_expired(counted, before, rules.kept_since(rule, projects, now))
             with transaction.atomic():
                 # Locked, so that whoever deletes or adds waits, or has made the difference that is seen here.
                 held = Budget.objects.select_for_update().filter(pk=rule.budget.pk).first()

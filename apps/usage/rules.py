@@ -4,7 +4,7 @@ store, which tells it exactly."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from apps.core.clock import MICROS_PER_HOUR, from_datetime, to_datetime
+from apps.organizations.models import Project
+from apps.organizations.retention import retention_of
 from apps.telemetry.gate import gate
+from apps.tracing import expiry
 from apps.tracing.stored import cost_units
 from apps.usage import windows
 from apps.usage.budget_models import Budget, Measure, Scope, UsageSettings
@@ -163,6 +166,26 @@ def count(rule: Rule, project_ids: Collection[str], period: Period) -> Counted:
             amounts[key] = min(amounts.get(key, 0) + units, MAX_AMOUNT)
             version = max(version, newest)
     return Counted(amounts, version)
+
+
+def kept_since(rule: Rule, project_ids: Collection[str], now: datetime) -> datetime | None:
+    """Since when the store has everything of the projects under a rule; None: it deletes nothing by age."""
+    projects = Project.objects.filter(id__in=project_ids).select_related("organization")
+    days = [retention_of(project, now).days for project in projects if rule.is_of(project.id)]
+    return max((expiry.kept_since(each, now) for each in days if each), default=None)
+
+
+def with_expired(
+    counted: Counted, before: Mapping[tuple[datetime, str], int], kept: datetime | None
+) -> Counted:
+    """The same with nothing lowered that began before `kept`: what went by its age was spent."""
+    if kept is None:
+        return counted
+    amounts = dict(counted.amounts)
+    for (bucket, name), amount in before.items():
+        if bucket < kept:
+            amounts[bucket, name] = max(amounts.get((bucket, name), 0), amount)
+    return Counted(amounts, counted.version)
 
 
 def _parameters(rule: Rule, project_ids: Collection[str], period: Period) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.checks import CheckMessage
+from django.db import DatabaseError
 from django.test import Client
 from django.utils.translation import override
 from hypothesis import given
@@ -486,6 +487,30 @@ def _report(number: int, hour: datetime, **more: str) -> None:
         organization_id="o", customer_id="cus_1", identifier=f"litefuse:o:{number}", start=hour,
         end=hour + timedelta(hours=1), units=1, **more,
     )  # fmt: skip
+
+
+def test_one_whose_units_cannot_be_noted_keeps_nobody_else(
+    subscribed: StripeAccount,
+    stripe: FakeStripe,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broken = on_plan("hobby", date(2026, 11, 1))
+    StripeAccount.objects.create(
+        organization=broken, customer_id="cus_0", status="active", metered_from=START, subscription_id="sub_0"
+    )
+    for organization in (broken, subscribed.organization):
+        _units(organization, "2026-11-10T10:00:00", 100)
+    units_of = stripe_meter.units_of
+
+    def fails(organization_id: str, *hours: datetime) -> int:
+        if organization_id == broken.id:
+            raise DatabaseError("as planned")
+        return units_of(organization_id, *hours)
+
+    monkeypatch.setattr(stripe_meter, "units_of", fails)
+    assert stripe_meter.report_usage(at("2026-11-10T13:05:00")) == 1
+    assert f"units of organization {broken.id}" in caplog.text
 
 
 def test_refused_reports_keep_nobody_else(stripe: FakeStripe, settings: Settings) -> None:

@@ -285,6 +285,18 @@ def test_what_is_refused_is_said_and_kept(settings_pages: Settings, changed: dic
     assert not ModelDefinition.objects.exclude(project_id=None).exists()
 
 
+def test_a_definition_and_its_prices_are_refused_together(settings_pages: Settings) -> None:
+    wrong = {"name": "", "tier-0-price": ["cheap", ""]}
+    text = settings_pages.post("/new", 400, **wrong)
+    assert "Must be a text of 1 to 200 characters" in text and "is not a price" in text
+
+
+def test_what_is_refused_is_said_in_chinese(settings_pages: Settings) -> None:
+    settings_pages.client.cookies["django_language"] = "zh-hans"
+    text = settings_pages.post("/new", 400, pattern="([", **{"tier-0-price": ["1", ""]})
+    assert "不是有效的正则表达式" in text
+
+
 def test_a_name_is_taken_once(settings_pages: Settings) -> None:
     settings_pages.post("/new")
     assert "already" in settings_pages.post("/new", 400)

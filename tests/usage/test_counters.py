@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import random
 from collections.abc import Sequence
@@ -10,12 +11,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.core.clock import from_datetime, now_micros
 from apps.organizations.models import Project
 from apps.telemetry.gate import TooHeavy
+from apps.tracing import deletion, expiry
 from apps.tracing.records import Observation, Score, TraceFacts
 from apps.tracing.writer import Writer, forget
 from apps.usage import budgets, counters, plans, quotas, rules
@@ -26,6 +30,7 @@ from tests.tracing.spans import SECOND, root, span
 from tests.usage.budgeting import Store, budget
 
 USERS = ["ann", "bob", ""]
+TIMES = itertools.count()
 
 
 def priced(dollars: str = "1") -> dict[str, Any]:
@@ -242,6 +247,40 @@ def test_each_user_has_the_limit_for_themselves(home: Project, store: Store):
     assert passed() == [("bob", 100)]
 
 
+def test_a_budget_deleted_elsewhere_keeps_no_other_from_being_counted(
+    home: Project, store: Store, counter: counters.Counter
+):
+    gone, stays = budget(home.organization), budget(home.organization)
+    store([])
+    counter.recount_all()
+    records = [root(home.id, "t1", start_time=now_micros(), **priced())]
+    result = Writer().commit(records)
+    budgets.Budget.objects.filter(pk=gone.pk).delete()  # in another process: nobody tells this one
+    counter._count(counters.Noted(records, result))
+    connection.check_constraints()
+    assert sums() == {(stays.id, ""): 10**12}
+
+
+def test_many_who_cross_at_once_are_few_questions(home: Project, store: Store):
+    made = budget(home.organization, scope="user", amount=Decimal(1), window="24h", webhook_url="")
+    now = now_micros()
+
+    def spend(who: str) -> Observation:
+        about = TraceFacts(user_id=who)
+        return root(home.id, f"{who} {next(TIMES)}", start_time=now, trace=about, **priced("2"))
+
+    with CaptureQueriesContext(connection) as asked:
+        store([spend(f"u{n}") for n in range(150)])
+    assert Crossing.objects.count() == 450 and len(asked) < 60
+    with CaptureQueriesContext(connection) as asked:
+        store([spend("u7")])
+    assert Crossing.objects.filter(budget=made).count() == 450
+    read = [
+        query["sql"] for query in asked if query["sql"].startswith("SELECT") and "crossing" in query["sql"]
+    ]
+    assert read and all("u7" in sql for sql in read)  # and not all others
+
+
 def test_a_rolling_window_tells_again_when_it_has_moved_on(home: Project, store: Store):
     made = budget(home.organization, window="1h", thresholds=(100,))
     store([root(home.id, "t1", start_time=now_micros(), **priced("11"))])
@@ -445,10 +484,36 @@ def test_a_rolling_window_keeps_who_spent_little_in_each_of_its_slices(
     assert "only those who spent most are counted" in caplog.text
 
 
+@pytest.mark.parametrize("window", [Window.MONTH_ROLLING, Window.MONTH])
+def test_what_went_by_its_age_was_spent(
+    home: Project, store: Store, monkeypatch: pytest.MonkeyPatch, window: str
+):
+    """A window may be longer than traces are kept; what somebody deletes does not count."""
+    monkeypatch.setattr(expiry, "PAUSE", 0.0)
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    budget(home.organization, scope=Scope.USER, window=window)
+    for days, user in ((12, "ann"), (8, "bob"), (1, "ann"), (1, "cid")):
+        at = from_datetime(now - timedelta(days=days))
+        store([root(home.id, f"{user} {days}", start_time=at, trace=TraceFacts(user_id=user), **priced())])
+    before = sums()
+    assert {subject: amount for (_, subject), amount in before.items()} == {
+        "ann": 2 * 10**12, "bob": 10**12, "cid": 10**12,
+    }  # fmt: skip
+    Project.objects.filter(pk=home.pk).update(retention_days=7)
+    assert expiry.expire(now) == 1
+    counters.Counter().recount_all()
+    assert sums() == before
+    deletion.delete_traces(SYSTEM, home.id, ["cid 1"])
+    counters.Counter().recount_all()
+    left = {subject for _, subject in sums()}
+    assert left == ({"ann", "bob"} if window == Window.MONTH_ROLLING else {"ann", "bob", "cid"})
+
+
 def test_terms_that_change_during_a_count_from_the_store_hold(
     home: Project, store: Store, counter: counters.Counter, monkeypatch
 ):
-    made = budget(home.organization, amount=Decimal(1000))
+    budget(home.organization, amount=Decimal(1000))
     store([root(home.id, "t0", start_time=now_micros(), **priced("900"))])
     assert Crossing.objects.count() == 2
     count = rules.count
@@ -463,14 +528,14 @@ def test_terms_that_change_during_a_count_from_the_store_hold(
     counters.Counter().recount_all()
     assert not Crossing.objects.exists()
     assert sums() == {}  # dollars are no tokens
-    assert made.pk
 
 
 def test_a_changed_row_of_another_project_is_no_reason_to_count(
     home: Project, store: Store, counter: counters.Counter
 ):
     other = factories.project(home.organization)
-    ours, every = budget(home.organization, project_id=home.id), budget(home.organization)
+    budget(home.organization, project_id=home.id)
+    every = budget(home.organization)
     theirs = budget(home.organization, scope="project", value=other.id)
     store([])
     writer = Writer()
@@ -482,7 +547,6 @@ def test_a_changed_row_of_another_project_is_no_reason_to_count(
     counter._count(counters.Noted(records, result))
     assert records[0].outcome == "merged"
     assert {id for kind, id in counter._due if kind == "budget"} == {every.id, theirs.id}
-    assert ours.id
     writer.close()
 
 

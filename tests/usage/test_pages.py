@@ -47,7 +47,7 @@ def url(home: Project, page: str) -> str:
     return f"/organization/{home.organization_id}/settings/{page}"
 
 
-@pytest.mark.parametrize("page", ["usage", "usage.csv", "budgets"])
+@pytest.mark.parametrize("page", ["usage", "usage.csv", "usage/now", "budgets"])
 def test_who_may_see_them(home: Project, page: str):
     for role, status in ((Role.OWNER, 200), (Role.ADMIN, 200), (Role.MEMBER, 403), (Role.VIEWER, 403)):
         assert signed_in(home, role).get(url(home, page)).status_code == status
@@ -102,6 +102,9 @@ def test_projects_and_keys_of_others_are_refused(home: Project):
         assert owner.post(url(home, "budgets/new"), {**FORM, "scope": scope, field: value}).status_code == 400
     theirs = budget(other.organization)
     assert owner.get(url(home, f"budgets/{theirs.id}")).status_code == 404
+    assert owner.post(url(home, f"budgets/{theirs.id}"), FORM).status_code == 404
+    assert owner.post(url(home, f"budgets/{theirs.id}/delete")).status_code == 404
+    assert Budget.objects.get() == theirs
 
 
 def test_the_time_zone_of_an_organization(home: Project):
