@@ -31,7 +31,7 @@ RECHECK = 5.0  # seconds an answer about access is good for
 MAX_PENDING = 400  # traces waiting for the next message; beyond, the browser is told to fetch the list
 NOT_ALLOWED = 4403  # close code: reload the page, it says why
 MAX_WRITERS = 200
-MAX_PROJECTS = 200  # of an organization that one browser follows
+MAX_PROJECTS = 50  # of an organization that one browser follows: each costs two round trips a RECHECK
 
 
 class ProjectConsumer(AsyncWebsocketConsumer):

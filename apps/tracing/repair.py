@@ -1,8 +1,8 @@
 """Short and exact repair after a crash or a failed commit.
 
-A commit writes content and summaries first and observations last; that last insert is the commit. So a
-cut can leave summaries that count spans which are not there, two versions of a replaced span, and content
-that nobody points to. All of it lies in the traces whose summary was written last.
+A commit writes summaries before observations, and content beside both; only with all three it is one. So a
+cut can leave summaries that count spans which are not there, spans without their content, two versions of a
+replaced span, and content that nobody points to. All of it lies in the traces whose summary was written last.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from apps.telemetry.gate import Gate
 from apps.tracing import store, tables
 from apps.tracing.knowledge import fold, newest
 from apps.tracing.locks import writing
-from apps.tracing.store import Key
+from apps.tracing.store import Key, Version
 from apps.tracing.stored import Stored
 from apps.tracing.tables import SummaryRow
 
@@ -58,8 +58,11 @@ def repair(gate: Gate, keys: Collection[Key], *, shorten: bool = False) -> int:
     if not found:
         return 0
     rows = store.rows(gate, {key: row.place for key, row in found.items()})
-    kept = {key: newest(rows.get(key, ())) for key in found}
-    _delete_leftovers(gate, rows, kept)
+    contents = set(store.content_versions(gate, found))
+    kept = {
+        key: newest(row for row in rows.get(key, ()) if store.version_of(row) in contents) for key in found
+    }
+    _delete_leftovers(gate, rows, kept, contents)
     places = {key: _place(found[key], rows.get(key, ()) if shorten else ()) for key in found}
     return _rewrite(gate, found, places, kept)
 
@@ -70,17 +73,20 @@ def _place(row: SummaryRow, rows: Collection[Stored]) -> tables.Place:
     return replace(row.place, first_hour=max(row.place.first_hour, first))
 
 
-def _delete_leftovers(gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key, list[Stored]]) -> None:
+def _delete_leftovers(
+    gate: Gate, rows: dict[Key, list[Stored]], kept: dict[Key, list[Stored]], contents: set[Version]
+) -> None:
     current = {store.version_of(row) for trace in kept.values() for row in trace}
-    older = {store.version_of(row) for trace in rows.values() for row in trace} - current
-    if older:
-        store.delete(gate, "observations", older)
-    orphans = set(store.content_versions(gate, kept)) - current
+    others = {store.version_of(row) for trace in rows.values() for row in trace} - current
+    if others:
+        store.delete(gate, "observations", others)
+    orphans = contents - current
     if orphans:
         store.delete(gate, "observation_io", orphans)
-    if older or orphans:  # contents of rows that were replaced last are there after any stop
-        level = logging.WARNING if older else logging.INFO
-        logger.log(level, "repair deleted %d older rows and %d unused contents", len(older), len(orphans))
+    if others or orphans:  # contents of rows that were replaced last are there after any stop
+        level = logging.WARNING if others else logging.INFO
+        said = "repair deleted %d rows, replaced or without content, and %d unused contents"
+        logger.log(level, said, len(others), len(orphans))
 
 
 def _rewrite(

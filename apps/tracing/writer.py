@@ -339,8 +339,9 @@ class Writer:
     def _store(
         self, written: list[Stored], fresh: list[Stored], touched: dict[Key, Known]
     ) -> list[tables.SummaryRow]:
-        """Insert content, summaries and observations, in this order; the summaries. Those are made while the
-        content is on its way: it takes longest."""
+        """Insert content and summaries, then observations; the summaries. Those are made while the content is
+        on its way: it takes longest. Observations that replace nothing do not wait for it either, and are
+        mended if it never comes; but other writers, of a server, would not know that it is still to come."""
         opened = self._gate()
         content: Future[None] = self._side.submit(_store_content, opened, written)
         try:
@@ -349,10 +350,12 @@ class Writer:
             rows = [known.row(key) for key, known in touched.items()]
             opened.insert("traces", tables.traces_block(rows), purpose="writer: summaries")
             block = tables.observations_block(written, self.id)
+            if len(fresh) < len(written) or not opened.embedded:
+                content.result()
+            opened.sync()  # no power cut may leave an observation without a summary, which tells of it
+            opened.insert("observations", block, purpose="writer: observations")
         finally:
             content.result()
-        opened.sync()  # no power cut may leave an observation without its content
-        opened.insert("observations", block, purpose="writer: observations")
         opened.sync()
         return rows
 

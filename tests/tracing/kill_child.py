@@ -5,7 +5,8 @@
 
 `run` looks at the whole store before its first batch, so every crash is judged by the start after it.
 KILL_AT="insert observations:before:2" makes it kill itself before its second insert into observations;
-the steps are "insert TABLE" and "delete TABLE", the moments before and after.
+the steps are "insert TABLE" and "delete TABLE", the moments before and after. Behind "late content, " every
+insert of content begins late.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from typing import Any
 
@@ -20,10 +22,12 @@ import django
 
 TRACES, SPANS = 6, 5  # of one batch
 PROJECT = "kills"
+LATE = 0.3  # seconds: everything that does not wait for content is done by then
 
 
 def batch(number: int) -> list[Any]:
-    """New traces; late spans and roots of the batch before; and changes to some of that."""
+    """New traces; in every second batch also late spans and roots of the batch before, and changes to some of
+    that: one that replaces nothing is stored another way."""
     from tests.tracing.spans import SECOND, START, root, span
 
     start = START + number * SECOND
@@ -33,7 +37,7 @@ def batch(number: int) -> list[Any]:
         for place in range(SPANS)
     ]
     made += told(number, number, first=True)
-    if number:
+    if number % 2:
         before = number - 1
         made += [root(PROJECT, f"t{before}-{trace}", start_time=start - SECOND) for trace in range(TRACES)]
         made += [
@@ -181,6 +185,7 @@ def die_at(point: str) -> None:
     from apps.tracing import store, writer
 
     writer.UNUSED_FOR = -1  # every commit deletes what the one before replaced
+    point, is_late = point.removeprefix("late content, "), point.startswith("late content, ")
     step, moment, count = point.split(":")
     seen = Counter[str]()
 
@@ -194,6 +199,8 @@ def die_at(point: str) -> None:
 
     def counted_insert(self: Gate, table: str, block: Any, *, purpose: str) -> None:
         if block.rows:
+            if is_late and table == "observation_io":
+                time.sleep(LATE)
             hook(f"insert {table}", "before")
             insert(self, table, block, purpose=purpose)
             hook(f"insert {table}", "after")

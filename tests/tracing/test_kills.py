@@ -21,6 +21,8 @@ POINTS = [
     "insert observations:before:2",
     "insert observations:before:3",
     "insert observations:after:2",
+    "late content, insert observations:after:1",
+    "late content, insert observations:after:2",
     "insert scores:before:2",
     "insert scores:after:2",
     "delete observations:before:1",
