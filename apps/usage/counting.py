@@ -120,8 +120,12 @@ def _work(steps: Iterator[_Step], until: float) -> int:
                 states[0].project_id,
                 error,
             )
-            for state in states:
-                changes.postpone(state, timezone.now())
+        except Exception:  # a mistake of ours, which must not keep other hours
+            logger.exception("hour %s of project %s is not counted", states[0].hour, states[0].project_id)
+        else:
+            continue
+        for state in states:
+            changes.postpone(state, timezone.now())
     for project_id in told:
         publish_from_thread(project_id, [{"id": "counted"}], topic=USAGE)
     return done

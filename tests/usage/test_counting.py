@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -289,6 +289,25 @@ def test_the_same_again_after_a_deletion_is_new(scene: Scene) -> None:
         deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
     count()
     assert total(scene) == 6
+
+
+def test_an_hour_that_breaks_the_count_keeps_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    roll_up = rollups.roll_up
+
+    def broken(state: HourState, now: datetime) -> bool:
+        if changes.hour_number(state.hour) == START // HOUR + 2:
+            raise OverflowError("as planned")
+        return roll_up(state, now)
+
+    for hour in range(4):
+        at = START + hour * HOUR
+        scene.send(scene.span("t", f"s{hour}", start_time=at, received_at=at, total_cost=Decimal(1)))
+    monkeypatch.setattr(rollups, "roll_up", broken)
+    count()
+    assert spent(scene) == 3 and total(scene) == 4
+    assert scene.project.id in caplog.text
 
 
 def test_two_runs_at_once_count_once(scene: Scene) -> None:
