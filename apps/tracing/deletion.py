@@ -16,11 +16,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError
+from apps.core.errors import ApiError, Unavailable
 from apps.telemetry.gate import Gate, QueryFailed
 from apps.tracing import erasure, scores, store
 from apps.tracing.deletions import TraceDeletion
@@ -59,6 +60,7 @@ def delete_traces(actor: Actor, project_id: str, trace_ids: Sequence[str]) -> bo
     """Delete these traces of a project; unknown ones are no error. True: nothing is left of them. False: it
     is written down, and what is left goes within minutes. Raises Unavailable when not even that could be."""
     ids = sorted({id for id in trace_ids if "\0" not in id})[:MAX_TRACES]
+    _finish_earlier(project_id)
     with alone_with(_keys(project_id, ids)) as opened:
         deletion = planned(opened, project_id, ids)
         with transaction.atomic():
@@ -79,6 +81,7 @@ def delete_score(actor: Actor, project_id: str, score_id: str) -> bool:
     minutes. Raises Unavailable when not even that could be written down."""
     if "\0" in score_id:
         return False
+    _finish_earlier(project_id)
     with alone_with([scores.lock_key(project_id, score_id)]) as opened:
         newest = opened.query(
             "SELECT max(v) FROM scores WHERE project_id = {project:String} AND id = {id:String}",
@@ -95,17 +98,29 @@ def delete_score(actor: Actor, project_id: str, score_id: str) -> bool:
         return True
 
 
-def finish_deletions() -> int:
-    """Go on with every deletion that was cut off; how many are done now. For the clock, and after a start."""
-    done = 0
+def finish_deletions(project_id: str | None = None) -> int:
+    """Go on with every deletion that was cut off, or with those of a project; how many are done now. For the
+    clock, and before another one begins: what two of them have in common would be counted twice."""
+    waiting = TraceDeletion.objects.order_by("pk")
+    if project_id is not None:
+        waiting = waiting.filter(project_id=project_id)
     # All of them, so that those which fail again and again keep nobody waiting.
-    for pk in list(TraceDeletion.objects.order_by("pk").values_list("pk", flat=True)):
-        deletion = TraceDeletion.objects.filter(pk=pk).first()
-        if deletion is None:  # its request has just done it
-            continue
-        with alone_with(keys_of(deletion)) as opened:
-            done += try_to_finish(opened, deletion)
-    return done
+    return sum(_go_on(pk) for pk in list(waiting.values_list("pk", flat=True)))
+
+
+def _go_on(pk: int) -> bool:
+    deletion = TraceDeletion.objects.filter(pk=pk).first()
+    if deletion is None:  # its request has just done it
+        return False
+    with alone_with(keys_of(deletion)) as opened:
+        deletion = TraceDeletion.objects.filter(pk=pk).first()  # whoever held its traces may be done with it
+        return deletion is not None and try_to_finish(opened, deletion)
+
+
+def _finish_earlier(project_id: str) -> None:
+    finish_deletions(project_id)
+    if TraceDeletion.objects.filter(project_id=project_id, settled=True).exists():
+        raise Unavailable(_("An earlier deletion is not done yet. Try again in a moment."), retry_after=5)
 
 
 def _keys(project_id: str, ids: Collection[str]) -> list[Key]:

@@ -29,7 +29,7 @@ from apps.organizations import retention
 from apps.organizations.models import Project
 from apps.telemetry.gate import QueryFailed, gate
 from apps.tracing import scores, store
-from apps.tracing.deletion import planned, planned_scores, try_to_finish
+from apps.tracing.deletion import finish_deletions, planned, planned_scores, try_to_finish
 from apps.tracing.deletions import Expired, TraceDeletion
 from apps.tracing.media import services as media
 from apps.tracing.media.models import MediaLink
@@ -138,6 +138,7 @@ class _Age:
 
     def steps(self) -> Iterator[bool]:
         """Delete what is older, a batch at a time; whether the batch is done."""
+        finish_deletions(self.project_id)
         for batch in self._found(_OLD):
             yield self._delete([id for _, id in batch])
         for batch in self._found(_LONG_ONES, size=1):  # a row for each of their spans is read

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, example, given, note, settings
 from hypothesis import strategies as st
 
 from apps.audit.services import SYSTEM
@@ -159,6 +159,7 @@ actions = st.one_of(send, send, send, judge, own, price, delete, unjudge, finish
 
 
 @given(st.lists(actions, max_size=14))
+@example([("judge", "b", "t1", 30, 3), ("unjudge", "b", 5), ("unjudge", "b", 9)])
 @settings(
     max_examples=15,
     phases=[Phase.explicit, Phase.generate],  # every step is real: to make a failure smaller takes minutes
