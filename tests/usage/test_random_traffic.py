@@ -110,7 +110,14 @@ def act(scene: Scene, monkeypatch: pytest.MonkeyPatch, action: tuple[Any, ...]) 
         scene.say_user(*rest)
     elif name == "price":
         trace, number, cost = rest
-        dear = scene.span(trace, f"s{number}", total_cost=Decimal(cost).scaleb(-12))
+        dear = scene.span(
+            trace,
+            f"s{number}",
+            parent_id="" if number == 0 else "s0",
+            is_root=number == 0,
+            is_infrastructure=number == 5,  # what it is stays: only its cost is another
+            total_cost=Decimal(cost).scaleb(-12),
+        )
         scene.writer.replace([dear])
         scene.look()
     elif name == "delete":
@@ -158,6 +165,7 @@ def check(scene: Scene) -> None:
 actions = st.one_of(send, send, send, judge, own, price, delete, unjudge, finish, counts, twice)
 
 
+@example([("send", [("t2", 0, 3, 2, 9), ("t2", 5, 11, 0, 1)]), ("price", "t2", 5, 5), ("price", "t2", 0, 5)])
 @given(st.lists(actions, max_size=14))
 @example([("judge", "b", "t1", 30, 3), ("unjudge", "b", 5), ("unjudge", "b", 9)])
 @settings(
