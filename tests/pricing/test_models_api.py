@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from apps.audit.models import AuditEntry
+from apps.core.clock import from_datetime
 from apps.pricing import catalogue, seed
 from apps.pricing.drafts import TierDraft
 from apps.pricing.library import SeedModel
@@ -43,6 +45,10 @@ def fresh() -> Any:
     catalogue.forget()
 
 
+# No hour of the managed definition's cheaper tier.
+EVENING = from_datetime(datetime.now(UTC).replace(hour=20, minute=0))
+
+
 @pytest.fixture
 def managed(db: None) -> str:
     """Id of a managed definition."""
@@ -61,9 +67,9 @@ def create(keys: Keys, body: Any = FLAT, **change: Any) -> dict[str, Any]:
 
 
 def cost(keys: Keys, name: str = "house", **usage: int) -> float | None:
-    """What a call of the project's costs now, to a process that looks anew."""
+    """What a call of the project's costs of an evening, to a process that looks anew."""
     catalogue.forget()
-    total = price(keys.project_id, name, usage, {}, "", {}, catalogue.current()).total_cost
+    total = price(keys.project_id, name, usage, {}, "", {}, catalogue.current(), EVENING).total_cost
     return None if total is None else float(total)
 
 
