@@ -9,6 +9,7 @@ const rows = () => root()?.querySelector("[data-rows]");
 const detail = () => document.getElementById("wire-detail");
 
 let waiting = new Set(); // ids the list does not show yet
+let stale = false; // whether something arrived since figures and list were last asked for
 let fetching = false;
 let refreshedAt = 0; // the list is fetched twice a second at most
 let asked = 0; // the newest question for a detail: answers to older ones are dropped
@@ -38,6 +39,7 @@ function markOpen(id) {
 async function refresh() {
   if (fetching || document.hidden || !root()) return;
   fetching = true;
+  stale = false;
   refreshedAt = Date.now();
   const heard = waiting;
   waiting = new Set();
@@ -127,11 +129,12 @@ document.addEventListener("change", (event) => {
 document.addEventListener("litefuse:traces", (event) => {
   if (!root()) return;
   for (const { id } of event.detail.traces) waiting.add(id);
-  if (event.detail.missed || (waiting.size && Date.now() - refreshedAt > REFRESH_EVERY)) refresh();
+  stale = true;
+  if (Date.now() - refreshedAt > REFRESH_EVERY) refresh();
 });
 
 setInterval(() => {
-  if (root() && waiting.size && !paused()) refresh();
+  if (root() && (stale || (waiting.size && !paused()))) refresh();
 }, REFRESH_EVERY);
 
 document.addEventListener("visibilitychange", () => {
