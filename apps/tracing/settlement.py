@@ -12,6 +12,7 @@ deletion is another unit.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,7 +121,8 @@ def settle(opened: Gate, deletion: TraceDeletion) -> None:
         return
     found = _settled_observations(opened, deletion)
     scores = _scores_to_go(opened, deletion)
-    found += [_of_score(deletion.project_id, row) for row in scores]
+    alike = Counter(tuple(row[1:]) for row in scores)  # one row for many: these stay for good
+    found += [_of_score(deletion.project_id, group, count) for group, count in alike.items()]
     with transaction.atomic():
         Settled.objects.bulk_create(found, batch_size=200)
         deletion.score_ids = [row[0] for row in scores if "\0" not in row[0]]
@@ -137,7 +139,7 @@ def cross_out(opened: Gate, deletion: TraceDeletion) -> None:
         else []
     )
     with transaction.atomic():
-        Settled.objects.bulk_create([_of_score(deletion.project_id, row, -1) for row in survivors])
+        Settled.objects.bulk_create([_of_score(deletion.project_id, row[1:], -1) for row in survivors])
         deletion.delete()
 
 
@@ -218,8 +220,8 @@ def _scores(
     return opened.query(sql, parameters, purpose="settlement", seconds=_SECONDS)
 
 
-def _of_score(project_id: str, row: Sequence[Any], count: int = 1) -> Settled:
-    _, created, key, environment, source = row
+def _of_score(project_id: str, group: Sequence[Any], count: int) -> Settled:
+    created, key, environment, source = group
     return Settled(
         project_id=project_id,
         received_hour=hour_start(created),

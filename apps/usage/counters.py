@@ -16,7 +16,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -32,7 +32,15 @@ from apps.tracing.records import MERGED, Observation, Score
 from apps.tracing.stored import cost_units, tokens
 from apps.tracing.writer import CommitResult
 from apps.usage import budgets, quotas, rules
-from apps.usage.budget_models import Budget, BudgetCount, OrganizationPlan, Scope, UnitCount
+from apps.usage.budget_models import (
+    Budget,
+    BudgetCount,
+    Crossing,
+    OrganizationPlan,
+    QuotaNotice,
+    Scope,
+    UnitCount,
+)
 from apps.usage.rules import MAX_AMOUNT, Counted, Item, Rule
 from apps.usage.windows import Period
 
@@ -45,6 +53,10 @@ PAUSE: Final = 10  # times as long as a count from the store took, no budget is 
 LEAST_PAUSE: Final = 0.25  # seconds between two of one budget
 TRIES: Final = 3  # to count from the store while another process adds
 KEPT: Final = timedelta(days=70)  # counts of windows that are over
+KEPT_TOLD: Final = timedelta(
+    days=400
+)  # that a threshold was passed: a year, and the longest window, and some
+MAX_FORGOTTEN: Final = 50_000  # of them in one night
 
 TraceKey = tuple[str, str]
 _Job = tuple[str, str]  # a budget to count from the store, or an organization's quota to look at; its id
@@ -512,9 +524,20 @@ recount_all = _counter.recount_all
 
 
 def forget_old() -> int:
-    """Delete counts of windows that have long been over."""
+    """Delete counts of windows that have long been over, and what was told of windows older still, at most
+    MAX_FORGOTTEN rows of it a kind; how many rows. Safe to repeat."""
     before = timezone.now() - KEPT
-    return sum(
+    counts = sum(
         model.objects.filter(**{f"{name}__lt": before}).delete()[0]
         for model, name in ((BudgetCount, "bucket"), (UnitCount, "hour"))
     )
+    told = timezone.now() - KEPT_TOLD
+    return (
+        counts + _forget(Crossing, window_start__lt=told) + _forget(QuotaNotice, cycle_start__lt=told.date())
+    )
+
+
+def _forget(model: type[Crossing] | type[QuotaNotice], **old: date | datetime) -> int:
+    """Delete the oldest of these, up to MAX_FORGOTTEN: the first night may find years of them."""
+    some = model.objects.filter(**old).order_by("pk").values_list("pk", flat=True)[:MAX_FORGOTTEN]
+    return model.objects.filter(pk__in=some).delete()[0]
