@@ -52,6 +52,9 @@ class Settled(models.Model):
     input_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0)
     total_tokens = models.BigIntegerField(default=0)
+    priced = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of the observations, those of which a cost is known, be it zero."
+    )
     dollars = models.BigIntegerField(default=0, help_text="Whole US dollars of the cost.")
     picos = models.BigIntegerField(default=0, help_text="The rest of it, in units of 10^-12 US dollars.")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)

@@ -41,6 +41,7 @@ USED = (
     "sum(toInt128(input_tokens))",
     "sum(toInt128(output_tokens))",
     "sum(toInt128(total_tokens))",
+    "count(total_cost)",  # those of which a cost is known, be it zero
     f"sum(toInt128(ifNull(total_cost, 0) * toDecimal128({_PICOS}, 0)))",
 )
 RECEIVED = f"intDiv(toUnixTimestamp64Micro(received_at), {MICROS_PER_HOUR})"
@@ -163,13 +164,14 @@ def as_text(value: str) -> str:
 
 def used(numbers: Sequence[int]) -> dict[str, int]:
     """Columns of what `USED` found."""
-    observations, given, made, total, cost = (int(number) for number in numbers)
+    observations, given, made, total, priced, cost = (int(number) for number in numbers)
     dollars, picos = divmod(cost, _PICOS)
     return {
         "observations": observations,
         "input_tokens": min(given, MAX_TOKENS),
         "output_tokens": min(made, MAX_TOKENS),
         "total_tokens": min(total, MAX_TOKENS),
+        "priced": priced,
         "dollars": dollars,
         "picos": picos,
     }

@@ -4,12 +4,13 @@ transaction of what they tell about."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from apps.core import formats
@@ -49,7 +50,7 @@ def tell(rule: Rule, period: Period, crossings: Sequence[Crossing]) -> None:
         for crossing in sorted(crossings, key=lambda each: each.percent):
             highest[crossing.subject] = crossing
         most = sorted(highest.values(), key=lambda each: -each.amount)
-        mail_admins(budget.organization_id, *(_of_one(most[0]) if len(most) == 1 else _of_many(most)))
+        mail_admins(budget.organization_id, lambda: _of_one(most[0]) if len(most) == 1 else _of_many(most))
 
 
 def _of_one(crossing: Crossing) -> tuple[str, str]:
@@ -116,8 +117,12 @@ def _hook(rule: Rule, period: Period, crossing: Crossing) -> None:
         log.warning("the webhook of budget %s is refused: %s", budget.id, refusal)
 
 
-def mail_admins(organization_id: str, subject: str, text: str) -> int:
-    """One mail to each owner and admin of an organization; how many."""
+def mail_admins(organization_id: str, write: Callable[[], tuple[str, str]]) -> int:
+    """One mail to each owner and admin of an organization; how many. `write` makes subject and text, in the
+    instance's language: whoever happens to be served right now is not who reads it, and no person's own
+    language is known."""
+    with translation.override(settings.LANGUAGE_CODE):
+        subject, text = write()
     people = Membership.objects.filter(
         organization=organization_id, role__in=(Role.OWNER, Role.ADMIN), user__is_active=True
     ).select_related("user")

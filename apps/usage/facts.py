@@ -324,8 +324,8 @@ class HourFacts:
             rows = self._query(sql, page, named)
             if len(rows) > most:
                 raise Crowded
-            for *group, observations, given, made, total, cost in rows:
-                yield tuple(group), [observations, given, made, total, cost]
+            for row in rows:
+                yield tuple(row[:6]), list(row[6:])
 
     def costliest(self, dimension: str, count: int) -> list[str]:
         """The values of `user`, `model` or `environment` that cost most: of each page those, added up."""

@@ -69,6 +69,9 @@ class CostFacts(models.Model):
     input_tokens = models.BigIntegerField()
     output_tokens = models.BigIntegerField()
     total_tokens = models.BigIntegerField()
+    priced = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of the observations, those of which a cost is known, be it zero."
+    )
     dollars = models.BigIntegerField(help_text="Whole US dollars of the cost.")
     picos = models.BigIntegerField(help_text="The rest of it, in units of 10^-12 US dollars.")
 

@@ -31,7 +31,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
 Only = Mapping[str, Collection[str]]  # dimension -> values
 _ALL: Only = {}
 _UNITS = ("spans", "roots", "scores", "infrastructure")
-_USED = ("observations", "input_tokens", "output_tokens", "total_tokens", "dollars", "picos")
+_USED = ("observations", "input_tokens", "output_tokens", "total_tokens", "priced", "dollars", "picos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,14 @@ class Cost:
     input_tokens: int
     output_tokens: int
     total_tokens: int
+    priced: int  # of the observations, those of which a cost is known, be it zero
     cost: Decimal
     is_other: bool = False  # by user: all users beyond the cap as one, not a user of that name
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a cost is known of any of it, be it zero."""
+        return bool(self.priced or self.cost)  # hours counted before there was `priced` have none
 
 
 def metered(
@@ -252,6 +258,6 @@ def _at(time: str, each: Each) -> Any:
 
 def _cost(row: dict[str, Any]) -> Cost:
     values: dict[str, Any] = {name: row.get(name, "") for name in DIMENSIONS}
-    values |= {name: int(row[f"sum_{name}"]) for name in _USED[:4]}
+    values |= {name: int(row[f"sum_{name}"]) for name in _USED[:5]}
     cost = amount(int(row["sum_dollars"]), int(row["sum_picos"]))
     return Cost(at=row["at"], cost=cost, is_other=row.get("is_other", False), **values)

@@ -185,8 +185,13 @@ def _tell(stands: Standing, now: datetime) -> None:
     with transaction.atomic():
         made = [QuotaNotice.objects.get_or_create(**notice, percent=percent)[1] for percent in passed]
         if any(made):
-            subject = _("%(percent)s %% of your plan's units are used") % {"percent": max(passed)}
-            alerts.mail_admins(stands.plan.organization_id, subject, _text(stands, now))
+            alerts.mail_admins(stands.plan.organization_id, lambda: _mail(stands, max(passed), now))
+
+
+def _mail(stands: Standing, percent: int, now: datetime) -> tuple[str, str]:
+    """Subject and text of a mail about a share that is passed."""
+    subject = _("%(percent)s %% of your plan's units are used") % {"percent": percent}
+    return subject, _text(stands, now)
 
 
 def _text(stands: Standing, now: datetime) -> str:

@@ -64,7 +64,7 @@ class Row:
     units: int = 0
     observations: int = 0
     tokens: int = 0
-    cost: Decimal = Decimal(0)
+    cost: Decimal | None = None  # none where no call has a price; a price may be zero
     infrastructure: int = 0
 
 
@@ -197,16 +197,20 @@ def _rows(metered: Sequence[Metered], costs: Sequence[Cost]) -> list[Row]:
         sums = units[each.project_id, each.api_key_id, each.environment, "", each.source]
         sums[0] += each.units
         sums[1] += each.infrastructure
-    spent: dict[Key, tuple[int, int, Decimal]] = {}
+    spent: dict[Key, tuple[int, int, Decimal | None]] = {}
     for cost in costs:
         if not cost.model and not cost.cost:
             continue  # spans that call no model: their units are told above
         key = (cost.project_id, cost.api_key_id, cost.environment, cost.model, cost.source)
-        n, tokens, dollars = spent.get(key, (0, 0, Decimal(0)))
-        spent[key] = (n + cost.observations, tokens + cost.total_tokens, dollars + cost.cost)
+        n, tokens, dollars = spent.get(key, (0, 0, None))
+        if cost.is_known:
+            dollars = (dollars or Decimal(0)) + cost.cost
+        spent[key] = (n + cost.observations, tokens + cost.total_tokens, dollars)
     rows = [Row(*key, counts[0], infrastructure=counts[1]) for key, counts in units.items()]
     rows += [Row(*key, 0, n, tokens, dollars) for key, (n, tokens, dollars) in spent.items()]
-    return sorted(rows, key=lambda row: (-row.units, -row.cost, row.project_id, row.model, row.environment))
+    return sorted(
+        rows, key=lambda row: (-row.units, -(row.cost or 0), row.project_id, row.model, row.environment)
+    )
 
 
 # --- what it will be --------------------------------------------------------------------------------------

@@ -26,9 +26,10 @@ MAX_USERS = 1_000  # of a project in one hour that are shown one by one
 MAX_MODELS = 1_000
 _PARTS = (1, 10, 100)  # of a crowd one in so many is kept, until there are few enough
 _DAY = timedelta(days=1)
-_NO_USE = (0, 0, 0, 0, 0)
+_NO_USE = (0, 0, 0, 0, 0, 0)
 
-Sums = dict[Group, list[int]]  # observations, tokens (input, output, total), cost in units of 10^-12 dollars
+# Observations, tokens (input, output, total), those with a cost, cost in units of 10^-12 dollars.
+Sums = dict[Group, list[int]]
 
 
 def roll_up(state: HourState, now: datetime) -> bool:
@@ -72,7 +73,7 @@ def rebuild(start: datetime, end: datetime, now: datetime, project_id: str = "")
 
 def _settled(project_id: str, hour: datetime) -> Sums:
     fields = ("api_key_id", "environment", "model", "user_id", "source")
-    numbers = ("observations", "input_tokens", "output_tokens", "total_tokens", "dollars", "picos")
+    numbers = ("observations", "input_tokens", "output_tokens", "total_tokens", "priced", "dollars", "picos")
     found = (
         Settled.objects.filter(project_id=project_id, start_hour=hour)
         .values(*fields)
@@ -120,7 +121,7 @@ def _few(sums: Sums) -> Sums:
     """The same with the environments beyond the cap, those that cost least, as one."""
     of: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for (_, environment, _, _, _, _), numbers in sums.items():
-        of[environment][0] += numbers[4]
+        of[environment][0] += numbers[-1]
         of[environment][1] += numbers[0]
     if len(of) <= changes.MAX_ENVIRONMENTS:
         return sums
@@ -137,7 +138,7 @@ def _folded(sums: Sums) -> Sums:
     """The same with the users beyond the cap, those that cost least, as one."""
     of_user: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for (_, _, _, user, _, _), numbers in sums.items():
-        of_user[user][0] += numbers[4]
+        of_user[user][0] += numbers[-1]
         of_user[user][1] += numbers[0]
     of_user.pop("", None)
     if len(of_user) <= MAX_USERS:
@@ -168,7 +169,7 @@ def _row(state: HourState, group: Group, numbers: Sequence[int]) -> CostHour:
 
 
 _GROUP = "organization_id, project_id, api_key_id, environment, model, user_id, is_other, source"
-_NUMBERS = ("observations", "input_tokens", "output_tokens", "total_tokens", "dollars", "picos")
+_NUMBERS = ("observations", "input_tokens", "output_tokens", "total_tokens", "priced", "dollars", "picos")
 _INSERT_DAY = f"""
 INSERT INTO {CostDay._meta.db_table} ({_GROUP}, day, {", ".join(_NUMBERS)})
 SELECT {_GROUP}, %s, {", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _NUMBERS)}

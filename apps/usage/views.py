@@ -341,5 +341,6 @@ def _cells(day: date, row: Row, names: Names) -> list[str | int]:
         row.model,
         row.source,
     )
-    numbers = row.units, row.infrastructure, row.observations, row.tokens, format(row.cost, "f")
+    cost = "" if row.cost is None else format(row.cost, "f")
+    numbers = row.units, row.infrastructure, row.observations, row.tokens, cost
     return [day.isoformat(), *map(guarded, texts), *numbers]

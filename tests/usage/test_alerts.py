@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -125,6 +126,48 @@ def test_mail_to_owners_and_admins_and_a_signed_webhook(home: Project, store: St
     told = json.loads(body)
     assert (told["percent"], told["spent"], told["limit"]) == (50, "6", "10")
     assert told["budget"]["name"] == "Café"
+
+
+@pytest.mark.parametrize(("instance", "request_language"), [("en", "zh-hans"), ("zh-hans", "en")])
+def test_mails_are_in_the_language_of_the_instance(
+    home: Project, store: Store, post: Post, settings, instance: str, request_language: str
+):
+    """Not in that of the request which happens to pass a threshold."""
+    settings.LANGUAGE_CODE = instance
+    budget(home.organization, name="One", thresholds=(50,))
+    budget(home.organization, name="Many", scope="user", thresholds=(50,))
+    now = now_micros()
+    users = [
+        root(
+            home.id,
+            f"t{n}",
+            start_time=now,
+            received_at=now,
+            trace=TraceFacts(user_id=f"u{n}"),
+            **priced("20"),
+        )
+        for n in range(2)
+    ]
+    with translation.override(request_language):
+        plans.assign(actor=SYSTEM, organization=home.organization, plan_id="hobby")
+        plans.change_plan(actor=SYSTEM, plan_id="hobby", values={"included_units": 4, "hard_limit_units": 4})
+        store(list(users))
+        assert translation.get_language() == request_language
+    deliver()
+    words = " ".join(
+        str(make_header(decode_header(mail["subject"]))) + text_of(mail) for _, mail in post.mails
+    )
+    assert len(post.mails) == 3
+    english = (
+        "is at 50 %",
+        "passed a threshold",
+        "of your plan's units are used",
+        "Calendar month",
+        "stopped",
+    )
+    for text in english:
+        assert (text in words) == (instance == "en"), text
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in words) == (instance == "zh-hans")
 
 
 def test_several_thresholds_at_once_are_one_mail(home: Project, store: Store, post: Post):

@@ -19,7 +19,7 @@ from apps.core.clock import from_datetime, now_micros, to_datetime
 from apps.telemetry.gate import Gate, gate
 from apps.tracing import deletion, project_erasure, settlement
 from apps.tracing.writer import Writer, forget
-from apps.usage import changes, counting, facts, meter, queries, rollups
+from apps.usage import changes, counting, facts, meter, queries, report, rollups
 from apps.usage.meter_models import Clock, ClosedProject, CostDay, CostHour, HourState, MeterEntry, Progress
 from tests import factories
 from tests.usage.scene import EVER, HOUR, START, Scene, count
@@ -70,6 +70,23 @@ def test_cost_follows_the_start_and_units_the_arrival(scene: Scene) -> None:
     assert unit.at == to_datetime(START)
     assert (cost.at, cost.model, cost.total_tokens) == (to_datetime(START - 30 * HOUR), "gpt-5", 7)
     assert cost.cost == Decimal("0.25")
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_what_is_free_costs_nothing_and_what_has_no_price_an_unknown_sum(scene: Scene, is_deleted: bool):
+    costs = {"free": Decimal(0), "unknown": None, "partly": None, "dear": Decimal(2)}
+    spans = [
+        scene.span("t", model, model=model, start_time=START, total_cost=costs[model]) for model in costs
+    ]
+    more = scene.span("t", "more", model="partly", start_time=START, total_cost=Decimal(0))
+    scene.send(*spans, more)
+    if is_deleted:
+        deletion.delete_traces(SYSTEM, scene.project.id, ["t"])
+    count()
+    day = DAY.date()
+    rows = report.rows(scene.project.organization_id, report.Asked(day, day + timedelta(days=1), "cost"))
+    found = {row.model: row.cost for row in rows if row.observations}
+    assert found == {**costs, "partly": Decimal(0)}
 
 
 def test_late_spans_and_new_prices_change_hours_that_were_counted(scene: Scene) -> None:

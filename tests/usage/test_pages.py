@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEntry
 from apps.audit.services import SYSTEM
 from apps.organizations.models import Project, Role
-from apps.usage import plans, quotas
+from apps.usage import plans, quotas, report
 from apps.usage.budget_models import Budget, BudgetCount, UsageSettings
 from apps.usage.models import CostDay, MeterEntry
 from tests import factories
@@ -153,6 +153,21 @@ def test_units_cost_and_users(home: Project):
         assert part in cost, part
 
 
+def test_a_free_model_costs_zero_and_one_without_a_price_has_a_dash(home: Project):
+    today = timezone.now().astimezone(UTC).date()
+    for model, priced in (("free-model", 2), ("unknown-model", 0)):
+        CostDay.objects.create(
+            organization_id=home.organization_id, project_id=home.id, day=report.midnight(today), model=model,
+            observations=2, input_tokens=1, output_tokens=1, total_tokens=2, priced=priced, dollars=0,
+            picos=0,
+        )  # fmt: skip
+    text = signed_in(home, Role.ADMIN).get(url(home, "usage"), {"show": "cost"}).content.decode()
+    (table,) = re.findall(r"<tbody>.*?unknown-model.*?</tbody>", text, re.DOTALL)
+    free, unknown = sorted(re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL), key=lambda row: "unknown" in row)
+    assert '<td class="num">$0</td>' in free
+    assert 'title="No price is known">–' in unknown and "$" not in unknown
+
+
 def test_the_first_day_shows_what_was_used_though_it_forecasts_nothing(home: Project, monkeypatch):
     today = timezone.now().astimezone(UTC).date()
     monkeypatch.setattr(plans, "cycle", lambda anchor, on: plans.Cycle(today, today + timedelta(days=30)))
@@ -201,7 +216,7 @@ def test_the_file_holds_no_formula(home: Project, formula: str):
     rows = list(csv.DictReader(io.StringIO(text)))
     assert {row["environment"] for row in rows} == {f"'{formula}"}
     assert sum(int(row["units"]) for row in rows) == 111
-    assert sum(Decimal(row["cost_usd"]) for row in rows) == Decimal("3.5")
+    assert [row["cost_usd"] for row in rows] == ["", "3.500000000000"]
 
 
 def test_the_hour_that_is_not_over(home: Project):
