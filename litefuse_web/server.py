@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_SECONDS = 75  # longer than proxies keep theirs (60), so that they close first
 REQUEST_GRACE_SECONDS = 2  # for requests in flight at a stop
 COLLECT_AFTER = 50_000  # new objects that are still alive
+SWITCH_SECONDS = 0.0005  # after which a thread that computes lets another one in
 STOP_DEADLINE_SECONDS = 4.8  # all of a stop; then the process ends whatever still hangs
 
 
@@ -185,6 +186,7 @@ async def _serve(
             await service.start()
         await asyncio.to_thread(started)
         _collect_less()
+        _switch_often()
     await asyncio.wait(
         {serving, asyncio.ensure_future(server.stop.wait())}, return_when=asyncio.FIRST_COMPLETED
     )
@@ -200,6 +202,15 @@ def _collect_less() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
+
+
+def _switch_often() -> None:
+    """Let the event loop in soon while other threads compute.
+
+    A body arrives in a dozen pieces, and for each the loop waits for the interpreter: by default 5 ms, while
+    the request before is decoded. Then the decoder waits for bodies (docs/performance.md).
+    """
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _on_signal(server: _Server, number: int) -> None:

@@ -24,7 +24,7 @@ def now_micros() -> int:
 
 def clamp_micros(value: int) -> int:
     """Bring any integer into the range the store can hold."""
-    return min(max(value, MIN_MICROS), MAX_MICROS)
+    return value if MIN_MICROS <= value <= MAX_MICROS else min(max(value, MIN_MICROS), MAX_MICROS)
 
 
 def to_datetime(micros: int) -> datetime:

@@ -264,7 +264,7 @@ def _notes(
         asked = Asked(listing.project_id, trace_ids=traces, deleted=gone)
         told = {
             (row.experiment["id"], row.experiment.get("item_id"), row.trace_id)
-            for row in spans.items(asked, spans.MAX_ITEMS)
+            for row in spans.all_items(asked)
         }
         for note in batch:
             key = _key(note)

@@ -228,7 +228,7 @@ def _places(project_id: str, dataset_ids: Collection[str], name: str | None = No
         names=() if name is None else (name,),
         deleted=deleted(project_id, dataset_id__in=dataset_ids),
     )
-    for told in spans.experiments(asked, spans.MAX_RUNS):
+    for told in spans.all_experiments(asked):
         found.setdefault(told.id, _Place(told.start_time, told.id, told.name, told.dataset_id, told))
     return sorted(found.values(), key=lambda place: (place.created_at, place.id), reverse=True)
 
@@ -269,12 +269,14 @@ def _of_row(row: DatasetRun) -> Run:
 
 
 def items_of_run(run: Run, project_id: str) -> list[Ran]:
-    """What a run made of the items, newest first: of spans and of notes that tell the same, the note."""
+    """What a run made of the items, newest first: of spans and of notes that tell the same, the note. Raises
+    AnswerTooLarge."""
     rows = RunItem.objects.filter(project_id=project_id, run__run_id=run.id)
-    noted = [of_note(row, run.id) for row in rows.order_by("-created_at", "-id")[: spans.MAX_ITEMS]]
+    noted = [of_note(row, run.id) for row in rows.order_by("-created_at", "-id")[: spans.MAX_ALL + 1]]
+    spans.require_all(len(noted))
     seen = {(ran.item_id, ran.trace_id) for ran in noted}
     asked = Asked(project_id, ids=(run.id,), deleted=deleted(project_id, run_id=run.id))
-    told = [_of_span(row) for row in spans.items(asked, spans.MAX_ITEMS)]
+    told = [_of_span(row) for row in spans.all_items(asked)]
     both = [*noted, *(ran for ran in told if (ran.item_id, ran.trace_id) not in seen)]
     return sorted(both, key=lambda ran: (ran.created_at, ran.id), reverse=True)
 

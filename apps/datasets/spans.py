@@ -14,13 +14,13 @@ from typing import Any
 import orjson
 
 from apps.core.clock import MICROS_PER_HOUR
+from apps.core.errors import AnswerTooLarge
 from apps.core.filter_sql import Binder, Expression, compile_all, compile_one
 from apps.core.filters import Condition, Conditions
 from apps.telemetry.gate import gate
 from apps.tracing.shapes import parsed
 
-MAX_RUNS = 10_000  # of a dataset, newest first
-MAX_ITEMS = 20_000  # of a run
+MAX_ALL = 100_000  # experiments, or items of them, where all are asked for at once
 _ID, _NAME, _DATASET = "experiment['id']", "experiment['name']", "experiment['dataset_id']"
 _ITEM_ID = "experiment['item_id']"
 # Which spans have an experiment at all is known from a few bytes: read before anything else of them.
@@ -156,6 +156,17 @@ def experiments(asked: Asked, limit: int, after: tuple[int, str] | None = None) 
     ]
 
 
+def all_experiments(asked: Asked) -> list[SpanRun]:
+    """All of them, latest item first. Raises AnswerTooLarge for more than MAX_ALL."""
+    found = experiments(asked, MAX_ALL + 1)
+    if len(found) > MAX_ALL:
+        raise AnswerTooLarge(
+            f"Spans tell of more than {MAX_ALL} runs over this dataset, more than one answer can count."
+            " GET /api/public/experiments lists them by cursor."
+        )
+    return found
+
+
 def known(project_id: str, ids: Collection[str], deleted: Mapping[str, int]) -> set[str]:
     """Which of some experiments spans tell of, at any time."""
     if not ids:
@@ -193,6 +204,22 @@ def items(asked: Asked, limit: int, after: tuple[int, str, str, str] | None = No
         purpose="experiment items",
     )
     return [SpanItem(*row) for row in rows]
+
+
+def all_items(asked: Asked) -> list[SpanItem]:
+    """All of them, latest start first. Raises AnswerTooLarge for more than MAX_ALL."""
+    found = items(asked, MAX_ALL + 1)
+    require_all(len(found))
+    return found
+
+
+def require_all(count: int) -> None:
+    """Raises AnswerTooLarge for more items than MAX_ALL."""
+    if count > MAX_ALL:
+        raise AnswerTooLarge(
+            f"The run has more than {MAX_ALL} items, more than one answer holds."
+            " GET /api/public/experiment-items lists them by cursor."
+        )
 
 
 def standing_for(project_id: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SpanItem]:

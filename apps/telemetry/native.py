@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from functools import cache
-from itertools import chain
+from itertools import accumulate, chain
 from operator import methodcaller
 from typing import Any, NamedTuple
 
@@ -54,6 +54,22 @@ def _string(text: str | bytes | None) -> bytes:
 
 def _strings(values: Sequence[str | bytes | None]) -> bytes:
     """Text that differs from row to row."""
+    if not any(values):
+        return bytes(len(values))
+    try:
+        return _short_strings(values)  # type: ignore[arg-type]  # tried
+    except (TypeError, UnicodeEncodeError, IndexError):
+        return _any_strings(values)
+
+
+def _short_strings(values: Sequence[str]) -> bytes:
+    """Of text alone, all of it short, without a step of the interpreter for each."""
+    texts = list(map(str.encode, values))
+    lengths = map(_LENGTHS.__getitem__, map(len, texts))
+    return b"".join(chain.from_iterable(zip(lengths, texts, strict=True)))
+
+
+def _any_strings(values: Sequence[str | bytes | None]) -> bytes:
     pieces: list[bytes] = []
     add = pieces.append
     for value in values:
@@ -114,17 +130,13 @@ def _nullable(inner: Codec) -> Encode:
 
 
 def _offsets(values: Sequence[Any]) -> bytes:
-    total = 0
-    ends = array("Q")
-    for value in values:
-        if value:
-            total += len(value)
-        ends.append(total)
-    return ends.tobytes()
+    return array("Q", accumulate([len(value) if value else 0 for value in values])).tobytes()
 
 
 def _array(inner: Codec) -> Encode:
     def encode(values: Sequence[Sequence[Any] | None]) -> bytes:
+        if not any(values):
+            return bytes(8 * len(values))
         items = list(chain.from_iterable(filter(None, values)))
         return _offsets(values) + inner.encode(items)
 
@@ -136,6 +148,8 @@ _items = methodcaller("items")
 
 def _map(key: Codec, value: Codec) -> Encode:
     def encode(values: Sequence[Mapping[str, Any] | None]) -> bytes:
+        if not any(values):
+            return bytes(8 * len(values))
         pairs = list(chain.from_iterable(map(_items, filter(None, values))))
         # Names repeat from row to row; what they stand for does not.
         keys = _common_strings([pair[0] for pair in pairs])

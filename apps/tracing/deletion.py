@@ -12,21 +12,21 @@ that only loses its oldest rows keeps its summary, which is made anew at the end
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import DatabaseError, transaction
-from django.utils.translation import gettext as _
 
 from apps.audit import services as audit
 from apps.audit.services import Actor
 from apps.core.clock import now_micros
-from apps.core.errors import ApiError, Unavailable
+from apps.core.errors import ApiError
 from apps.telemetry.gate import Gate, QueryFailed
 from apps.tracing import erasure, scores, store
 from apps.tracing.deletions import TraceDeletion
 from apps.tracing.repair import repair
-from apps.tracing.settlement import as_text, before_hour, cross_out, settle
+from apps.tracing.settlement import Shared, as_text, before_hour, cross_out, settle
 from apps.tracing.store import Key
 from apps.tracing.writer import alone_with
 
@@ -60,8 +60,8 @@ def delete_traces(actor: Actor, project_id: str, trace_ids: Sequence[str]) -> bo
     """Delete these traces of a project; unknown ones are no error. True: nothing is left of them. False: it
     is written down, and what is left goes within minutes. Raises Unavailable when not even that could be."""
     ids = sorted({id for id in trace_ids if "\0" not in id})[:MAX_TRACES]
-    _finish_earlier(project_id)
-    with alone_with(_keys(project_id, ids)) as opened:
+    _finish_earlier(project_id, set(ids))
+    with in_turn(project_id, _keys(project_id, ids)) as opened:
         deletion = planned(opened, project_id, ids)
         with transaction.atomic():
             audit.record(
@@ -81,8 +81,8 @@ def delete_score(actor: Actor, project_id: str, score_id: str) -> bool:
     minutes. Raises Unavailable when not even that could be written down."""
     if "\0" in score_id:
         return False
-    _finish_earlier(project_id)
-    with alone_with([scores.lock_key(project_id, score_id)]) as opened:
+    _finish_earlier(project_id, {score_id})
+    with in_turn(project_id, [scores.lock_key(project_id, score_id)]) as opened:
         newest = opened.query(
             "SELECT max(v) FROM scores WHERE project_id = {project:String} AND id = {id:String}",
             {"project": project_id, "id": score_id},
@@ -100,8 +100,8 @@ def delete_score(actor: Actor, project_id: str, score_id: str) -> bool:
 
 def finish_deletions(project_id: str | None = None) -> int:
     """Go on with every deletion that was cut off, or with those of a project; how many are done now. For the
-    clock, and before another one begins: what two of them have in common would be counted twice."""
-    waiting = TraceDeletion.objects.order_by("pk")
+    clock."""
+    waiting = TraceDeletion.objects.order_by("-settled", "pk")  # for those that have counted others may wait
     if project_id is not None:
         waiting = waiting.filter(project_id=project_id)
     # All of them, so that those which fail again and again keep nobody waiting.
@@ -112,15 +112,23 @@ def _go_on(pk: int) -> bool:
     deletion = TraceDeletion.objects.filter(pk=pk).first()
     if deletion is None:  # its request has just done it
         return False
-    with alone_with(keys_of(deletion)) as opened:
+    with in_turn(deletion.project_id, keys_of(deletion)) as opened:
         deletion = TraceDeletion.objects.filter(pk=pk).first()  # whoever held its traces may be done with it
         return deletion is not None and try_to_finish(opened, deletion)
 
 
-def _finish_earlier(project_id: str) -> None:
-    finish_deletions(project_id)
-    if TraceDeletion.objects.filter(project_id=project_id, settled=True).exists():
-        raise Unavailable(_("An earlier deletion is not done yet. Try again in a moment."), retry_after=5)
+def _finish_earlier(project_id: str, ids: set[str]) -> None:
+    """What was cut off and these traces or scores would wait for."""
+    for deletion in TraceDeletion.objects.filter(project_id=project_id, settled=True).order_by("pk"):
+        if not ids.isdisjoint((*deletion.trace_ids, *deletion.score_ids)):
+            _go_on(deletion.pk)
+
+
+@contextmanager
+def in_turn(project_id: str, keys: Collection[Key]) -> Iterator[Gate]:
+    """Keep commits away from what is to be deleted, and other deletions of the project too."""
+    with alone_with([*keys, (project_id, "deletion")]) as opened:
+        yield opened
 
 
 def _keys(project_id: str, ids: Collection[str]) -> list[Key]:
@@ -128,7 +136,7 @@ def _keys(project_id: str, ids: Collection[str]) -> list[Key]:
 
 
 def keys_of(deletion: TraceDeletion) -> list[Key]:
-    """What nobody else may write meanwhile (`alone_with`)."""
+    """What nobody else may write meanwhile (`in_turn`)."""
     if deletion.trace_ids:
         return _keys(deletion.project_id, deletion.trace_ids)
     return [scores.lock_key(deletion.project_id, id) for id in deletion.score_ids]
@@ -168,10 +176,20 @@ def try_to_finish(opened: Gate, deletion: TraceDeletion) -> bool:
     """Delete what is written down; False: not all of it could be, the clock will go on."""
     try:
         _finish(opened, deletion)
+    except Shared as error:
+        logger.info("%s waits for deletion %d", _called(deletion), error.other)
     except _TROUBLE as error:
-        logger.warning("deletion %s is not done yet, it will be tried again: %s", deletion.pk, error)
-        return False
-    return True
+        logger.warning("%s is not done yet, it will be tried again: %s", _called(deletion), error)
+    except Exception:  # a fault of ours, which must keep no other deletion
+        logger.exception("%s fails, it will be tried again", _called(deletion))
+    else:
+        return True
+    return False
+
+
+def _called(deletion: TraceDeletion) -> str:
+    begun = f"{deletion.created_at:%Y-%m-%d %H:%M}"
+    return f"deletion {deletion.pk} of project {deletion.project_id}, begun {begun} UTC,"
 
 
 def _finish(opened: Gate, deletion: TraceDeletion) -> None:

@@ -29,12 +29,11 @@ from apps.organizations import retention
 from apps.organizations.models import Project
 from apps.telemetry.gate import QueryFailed, gate
 from apps.tracing import scores, store
-from apps.tracing.deletion import finish_deletions, planned, planned_scores, try_to_finish
+from apps.tracing.deletion import finish_deletions, in_turn, planned, planned_scores, try_to_finish
 from apps.tracing.deletions import Expired, TraceDeletion
 from apps.tracing.media import services as media
 from apps.tracing.media.models import MediaLink
 from apps.tracing.tables import SummaryRow
-from apps.tracing.writer import alone_with
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +60,9 @@ def expire(now: datetime | None = None, *, seconds: float = RUN_SECONDS) -> int:
                 continue
         except _TROUBLE as error:
             logger.warning("what project %s keeps is looked at again later: %s", project.id, error)
+            continue
+        except Exception:  # a fault of ours, which must keep no other project
+            logger.exception("what project %s keeps is looked at again later", project.id)
             continue
         done += 1
         turns.append(project)
@@ -172,9 +174,9 @@ class _Age:
 
     def _delete(self, ids: Sequence[str]) -> bool:
         keys = [(self.project_id, id) for id in ids]
-        with alone_with(keys) as opened:
+        with in_turn(self.project_id, keys) as opened:
             found = store.summaries(opened, keys).values()
-            old = [row.summary.id for row in found if self._is_old(row)]
+            old = self._unwritten([row.summary.id for row in found if self._is_old(row)])
             if not old:  # another run was here, or they go on
                 return True
             deletion = planned(opened, self.project_id, old)
@@ -185,7 +187,9 @@ class _Age:
         return row.place.last_hour < self.hour or row.summary.received_at < self.since
 
     def _shorten(self, ids: Sequence[str]) -> bool:
-        with alone_with([(self.project_id, id) for id in ids]) as opened:
+        with in_turn(self.project_id, [(self.project_id, id) for id in ids]) as opened:
+            if not (ids := self._unwritten(ids)):
+                return True
             deletion = planned(opened, self.project_id, ids, keep_from=self.hour)
             if deletion.first_hour >= self.hour - _LONG:
                 return True
@@ -193,10 +197,19 @@ class _Age:
             return try_to_finish(opened, deletion)
 
     def _delete_scores(self, ids: Sequence[str], newest: int) -> bool:
-        with alone_with([scores.lock_key(self.project_id, id) for id in ids]) as opened:
+        with in_turn(self.project_id, [scores.lock_key(self.project_id, id) for id in ids]) as opened:
+            if not (ids := self._unwritten(ids)):
+                return True
             deletion = planned_scores(self.project_id, ids, newest)
             self._write_down(deletion, scores=len(ids))
             return try_to_finish(opened, deletion)
+
+    def _unwritten(self, ids: Sequence[str]) -> list[str]:
+        """Traces or scores that no deletion names yet: one that fails would be written down in every run."""
+        named: set[str] = set()
+        for deletion in TraceDeletion.objects.filter(project_id=self.project_id):
+            named.update(deletion.trace_ids, deletion.score_ids)
+        return [id for id in ids if id not in named]
 
     def _unused(self, links: Sequence[MediaLink]) -> list[MediaLink]:
         """Links of observations, or of traces, that are not there: shortened, or they never came."""

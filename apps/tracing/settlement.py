@@ -4,7 +4,7 @@ hour goes down because something was deleted.
 Counts are rows of the relational store (`Settled`), written in one transaction with the note that they were,
 and whoever counts (room `usage`) adds them to what is still there. A deletion that was cut off says until its
 end what the counts already hold (`Uncounted`): that is left out of what is still there. So between any two
-steps each unit counts once.
+steps each unit counts once. Another deletion that shares something with it counts only after that end.
 
 A unit is an observation as it arrived first: its id and its `received_at`. One that arrives anew after a
 deletion is another unit.
@@ -87,6 +87,14 @@ _SURVIVORS = _NEWEST_SCORES.replace("{which}", "SELECT arrayJoin({ids:Array(Stri
 )
 
 
+class Shared(Exception):
+    """What is to be counted is held by the counts of another deletion that is not done."""
+
+    def __init__(self, other: int) -> None:
+        super().__init__(other)
+        self.other = other  # its primary key
+
+
 @dataclass(frozen=True, slots=True)
 class Uncounted:
     """What the counts of deletions that are not done yet hold already, though it may still be there."""
@@ -115,12 +123,14 @@ def before_hour(deletion: TraceDeletion) -> int:
 
 def settle(opened: Gate, deletion: TraceDeletion) -> None:
     """Count what this deletion is about to delete, once. The caller keeps commits away from its traces, and
-    has deleted their summaries: nothing merges with these rows any more. (With those of traces that stay
-    something may, if a crash comes before they are deleted: such a row is counted twice, never lost.)"""
+    other deletions from the project, and has deleted their summaries: nothing merges with these rows any
+    more. (With those of traces that stay something may, if a crash comes before they are deleted: such a row
+    is counted twice, never lost.) Raises Shared when another deletion has to end first."""
     if deletion.settled:
         return
-    found = _settled_observations(opened, deletion)
     scores = _scores_to_go(opened, deletion)
+    _require_nothing_shared(deletion, {row[0] for row in scores})
+    found = _settled_observations(opened, deletion)
     alike = Counter(tuple(row[1:]) for row in scores)  # one row for many: these stay for good
     found += [_of_score(deletion.project_id, group, count) for group, count in alike.items()]
     with transaction.atomic():
@@ -128,6 +138,12 @@ def settle(opened: Gate, deletion: TraceDeletion) -> None:
         deletion.score_ids = [row[0] for row in scores if "\0" not in row[0]]
         deletion.settled = True
         deletion.save(update_fields=["score_ids", "settled"])
+
+
+def _require_nothing_shared(deletion: TraceDeletion, scores: set[str]) -> None:
+    for other in TraceDeletion.objects.filter(project_id=deletion.project_id, settled=True).order_by("pk"):
+        if not (scores.isdisjoint(other.score_ids) and set(deletion.trace_ids).isdisjoint(other.trace_ids)):
+            raise Shared(other.pk)
 
 
 def cross_out(opened: Gate, deletion: TraceDeletion) -> None:

@@ -51,7 +51,7 @@ def cost_units(amount: Decimal) -> int:
     """US dollars in units of the last stored digit, rounded, kept within what the store can hold."""
     if not amount.is_finite():
         return 0
-    units = int(_EXACT.to_integral_value(_EXACT.scaleb(amount, COST_SCALE)))
+    units = round(_EXACT.scaleb(amount, COST_SCALE))  # half to even
     return min(max(units, -_MAX_COST_UNITS), _MAX_COST_UNITS)
 
 
@@ -62,7 +62,7 @@ def from_units(units: int) -> Decimal:
 
 def bounded(number: int) -> int:
     """A count as the store can hold it."""
-    return min(max(number, 0), _MAX_UNITS)
+    return number if 0 <= number <= _MAX_UNITS else min(max(number, 0), _MAX_UNITS)
 
 
 def tokens(usage: Mapping[str, int]) -> tuple[int, int, int]:

@@ -142,11 +142,11 @@ class Fold:
     def _add_span(self, stored: Stored) -> None:
         o = stored.observation
         end = o.start_time if o.end_time is None else max(o.end_time, o.start_time)
-        if self.count:
+        if self.root is None:  # the first
+            self.start, self.end = o.start_time, end
+        else:
             self.start = min(self.start, o.start_time)
             self.end = max(self.end, end)
-        else:
-            self.start, self.end = o.start_time, end
         self.counts[o.level if o.level in self.counts else "DEFAULT"] += 1
         self.input_tokens += stored.input_tokens
         self.output_tokens += stored.output_tokens
@@ -174,10 +174,11 @@ class Fold:
         if o.status_message and o.level in _TROUBLE:
             worst = _TROUBLE.index(Level(o.level)), -o.start_time, 0, o.id
             self.status = _first(self.status, worst, o.status_message[: STATUS_LENGTH * 2])
-        if stored.input_length:
-            self.input = _first_content(self.input, Content((1, *order), False, o.id, o.input or None))
-        if stored.output_length:
-            self.output = _first_content(self.output, Content((1, *order), False, o.id, o.output or None))
+        place = (1, *order)
+        if stored.input_length and (self.input is None or place < self.input.order):
+            self.input = Content(place, False, o.id, o.input or None)
+        if stored.output_length and (self.output is None or place < self.output.order):
+            self.output = Content(place, False, o.id, o.output or None)
 
     def _hear(self, stored: Stored, order: _Order) -> None:
         """What a span says about its trace: the root's word before others', then the latest's."""
@@ -198,8 +199,10 @@ class Fold:
         if said.tags:
             self.tags.update(said.tags)
         if said.metadata:
+            metadata = self.metadata
             for key, value in said.metadata.items():
-                self.metadata[key] = _first(self.metadata.get(key), order, value)
+                if key not in metadata or order < metadata[key][0]:
+                    metadata[key] = order, value
         if stored.trace_input != NOT_GIVEN:
             given = Content((0, *order), stored.trace_input == OWN_TEXT, o.id, said.input)
             self.input = _first_content(self.input, given)

@@ -26,91 +26,102 @@ def _costs(path: str) -> _Getter:
     return lambda item: {k: cost_units(amount) for k, amount in costs.items()} if (costs := get(item)) else {}
 
 
-def _usage(item: Stored) -> dict[str, int]:
-    return {kind: bounded(number) for kind, number in item.observation.usage.items()}
+def _usage(o: Observation) -> dict[str, int]:
+    return {kind: bounded(number) for kind, number in o.usage.items()} if o.usage else {}
 
 
-def _o(name: str, kind: str) -> tuple[str, str, _Getter]:
-    return name, kind, attrgetter(f"observation.{name}")
+_Column = tuple[str, str, _Getter]  # name, type, how to get its value
 
 
-# (column, type, how to get its value from a Stored); the writer's name and event_ts are the commit's.
-_OBSERVATIONS: list[tuple[str, str, _Getter]] = [
-    _o("project_id", _COMMON),
-    ("hour", "UInt32", _of("hour")),
-    _o("trace_id", _TEXT),
-    _o("id", _TEXT),
-    ("event_ts", "UInt64", _of("event_ts")),
-    ("arrivals", "Array(UInt64)", _of("arrivals")),
-    _o("received_at", _TIME),
-    _o("start_time", _TIME),
-    _o("end_time", f"Nullable({_TIME})"),
-    _o("completion_start_time", f"Nullable({_TIME})"),
-    ("latency_ms", "Nullable(UInt64)", _of("latency_ms")),
-    _o("parent_id", _TEXT),
-    _o("type", _COMMON),
-    _o("name", _COMMON),
-    _o("level", _COMMON),
-    _o("status_message", _TEXT),
-    _o("environment", _COMMON),
-    _o("version", _COMMON),
-    _o("release", _COMMON),
-    _o("is_root", "Bool"),
-    _o("is_app_root", "Bool"),
-    _o("is_entry", "Bool"),
-    _o("is_infrastructure", "Bool"),
-    _o("experiment", "Map(LowCardinality(String), String)"),
-    _o("is_partial", "Bool"),
-    _o("said", "Map(LowCardinality(String), UInt64)"),
-    _o("metadata", "Map(String, String)"),
-    _o("model", _COMMON),
-    _o("model_parameters", _TEXT),
-    ("usage", "Map(LowCardinality(String), UInt64)", _usage),
-    ("input_tokens", "UInt64", _of("input_tokens")),
-    ("output_tokens", "UInt64", _of("output_tokens")),
-    ("total_tokens", "UInt64", _of("total_tokens")),
-    _o("is_estimated", "Bool"),
-    ("provided_cost", _COSTS, _costs("observation.provided_cost")),
-    ("cost", _COSTS, _costs("observation.cost")),
+def _own(name: str, kind: str) -> _Column:
+    """A column that is called as the field it comes from."""
+    return name, kind, attrgetter(name)
+
+
+# The columns of observations, by where their values stand: in the row, in its observation, in what that says
+# of its trace. So each list is walked once to find the objects, not once a column. `writer` is the commit's.
+_OF_ROW: list[_Column] = [
+    _own("hour", "UInt32"),
+    _own("event_ts", "UInt64"),
+    _own("arrivals", "Array(UInt64)"),
+    _own("latency_ms", "Nullable(UInt64)"),
+    _own("input_tokens", "UInt64"),
+    _own("output_tokens", "UInt64"),
+    _own("total_tokens", "UInt64"),
     ("total_cost", "Nullable(Decimal(18, 12))", _of("cost_units")),
-    _o("model_id", _COMMON),
-    _o("pricing_tier_id", _COMMON),
-    _o("pricing_tier_name", _COMMON),
-    _o("price_version", _COMMON),
-    _o("prompt_name", _COMMON),
-    ("prompt_version", "Nullable(UInt32)", lambda item: _prompt_version(item.observation.prompt_version)),
-    ("trace_name", _COMMON, _of("observation.trace.name")),
-    ("user_id", _TEXT, _of("observation.trace.user_id")),
-    ("session_id", _TEXT, _of("observation.trace.session_id")),
-    ("trace_tags", "Array(LowCardinality(String))", _of("observation.trace.tags")),
-    ("trace_public", "Nullable(Bool)", _of("observation.trace.public")),
-    ("trace_release", _COMMON, _of("observation.trace.release")),
-    ("trace_version", _COMMON, _of("observation.trace.version")),
-    ("trace_metadata", "Map(String, String)", _of("observation.trace.metadata")),
-    ("input_length", "UInt32", _of("input_length")),
-    ("output_length", "UInt32", _of("output_length")),
-    ("trace_input", "UInt8", _of("trace_input")),
-    ("trace_output", "UInt8", _of("trace_output")),
-    ("tool_names", "Array(LowCardinality(String))", _of("tool_names")),
-    ("called_tool_names", "Array(LowCardinality(String))", _of("called_tool_names")),
-    _o("api_key_id", _COMMON),
-    _o("source", _COMMON),
-    _o("sdk_name", _COMMON),
-    _o("sdk_version", _COMMON),
-    _o("service_name", _COMMON),
-    _o("host_name", _COMMON),
+    _own("input_length", "UInt32"),
+    _own("output_length", "UInt32"),
+    _own("trace_input", "UInt8"),
+    _own("trace_output", "UInt8"),
+    _own("tool_names", "Array(LowCardinality(String))"),
+    _own("called_tool_names", "Array(LowCardinality(String))"),
 ]
 
-_CONTENT: list[tuple[str, str, _Getter]] = [
-    _o("project_id", _COMMON),
-    _o("trace_id", _TEXT),
-    _o("id", _TEXT),
-    ("event_ts", "UInt64", _of("event_ts")),
-    ("hour", "UInt32", _of("hour")),
-    _o("start_time", _TIME),
-    ("input", _TEXT, _of("input")),
-    ("output", _TEXT, _of("output")),
-    ("attributes", _TEXT, _of("attributes")),
+_OF_OBSERVATION: list[_Column] = [
+    _own("project_id", _COMMON),
+    _own("trace_id", _TEXT),
+    _own("id", _TEXT),
+    _own("received_at", _TIME),
+    _own("start_time", _TIME),
+    _own("end_time", f"Nullable({_TIME})"),
+    _own("completion_start_time", f"Nullable({_TIME})"),
+    _own("parent_id", _TEXT),
+    _own("type", _COMMON),
+    _own("name", _COMMON),
+    _own("level", _COMMON),
+    _own("status_message", _TEXT),
+    _own("environment", _COMMON),
+    _own("version", _COMMON),
+    _own("release", _COMMON),
+    _own("is_root", "Bool"),
+    _own("is_app_root", "Bool"),
+    _own("is_entry", "Bool"),
+    _own("is_infrastructure", "Bool"),
+    _own("experiment", "Map(LowCardinality(String), String)"),
+    _own("is_partial", "Bool"),
+    _own("said", "Map(LowCardinality(String), UInt64)"),
+    _own("metadata", "Map(String, String)"),
+    _own("model", _COMMON),
+    _own("model_parameters", _TEXT),
+    ("usage", "Map(LowCardinality(String), UInt64)", _usage),
+    _own("is_estimated", "Bool"),
+    ("provided_cost", _COSTS, _costs("provided_cost")),
+    ("cost", _COSTS, _costs("cost")),
+    _own("model_id", _COMMON),
+    _own("pricing_tier_id", _COMMON),
+    _own("pricing_tier_name", _COMMON),
+    _own("price_version", _COMMON),
+    _own("prompt_name", _COMMON),
+    ("prompt_version", "Nullable(UInt32)", lambda o: _prompt_version(o.prompt_version)),
+    _own("api_key_id", _COMMON),
+    _own("source", _COMMON),
+    _own("sdk_name", _COMMON),
+    _own("sdk_version", _COMMON),
+    _own("service_name", _COMMON),
+    _own("host_name", _COMMON),
+]
+
+_OF_TRACE: list[_Column] = [
+    ("trace_name", _COMMON, _of("name")),
+    _own("user_id", _TEXT),
+    _own("session_id", _TEXT),
+    ("trace_tags", "Array(LowCardinality(String))", _of("tags")),
+    ("trace_public", "Nullable(Bool)", _of("public")),
+    ("trace_release", _COMMON, _of("release")),
+    ("trace_version", _COMMON, _of("version")),
+    ("trace_metadata", "Map(String, String)", _of("metadata")),
+]
+
+_CONTENT: list[_Column] = [
+    ("project_id", _COMMON, _of("observation.project_id")),
+    ("trace_id", _TEXT, _of("observation.trace_id")),
+    ("id", _TEXT, _of("observation.id")),
+    _own("event_ts", "UInt64"),
+    _own("hour", "UInt32"),
+    ("start_time", _TIME, _of("observation.start_time")),
+    _own("input", _TEXT),
+    _own("output", _TEXT),
+    _own("attributes", _TEXT),
     ("trace_input", _TEXT, lambda item: item.observation.trace.input if item.trace_input == 2 else ""),
     ("trace_output", _TEXT, lambda item: item.observation.trace.output if item.trace_output == 2 else ""),
 ]
@@ -120,18 +131,25 @@ def _prompt_version(version: int | None) -> int | None:
     return None if version is None else min(max(version, 0), 2**32 - 1)
 
 
-def _block(columns: Iterable[tuple[str, str, _Getter]], items: Sequence[Any]) -> Block:
-    return block([(name, kind, list(map(get, items))) for name, kind, get in columns], len(items))
+def _values(columns: Iterable[_Column], items: Sequence[Any]) -> list[tuple[str, str, list[Any]]]:
+    return [(name, kind, list(map(get, items))) for name, kind, get in columns]
 
 
 def observations_block(items: Sequence[Stored], writer: str) -> Block:
     """Rows of `observations`."""
-    return _block([*_OBSERVATIONS, ("writer", _COMMON, lambda item: writer)], items)
+    observations = [item.observation for item in items]
+    columns = [
+        *_values(_OF_ROW, items),
+        *_values(_OF_OBSERVATION, observations),
+        *_values(_OF_TRACE, [observation.trace for observation in observations]),
+        ("writer", _COMMON, [writer] * len(items)),
+    ]
+    return block(columns, len(items))
 
 
 def content_block(items: Sequence[Stored]) -> Block:
     """Rows of `observation_io`; every item must hold its content."""
-    return _block(_CONTENT, items)
+    return block(_values(_CONTENT, items), len(items))
 
 
 # --- traces -------------------------------------------------------------------------------------------
@@ -174,7 +192,7 @@ SUMMARY_COLUMNS: list[tuple[str, str]] = [
     ("estimated_count", "UInt32"),
 ]  # fmt: skip
 
-_TRACES: list[tuple[str, str, _Getter]] = [
+_TRACES: list[_Column] = [
     *((name, kind, attrgetter(f"summary.{name}")) for name, kind in SUMMARY_COLUMNS),
     ("hour", "UInt32", _of("place.hour")),
     ("v", "UInt64", _of("place.v")),
@@ -190,7 +208,7 @@ _TRACES: list[tuple[str, str, _Getter]] = [
 
 def traces_block(rows: Sequence[SummaryRow]) -> Block:
     """Rows of `traces`."""
-    return _block(_TRACES, rows)
+    return block(_values(_TRACES, rows), len(rows))
 
 
 SUMMARY = tuple(name for name, _ in SUMMARY_COLUMNS)  # what the reader of a trace is told
@@ -231,7 +249,7 @@ def summary_row(row: Sequence[Any], columns: Sequence[str] = SUMMARY_ROW) -> Sum
 
 # --- observations as read -----------------------------------------------------------------------------
 
-_STORED = tuple(name for name, _, _ in _OBSERVATIONS)
+_STORED = tuple(name for name, _, _ in (*_OF_ROW, *_OF_OBSERVATION, *_OF_TRACE))
 STORED_SELECT = ", ".join(_STORED)
 CONTENT_COLUMNS = ("input", "output", "attributes", "trace_input", "trace_output")
 
@@ -283,7 +301,9 @@ def _for_trace(given: int, text: str, own: str) -> str | None:
 
 _ROW_KEY = ("project_id", "trace_id", "id", "start_time")
 _UNREAD_ROW = _unread(
-    (name, kind) for name, kind, _ in _OBSERVATIONS if name in ObservationRow.__dataclass_fields__
+    (name, kind)
+    for name, kind, _ in (*_OF_ROW, *_OF_OBSERVATION)
+    if name in ObservationRow.__dataclass_fields__
 )
 
 

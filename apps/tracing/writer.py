@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -107,7 +107,7 @@ class Writer:
         """Nothing is opened before the first use."""
         self.id = new_id()
         self._given_gate = store_gate
-        self._side = ThreadPoolExecutor(1, thread_name_prefix="writer-content")
+        self._side = ThreadPoolExecutor(2, thread_name_prefix="writer-side")
 
     def start(self) -> None:
         """Open the store and mend what the last crash may have left. The first commit does it too."""
@@ -339,23 +339,29 @@ class Writer:
     def _store(
         self, written: list[Stored], fresh: list[Stored], touched: dict[Key, Known]
     ) -> list[tables.SummaryRow]:
-        """Insert content and summaries, then observations; the summaries. Those are made while the content is
-        on its way: it takes longest. Observations that replace nothing do not wait for it either, and are
-        mended if it never comes; but other writers, of a server, would not know that it is still to come."""
+        """Insert content and summaries, then observations; the summaries. What comes next is made while they
+        are on their way, content for longest. Observations that replace nothing do not wait for that
+        either, and are mended if it never comes; but other writers, of a server, would not know that it is
+        still to come.
+        """
         opened = self._gate()
-        content: Future[None] = self._side.submit(_store_content, opened, written)
+        content = self._side.submit(_store_content, opened, written)
+        inserts: list[Future[None]] = [content]
         try:
             for stored in fresh:
                 touched[_named(stored)[0]].add(stored)
             rows = [known.row(key) for key, known in touched.items()]
-            opened.insert("traces", tables.traces_block(rows), purpose="writer: summaries")
+            summaries = self._side.submit(_store_summaries, opened, rows)
+            inserts.append(summaries)
             block = tables.observations_block(written, self.id)
+            summaries.result()
             if len(fresh) < len(written) or not opened.embedded:
                 content.result()
             opened.sync()  # no power cut may leave an observation without a summary, which tells of it
             opened.insert("observations", block, purpose="writer: observations")
         finally:
-            content.result()
+            wait(inserts)  # what is still on its way would escape the mending of a failure
+        content.result()
         opened.sync()
         return rows
 
@@ -382,6 +388,10 @@ def _store_content(opened: Gate, written: list[Stored]) -> None:
     opened.insert("observation_io", tables.content_block(written), purpose="writer: content")
     for stored in written:
         stored.input = stored.output = stored.attributes = None
+
+
+def _store_summaries(opened: Gate, rows: list[tables.SummaryRow]) -> None:
+    opened.insert("traces", tables.traces_block(rows), purpose="writer: summaries")
 
 
 def _next_version(state: _State, traces: dict[Key, Known]) -> int:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from apps.datasets import runs
+from apps.core.clock import to_datetime
+from apps.datasets import runs, spans
 from apps.datasets.runs import run_id_of
 from tests.datasets.conftest import Store
-from tests.datasets.spans import item
+from tests.datasets.spans import SECOND, START, item
 from tests.datasets.test_datasets_api import make
 from tests.datasets.test_items_api import write
 from tests.support.api import Keys, check_bad, check_hidden, check_refusals
@@ -233,3 +234,36 @@ def test_refusals(ours: Keys, theirs: Keys) -> None:
         check_hidden(theirs, method, path)
     make(theirs)
     assert theirs.full.get("datasets/d/runs").json()["data"] == []
+
+
+@pytest.mark.parametrize("way", ["noted", "told"])
+def test_more_than_an_answer_holds_is_refused_and_never_cut(
+    ours: Keys, store: Store, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setattr(spans, "MAX_ALL", 2, raising=False)
+    id = dataset(ours)
+    name = {"noted": "r0", "told": "name of r0"}[way]
+
+    def add(run: str, number: int) -> None:
+        if way == "noted":
+            note(ours, run, trace=f"{run}-{number}")
+        else:
+            store(*item(ours.project_id, run, number, dataset=id))
+
+    add("r0", 0)
+    add("r0", 1)
+    assert len(ours.read.get(f"datasets/d/runs/{name}").json()["datasetRunItems"]) == 2
+    add("r0", 2)
+    for answer in (
+        ours.read.get(f"datasets/d/runs/{name}"),
+        ours.read.get("dataset-run-items", datasetId=id, runName=name),
+    ):
+        assert answer.status_code == 422
+        assert "experiment-items" in answer.json()["message"]
+    if way == "told":  # runs that were written are counted by the database
+        add("r1", 0)
+        assert ours.read.get("datasets/d/runs").json()["meta"]["totalItems"] == 2
+        add("r2", 0)
+        assert ours.read.get("datasets/d/runs").status_code == 422
+    since = to_datetime(START - SECOND).isoformat()
+    assert len(ours.read.get("experiment-items", fromStartTime=since).json()["data"]) >= 3

@@ -9,7 +9,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, connections
 
 from apps.core.clock import from_datetime
 from apps.pricing import catalogue, library, seed
@@ -202,7 +202,14 @@ def test_a_database_that_fails_later_leaves_the_prices_already_loaded(models, mo
 def test_threads_share_one_snapshot(models) -> None:
     seed.apply([model for model in models if model.provider == "openai"])
     found = []
-    threads = [threading.Thread(target=lambda: found.append(catalogue.current())) for _ in range(8)]
+
+    def ask() -> None:
+        try:
+            found.append(catalogue.current())
+        finally:
+            connections.close_all()  # the thread's own, which would outlast it
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -11,7 +11,7 @@ from apps.core.clock import to_datetime
 from apps.core.errors import Unavailable
 from apps.telemetry.gate import Gate, gate
 from apps.tracing import deletion, erasure, repository, sessions, store
-from apps.tracing.deletions import TraceDeletion
+from apps.tracing.deletions import Settled, TraceDeletion
 from apps.tracing.records import Observation, Score, TraceFacts
 from apps.tracing.writer import Writer, forget
 from tests.support.api import Keys, check_bad, check_refusals
@@ -225,3 +225,53 @@ def test_a_copy_that_cannot_be_erased_now_is_erased_later(told: Keys, monkeypatc
         assert deletion.finish_deletions() == 1
     assert told_of == [(told.project_id, frozenset({"a"}))]
     assert TraceDeletion.objects.count() == 0
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, trace: str) -> None:
+    """No deletion of this trace can be counted: a fault that no second try mends."""
+    settle = deletion.settle
+
+    def broken(opened: Gate, asked: TraceDeletion) -> None:
+        if trace in asked.trace_ids:
+            raise OverflowError("as planned")
+        settle(opened, asked)
+
+    monkeypatch.setattr(deletion, "settle", broken)
+
+
+def test_one_that_fails_again_and_again_keeps_no_other(
+    told: Keys, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    project, waiting = told.project_id, TraceDeletion.objects
+    with monkeypatch.context() as patch:
+        failing(patch, "a")
+        for _ in range(2):
+            assert "within minutes" in told.full.delete("traces/a").json()["message"]
+        assert f"deletion {waiting.earliest('pk').pk} of project {project}" in caplog.text
+        assert told.full.delete("traces/b").json()["message"].startswith("The traces are deleted")
+        assert told.full.delete("scores/score of c").status_code == 202
+        assert deletion.finish_deletions() == 0
+        assert (left(told)["observations"], left(told)["scores"]) == ({"a", "c"}, {"a"})
+    assert deletion.finish_deletions() == 2
+    assert left(told)["observations"] == {"c"}
+
+
+def test_what_another_has_counted_waits_for_its_end(told: Keys, monkeypatch: pytest.MonkeyPatch):
+    def away(project_id: str, trace_ids: frozenset[str]) -> None:
+        if "a" in trace_ids:
+            raise OSError("as planned")
+
+    project = told.project_id
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "erase_copies", away)
+        assert not deletion.delete_traces(deletion.audit.SYSTEM, project, ["a", "b"])
+        assert not deletion.delete_traces(deletion.audit.SYSTEM, project, ["b", "c"])
+        assert deletion.finish_deletions(project) == 0
+        assert list(TraceDeletion.objects.order_by("pk").values_list("settled", flat=True)) == [True, False]
+        assert told.full.get("traces").json()["data"] == []  # nobody sees it any more
+        counted = sum(Settled.objects.filter(project_id=project).values_list("observations", flat=True))
+        assert deletion.delete_traces(deletion.audit.SYSTEM, project, ["d"])
+    assert deletion.finish_deletions(project) == 2
+    assert left(told) == everywhere()
+    after = sum(Settled.objects.filter(project_id=project).values_list("observations", flat=True))
+    assert (counted, after) == (4, 6)

@@ -412,3 +412,29 @@ def test_changing_a_plan_notes_its_limit_at_once(db: None) -> None:
     ours.organization.refresh_from_db()
     assert (ours.organization.retention_cap, ours.organization.retention_cap_from) == (None, None)
     assert administration.LEAST_RETENTION == 3
+
+
+def test_one_that_fails_again_and_again_keeps_no_other(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is it written down anew in each run."""
+    ours, theirs = kept(factories.project(), 7), kept(factories.project(), 7)
+    for project in (ours, theirs):
+        for trace, days in {"a": 30, "b": 29, "c": 20, "d": 19, "e": 1}.items():
+            send(writer, project, trace, days)
+    settle = deletion.settle
+
+    def broken(opened: Gate, asked: TraceDeletion) -> None:
+        if "a" in asked.trace_ids or "of a" in asked.score_ids:
+            raise OverflowError("as planned")
+        settle(opened, asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deletion, "settle", broken)
+        for _ in range(2):
+            expiry.expire(NOW)
+            for project in (ours, theirs):
+                assert left(project)["observations"] == {"a", "b", "e"}
+                assert TraceDeletion.objects.filter(project_id=project.id, score_ids=[]).count() == 1
+    deletion.finish_deletions()
+    assert left(ours) == left(theirs) == everywhere("e")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 from django.test import Client
 
 from apps.core.errors import Unavailable
-from apps.telemetry.gate import gate
-from apps.tracing import repository
+from apps.telemetry.gate import Gate, gate
+from apps.tracing import repository, tables
 from apps.tracing.records import TraceFilter
 from apps.tracing.writer import Unstorable, Writer, write_trouble
 from tests import factories
@@ -62,6 +63,32 @@ def test_a_failed_replacement_keeps_the_old_row(writer: Writer, project: str) ->
     assert row is not None and row.output == "old"
     (summary,) = writer.commit([root(project, "t", output="new")]).traces
     assert (summary.output_preview, summary.observation_count) == ("new", 2)
+
+
+def test_nothing_is_on_its_way_when_a_failure_is_mended(
+    writer: Writer, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert, ended = Gate.insert, []
+    writer.commit([root(project, "before")])
+
+    def slowly(self: Gate, table: str, *args: Any, **kwargs: Any) -> None:
+        time.sleep(0.3)
+        insert(self, table, *args, **kwargs)
+        ended.append(table)
+
+    def broken(*args: Any) -> None:
+        raise ArithmeticError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Gate, "insert", slowly)
+        patch.setattr(tables, "observations_block", broken)
+        patch.setattr(Writer, "_tidy", lambda self: ended.append("mended"))
+        with pytest.raises(Unstorable):
+            writer.commit([root(project, "t")])
+    assert sorted(ended[:2]) == ["observation_io", "traces"]
+    assert ended[2:] == ["mended"]
+    writer.commit([root(project, "other")])
+    assert repository.get_trace(project, "t") is None
 
 
 def test_a_full_disk_refuses_early(writer: Writer, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
