@@ -18,6 +18,7 @@ _MAC_BYTES = 16
 _MAX_LENGTH = 2000
 WAIT_SECONDS = 2.0
 SETTLED_AFTER = 60_000_000  # microseconds; replicas have what is older than this
+_SINGLE = ("MergeTree", "ReplacingMergeTree")  # engines of tables without replicas
 _INVALID = "The receipt is not one of this project. Send it back exactly as the write returned it."
 
 
@@ -68,16 +69,34 @@ def _open(project_id: str, receipt: str) -> list[tuple[str, int]]:
 def _readable(project_id: str, writer: str, sequence: int) -> bool:
     if now_micros() - sequence > SETTLED_AFTER:
         return True
-    return bool(
-        gate().query(
-            "SELECT 1 FROM observations WHERE project_id = {project:String} AND writer = {writer:String}"
-            " AND event_ts >= {sequence:UInt64} LIMIT 1 UNION ALL "
-            "SELECT 1 FROM scores WHERE project_id = {project:String} AND writer = {writer:String}"
-            " AND v >= {sequence:UInt64} LIMIT 1",
-            {"project": project_id, "writer": writer, "sequence": sequence},
-            purpose="receipt",
-        )
+    found = gate().query(
+        _WRITTEN, {"project": project_id, "writer": writer, "sequence": sequence}, purpose="receipt"
     )
+    return bool(found) or not _has_replicas()
+
+
+# Other writers may have replaced these rows, or somebody deleted them: they are marked then, and there until
+# parts are merged.
+_WRITTEN = """
+SELECT 1 FROM observations
+WHERE project_id = {project:String} AND writer = {writer:String} AND event_ts >= {sequence:UInt64} LIMIT 1
+UNION ALL
+SELECT 1 FROM scores
+WHERE project_id = {project:String} AND writer = {writer:String} AND v >= {sequence:UInt64} LIMIT 1
+SETTINGS apply_deleted_mask = 0, apply_patch_parts = 0
+"""
+
+
+def _has_replicas() -> bool:
+    """Without them all is in one store, and was readable there before its receipt was made."""
+    opened = gate()
+    engines = opened.query(
+        "SELECT engine FROM system.tables WHERE database = {database:String}"
+        " AND name IN ('observations', 'scores')",
+        {"database": opened.database},
+        purpose="receipt",
+    )
+    return not engines or any(engine not in _SINGLE for (engine,) in engines)
 
 
 def _mac(project_id: str, payload: bytes) -> bytes:

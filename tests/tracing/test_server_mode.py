@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 
+from apps.audit.services import SYSTEM
 from apps.core.clock import now_micros
 from apps.core.errors import ApiError, InvalidRequest, Unavailable
 from apps.telemetry import gate as gate_module
 from apps.telemetry.gate import Gate, QueryFailed
-from apps.tracing import receipts, repository, scores
+from apps.tracing import deletion, receipts, repository, scores
 from apps.tracing.records import Score, TraceFilter
 from apps.tracing.writer import Writer
 from tests.tracing.spans import root, span
@@ -91,8 +92,31 @@ def test_a_receipt_waits_for_its_rows(server: Gate, project: str, monkeypatch: p
     with pytest.raises(InvalidRequest):
         receipts.verify(project + "x", result.receipt(project))
     monkeypatch.setattr(receipts, "WAIT_SECONDS", 0.05)
+    elsewhere = receipts.issue(project, "elsewhere", now_micros())
+    receipts.verify(project, elsewhere)  # there is but one store, and it was readable there
+    monkeypatch.setattr(receipts, "_SINGLE", ())  # as if every table had replicas
     with pytest.raises(Unavailable):  # of a writer whose rows this replica has not
-        receipts.verify(project, receipts.issue(project, "elsewhere", now_micros()))
+        receipts.verify(project, elsewhere)
+
+
+@pytest.mark.parametrize("single", [receipts._SINGLE, ()])
+def test_a_receipt_outlasts_its_rows(
+    server: Gate, project: str, monkeypatch: pytest.MonkeyPatch, single: tuple[str, ...]
+) -> None:
+    """Another process's span, score or deletion takes the place of all that it stands for."""
+    monkeypatch.setattr(receipts, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(receipts, "_SINGLE", single)
+    spans = Writer().commit([span(project, "t", "a", output="")])
+    Writer().commit([span(project, "t", "a", input="", output="done")])
+    (row,) = server.query(
+        "SELECT count() FROM observations WHERE project_id = {p:String}", {"p": project}, purpose="test"
+    )
+    assert row[0] == 1
+    receipts.verify(project, spans.receipt(project))
+    judged = Writer().commit([Score(project, "s", "n", 1, value=1.0, trace_id="u")])
+    assert deletion.delete_score(SYSTEM, project, "s")
+    assert scores.get_score(project, "s") is None
+    receipts.verify(project, judged.receipt(project))
 
 
 def test_scores_and_their_receipts(server: Gate, project: str) -> None:
