@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from django.db.models import Sum
+
 from apps.billing import charges, terms
 from apps.billing.charges import Bill, Change, Line, Stretch
-from apps.billing.models import Account, Billed, MeterReport, PlanTerm
+from apps.billing.models import Account, Billed, MeterReport, PlanTerm, StripeAccount
 from apps.billing.periods import Period, day_of, midnight, period_at
 from apps.organizations.models import Organization
 from apps.usage.models import Plan
@@ -29,6 +31,7 @@ class Draft:
     bills: tuple[Bill, ...]  # one for each currency, which is one unless an admin changed it
     stretches: tuple[Stretch, ...]
     late: tuple[Billed, ...] = ()  # days of earlier periods with units metered since, as they will be known
+    inherited: tuple[Billed, ...] = ()  # days that Stripe billed, to be looked at from now on; not stored yet
     day: int = 0  # which day of the period it is, from 1
 
     @property
@@ -85,6 +88,8 @@ def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: d
     ]
     earlier = Billed.objects.filter(organization_id=account.organization_id, end__gt=since - LATE)
     closed = list(earlier.order_by("start"))
+    inherited = _inherited(account.organization_id, known, closed, since - LATE, until)
+    closed += inherited
     by_day = _by_day(account.organization_id, min([since, *(days.start for days in closed)]), until)
     parts = [replace(part, units=_units(by_day, part.start, part.end)) for part in parts]
     late = _late(closed, by_day)
@@ -102,7 +107,7 @@ def reckon(account: Account, known: Sequence[PlanTerm], period: Period, since: d
         )
         for currency in dict.fromkeys(currencies)
     )
-    return Draft(period, since, bills, tuple(parts), tuple(days for days, _ in late))
+    return Draft(period, since, bills, tuple(parts), tuple(days for days, _ in late), tuple(inherited))
 
 
 def remember(organization_id: str, draft: Draft) -> None:
@@ -120,6 +125,7 @@ def remember(organization_id: str, draft: Draft) -> None:
         )
         for part in draft.stretches
     )
+    Billed.objects.bulk_create(draft.inherited)
     for days in draft.late:
         days.save(update_fields=["units"])
 
@@ -141,6 +147,72 @@ def _late(closed: Sequence[Billed], by_day: Mapping[date, int]) -> list[tuple[Bi
             )
             found.append((days, line))
     return found
+
+
+def _inherited(
+    organization_id: str, known: Sequence[PlanTerm], closed: Sequence[Billed], oldest: date, until: date
+) -> list[Billed]:
+    """Days that Stripe billed and is told nothing more of, that are not in `closed` yet: what is metered of
+    them from now on is the ledger's. None while some of them are still to come, or to be told of."""
+    day = next((term.starts for term in known if term.via == "stripe"), until)
+    end, told_until = _left_by_stripe(organization_id, until) if day < until else (day, midnight(day))
+    found: list[Billed] = []
+    while day < end:
+        period, after = period_from(known, day)
+        for part in terms.stretches(known, period, via="stripe"):
+            noted = [days.end for days in closed if days.start <= part.start]
+            part = replace(part, start=max(part.start, day, *noted), end=min(part.end, after, end))
+            if part.start < part.end and part.end > oldest:
+                found.append(_as_stripe_billed(organization_id, period, part))
+        day = after
+    _know_told_late(organization_id, found, told_until)
+    return found
+
+
+def _left_by_stripe(organization_id: str, until: date) -> tuple[date, datetime]:
+    """The day, `until` at most, up to which Stripe is told nothing more, and when its last reports of the
+    days before began."""
+    none = date.min, midnight(date.min)
+    account = StripeAccount.objects.filter(organization=organization_id).first()
+    if account is None or account.metered_from is None:
+        return none
+    ended, told = account.metered_until, account.reported_until
+    if ended is not None and told is not None and told >= ended:
+        # Days after an end that was heard of late, when the ledger had passed them, are among those.
+        return (until, told) if day_of(ended) <= until else none
+    # It goes on, or its last hours are still to be told: only what was before this subscription.
+    begun = day_of(account.metered_from)
+    return (begun, midnight(begun)) if begun <= until else none
+
+
+def _as_stripe_billed(organization_id: str, period: Period, part: Stretch) -> Billed:
+    """Of the units in the base price those that are left after what Stripe was told by the hour."""
+    first, after = midnight(part.start), midnight(part.end)
+    told = MeterReport.objects.of_hours(organization_id, first, after).aggregate(sum=Sum("units"))["sum"] or 0
+    return Billed(
+        organization_id=organization_id,
+        start=part.start,
+        end=part.end,
+        plan_name=part.terms.plan_name,
+        currency=part.terms.currency,
+        included=max(charges.included(period, part) - told, 0),
+        price_per_100k=part.terms.price_per_100k,
+        units=0,
+    )
+
+
+def _know_told_late(organization_id: str, found: Sequence[Billed], told_until: datetime) -> None:
+    """Count as billed what Stripe was told late of these days; of which it was is not known, so of the first
+    that have so many."""
+    if not found:
+        return
+    first, last = found[0].start, found[-1].end
+    reports = MeterReport.objects.told(organization_id, midnight(first), max(midnight(last), told_until))
+    told = reports.filter(is_late=True).aggregate(sum=Sum("units"))["sum"] or 0
+    by_day = _by_day(organization_id, first, last)
+    for days in found:
+        days.units = min(_units(by_day, days.start, days.end), told)
+        told -= days.units
 
 
 def preview(organization: Organization, plan: Plan, now: datetime) -> Change:

@@ -95,7 +95,8 @@ class PlanTerm(models.Model):
 
 class Billed(models.Model):
     """Days of a closed period under the same terms, and how many of their units were billed, or were free.
-    What the meter comes to know of them later is billed with the period after."""
+    What the meter comes to know of them later is billed with the period after. Of days that Stripe billed,
+    once it is told no more: the units that it was not told by the hour."""
 
     organization_id = models.CharField(max_length=64)
     start = models.DateField()
