@@ -14,6 +14,11 @@ from tests.support import needs
 
 PATIENCE = 20_000  # milliseconds; a busy machine is not a failure
 expect.set_options(timeout=PATIENCE)
+LOOKS = {
+    "wide-light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", "locale": "en-GB"},
+    "wide-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark", "locale": "en-GB"},
+    "phone-light-zh": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "locale": "zh-CN"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +83,16 @@ def visitor(browser: Browser, pictures: Path) -> Iterator[Visitor]:
     """A fresh session; the test fails when a page of it complained."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     visitor = Visitor(context, pictures)
+    yield visitor
+    context.close()
+    assert visitor.complaints == []
+
+
+@pytest.fixture(params=LOOKS)
+def guest(request: pytest.FixtureRequest, browser: Browser, pictures: Path) -> Iterator[Visitor]:
+    """A fresh session with one of the looks; the test fails when a page of it complained."""
+    context = browser.new_context(**LOOKS[request.param])
+    visitor = Visitor(context, pictures / request.param)
     yield visitor
     context.close()
     assert visitor.complaints == []

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.test_every_page import LOOKS, look_at
+from tests.browser.test_every_page import look_at
 from tests.support.browsing import sign_in
 from tests.support.provisioned import ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ROOT, ServerProcess
@@ -38,16 +38,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         command = [sys.executable, "manage.py", "shell", "-c", BILLED]
         subprocess.run(command, cwd=ROOT, env=server.environment(), check=True, capture_output=True)
         yield server
-
-
-@pytest.fixture(params=LOOKS)
-def guest(request: pytest.FixtureRequest, browser: Browser, pictures) -> Iterator[Visitor]:
-    """Somebody with one of the looks."""
-    context = browser.new_context(**LOOKS[request.param])
-    visitor = Visitor(context, pictures / request.param)
-    yield visitor
-    context.close()
-    assert visitor.complaints == []
 
 
 def test_pages(server: ServerProcess, guest: Visitor) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests.browser.conftest import Visitor
 from tests.support import otlp
@@ -53,11 +53,6 @@ PAGES = [
     f"project/{PROJECT_ID}/traces/{TRACE_ID}",
 ]
 MISSING = ["nowhere", f"project/{PROJECT_ID}/traces/no-such-trace", "project/another/traces"]
-LOOKS = {
-    "wide-light": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", "locale": "en-GB"},
-    "wide-dark": {"viewport": {"width": 1440, "height": 900}, "color_scheme": "dark", "locale": "en-GB"},
-    "phone-light-zh": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "locale": "zh-CN"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -85,16 +80,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         )
         assert answer.status_code == 200, answer.text
         yield server
-
-
-@pytest.fixture(params=LOOKS)
-def guest(request: pytest.FixtureRequest, browser: Browser, pictures) -> Iterator[Visitor]:
-    """Somebody not signed in, with one of the looks."""
-    context = browser.new_context(**LOOKS[request.param])
-    visitor = Visitor(context, pictures / request.param)
-    yield visitor
-    context.close()
-    assert visitor.complaints == []
 
 
 def look_at(visitor: Visitor, page: Page, url: str, path: str, status: int = 200) -> None:

@@ -7,10 +7,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.test_every_page import LOOKS
 from tests.support.browsing import sign_in
 from tests.support.provisioned import ENVIRONMENT, PERSON, PROJECT_ID
 from tests.support.server import ROOT, ServerProcess
@@ -36,17 +35,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield server
 
 
-@pytest.fixture(params=LOOKS)
-def guest(request: pytest.FixtureRequest, browser: Browser, pictures) -> Iterator[Visitor]:
-    """Somebody with one of the looks."""
-    context = browser.new_context(**LOOKS[request.param])
-    visitor = Visitor(context, pictures / request.param)
-    yield visitor
-    context.close()
-    visitor.complaints = [each for each in visitor.complaints if "400" not in each]  # refused on purpose
-    assert visitor.complaints == []
-
-
 def test_setting_it(server: ServerProcess, guest: Visitor) -> None:
     page = guest.open(f"{server.url}/")
     sign_in(page, server.url)
@@ -58,6 +46,8 @@ def test_setting_it(server: ServerProcess, guest: Visitor) -> None:
     card.locator("input[name=days]").fill("7")
     card.locator(".btn-primary").click()
     expect(card.locator(".error")).to_have_count(1)
+    assert [each for each in guest.complaints if "400" not in each] == []
+    guest.complaints.clear()  # refused on purpose
     guest.picture(page, "retention refused")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     card.locator("input[name=confirmed]").check()

@@ -16,27 +16,7 @@ from apps.tracing.records import Observation, Score, TraceFacts
 from apps.tracing.writer import Writer, forget
 from tests.support.api import Keys, check_bad, check_refusals
 from tests.tracing.spans import SECOND, START, root, span
-
-TABLES = {"traces": "id", "observations": "trace_id", "observation_io": "trace_id", "scores": "trace_id"}
-
-
-def left(keys: Keys) -> dict[str, set[str]]:
-    """Traces that each table still tells of."""
-    return {
-        table: {
-            row[0]
-            for row in gate().query(
-                f"SELECT DISTINCT {name} FROM {table} WHERE project_id = {{p:String}}",
-                {"p": keys.project_id},
-                purpose="test",
-            )
-        }
-        for table, name in TABLES.items()
-    }
-
-
-def everywhere(*traces: str) -> dict[str, set[str]]:
-    return {table: set(traces) for table in TABLES}
+from tests.tracing.tables import everywhere, left
 
 
 def records(project: str, trace: str) -> list[Observation | Score]:
@@ -60,8 +40,8 @@ def test_one(told: Keys, theirs: Keys, writer: Writer):
     answer = told.full.delete("traces/a")
     assert (answer.status_code, answer.json()) == (200, {"message": "The traces are deleted, with their"
                                                          " observations, scores and files."})  # fmt: skip
-    assert left(told) == everywhere("b", "c")
-    assert left(theirs) == everywhere("a")
+    assert left(told.project_id) == everywhere("b", "c")
+    assert left(theirs.project_id) == everywhere("a")
     assert told.full.get("traces/a").status_code == 404
     assert told.full.get("sessions/session of a").status_code == 404
     assert told.full.get("observations", traceId="a").json()["data"] == []
@@ -76,15 +56,15 @@ def test_one(told: Keys, theirs: Keys, writer: Writer):
 
 def test_many(told: Keys, theirs: Keys):
     assert theirs.full.delete("traces", {"traceIds": ["a"]}).status_code == 200
-    assert left(told) == everywhere("a", "b", "c")
+    assert left(told.project_id) == everywhere("a", "b", "c")
     assert told.full.delete("traces", {"traceIds": ["a", "c", "unknown", "a"]}).status_code == 200
-    assert left(told) == everywhere("b")
+    assert left(told.project_id) == everywhere("b")
 
 
 def test_scores_alone_go_too(ours: Keys, writer: Writer):
     writer.commit([Score(ours.project_id, "s", "quality", START, trace_id="never")])
     assert ours.full.delete("traces/never").status_code == 200
-    assert left(ours)["scores"] == set()
+    assert left(ours.project_id)["scores"] == set()
 
 
 @pytest.mark.parametrize(
@@ -102,14 +82,14 @@ def test_scores_alone_go_too(ours: Keys, writer: Writer):
 )
 def test_bad_input(told: Keys, body: Any, name: str | int):
     check_bad(told.full.delete("traces", body), name)
-    assert left(told) == everywhere("a", "b", "c")
+    assert left(told.project_id) == everywhere("a", "b", "c")
 
 
 def test_refusals(told: Keys):
     check_refusals(told, "DELETE", "traces", scope="write", body={"traceIds": ["a"]})
     check_refusals(told, "DELETE", "traces/a", scope="write")
     assert told.full.delete("traces", "{").status_code == 400
-    assert left(told) == everywhere("a", "b", "c")
+    assert left(told.project_id) == everywhere("a", "b", "c")
 
 
 def test_what_is_sent_again_is_new(told: Keys, writer: Writer):
@@ -121,7 +101,7 @@ def test_what_is_sent_again_is_new(told: Keys, writer: Writer):
     after = told.full.get("traces/a").json()
     assert after["observations"] == before["observations"]
     assert [score["id"] for score in after["scores"]] == ["score of a"]
-    assert left(told) == everywhere("a", "b", "c")
+    assert left(told.project_id) == everywhere("a", "b", "c")
 
 
 def test_applied_deletes_change_nothing(told: Keys, writer: Writer):
@@ -130,7 +110,7 @@ def test_applied_deletes_change_nothing(told: Keys, writer: Writer):
     before = told.full.get("traces").json()
     assert store.apply_deletes(gate(), wait=True) >= 3
     store.apply_deletes(gate(), wait=True)
-    assert left(told) == everywhere("b", "c")
+    assert left(told.project_id) == everywhere("b", "c")
     assert told.full.get("traces").json() == before
     assert told.full.get("observations").json()["meta"]["totalItems"] == 4
     day = to_datetime(START).date()
@@ -176,7 +156,7 @@ def test_a_cut_anywhere_is_finished_later(
     forget()  # as a new process would
     assert TraceDeletion.objects.count() == 1
     assert deletion.finish_deletions() == 1
-    assert left(told) == everywhere("c")
+    assert left(told.project_id) == everywhere("c")
     assert told.full.get("traces").json()["meta"]["totalItems"] == 1
     assert deletion.finish_deletions() == 0
 
@@ -206,7 +186,7 @@ def test_what_comes_between_a_cut_and_its_end_stays(
     assert [part["id"] for part in trace["observations"]] == ["root", "child"]
     assert [score["id"] for score in trace["scores"]] == ["score of a"]
     assert trace["input"] == "question of root"
-    assert left(told) == everywhere("a", "b", "c")
+    assert left(told.project_id) == everywhere("a", "b", "c")
 
 
 def test_a_copy_that_cannot_be_erased_now_is_erased_later(told: Keys, monkeypatch: pytest.MonkeyPatch):
@@ -251,9 +231,9 @@ def test_one_that_fails_again_and_again_keeps_no_other(
         assert told.full.delete("traces/b").json()["message"].startswith("The traces are deleted")
         assert told.full.delete("scores/score of c").status_code == 202
         assert deletion.finish_deletions() == 0
-        assert (left(told)["observations"], left(told)["scores"]) == ({"a", "c"}, {"a"})
+        assert (left(told.project_id)["observations"], left(told.project_id)["scores"]) == ({"a", "c"}, {"a"})
     assert deletion.finish_deletions() == 2
-    assert left(told)["observations"] == {"c"}
+    assert left(told.project_id)["observations"] == {"c"}
 
 
 def test_what_another_has_counted_waits_for_its_end(told: Keys, monkeypatch: pytest.MonkeyPatch):
@@ -272,6 +252,6 @@ def test_what_another_has_counted_waits_for_its_end(told: Keys, monkeypatch: pyt
         counted = sum(Settled.objects.filter(project_id=project).values_list("observations", flat=True))
         assert deletion.delete_traces(deletion.audit.SYSTEM, project, ["d"])
     assert deletion.finish_deletions(project) == 2
-    assert left(told) == everywhere()
+    assert left(told.project_id) == everywhere()
     after = sum(Settled.objects.filter(project_id=project).values_list("observations", flat=True))
     assert (counted, after) == (4, 6)

@@ -33,11 +33,11 @@ from apps.usage.budget_models import Plan
 from tests import factories
 from tests.support import media
 from tests.tracing.spans import root, span
+from tests.tracing.tables import TABLES, everywhere, left
 
 NOW = datetime(2026, 11, 21, 15, 30, tzinfo=UTC)
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
-TABLES = {"traces": "id", "observations": "trace_id", "observation_io": "trace_id", "scores": "trace_id"}
 
 
 @pytest.fixture(autouse=True)
@@ -70,20 +70,6 @@ def send(writer: Writer, project: Project, trace: str, *days: float) -> None:
     writer.commit([*records, Score(project.id, f"of {trace}", "quality", ago(min(days)), trace_id=trace)])
 
 
-def left(project: Project) -> dict[str, set[str]]:
-    return {
-        table: {
-            row[0]
-            for row in gate().query(
-                f"SELECT DISTINCT {name} FROM {table} WHERE project_id = {{p:String}}",
-                {"p": project.id},
-                purpose="test",
-            )
-        }
-        for table, name in TABLES.items()
-    }
-
-
 def rows(project: Project) -> list[Any]:
     """Every row that a project has anywhere."""
     return [
@@ -94,10 +80,6 @@ def rows(project: Project) -> list[Any]:
         )
         for table in TABLES
     ]
-
-
-def everywhere(*traces: str) -> dict[str, set[str]]:
-    return {table: set(traces) for table in TABLES}
 
 
 def told(project: Project) -> list[Any]:
@@ -112,22 +94,22 @@ def test_what_is_older_goes(writer: Writer) -> None:
             send(writer, project, trace, days)
     before = rows(theirs), rows(forever)
     assert expiry.expire(NOW) > 0
-    assert left(ours) == everywhere("d", "e")  # whole days are kept, and what is left of the first one
+    assert left(ours.id) == everywhere("d", "e")  # whole days are kept, and what is left of the first one
     assert (rows(theirs), rows(forever)) == before
     assert told(ours) == [{"traces": 3, "shortened": 0, "scores": 0, "retentionDays": 7}]
     assert not told(theirs) and not Expired.objects.exists() and not TraceDeletion.objects.exists()
     assert expiry.expire(NOW) == 0
     assert expiry.expire(NOW + timedelta(days=1)) > 0
-    assert left(ours) == everywhere("e")
+    assert left(ours.id) == everywhere("e")
 
 
 def test_what_comes_late_goes_with_the_next_run(writer: Writer) -> None:
     ours = kept(factories.project(), 7)
     old = ago(50)
     writer.commit([root(ours.id, "a", start_time=old, received_at=ago(0))])
-    assert left(ours)["traces"] == {"a"}
+    assert left(ours.id)["traces"] == {"a"}
     expiry.expire(NOW)
-    assert left(ours) == everywhere()
+    assert left(ours.id) == everywhere()
 
 
 def test_a_trace_that_goes_on_loses_its_oldest_observations(writer: Writer) -> None:
@@ -137,7 +119,7 @@ def test_a_trace_that_goes_on_loses_its_oldest_observations(writer: Writer) -> N
     expiry.expire(NOW)
     trace = repository.get_trace(ours.id, "long")
     assert trace is not None and trace.observation_count == 2
-    assert left(ours) == everywhere("long", "night")
+    assert left(ours.id) == everywhere("long", "night")
     io = gate().query(
         "SELECT DISTINCT id FROM observation_io WHERE project_id = {p:String} AND trace_id = 'long'",
         {"p": ours.id}, purpose="test",
@@ -156,7 +138,7 @@ def test_a_clock_that_was_ahead_keeps_nothing_for_ever(writer: Writer) -> None:
     writer.commit([root(ours.id, "a", start_time=ago(-9000), received_at=ago(9))])
     writer.commit([root(ours.id, "b", start_time=ago(-9000), received_at=ago(1))])
     expiry.expire(NOW)
-    assert left(ours)["traces"] == {"b"}
+    assert left(ours.id)["traces"] == {"b"}
 
 
 def test_scores_on_other_things_go_by_their_own_time(writer: Writer) -> None:
@@ -257,7 +239,7 @@ def test_a_run_may_be_cut_anywhere(writer: Writer, monkeypatch: pytest.MonkeyPat
             forget()
     deletion.finish_deletions()
     expiry.expire(NOW)
-    assert left(ours) == everywhere("e", "long")
+    assert left(ours.id) == everywhere("e", "long")
     trace = repository.get_trace(ours.id, "long")
     assert trace is not None and trace.observation_count == 1
     assert rows(theirs) == before
@@ -270,9 +252,9 @@ def test_a_run_ends_when_its_time_is_over_and_the_next_goes_on(writer: Writer) -
     for place in range(5):
         send(writer, ours, f"t{place}", 9 + place)
     assert expiry.expire(NOW, seconds=0) == 0
-    assert len(left(ours)["traces"]) == 5
+    assert len(left(ours.id)["traces"]) == 5
     expiry.expire(NOW)
-    assert left(ours) == everywhere()
+    assert left(ours.id) == everywhere()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -295,7 +277,7 @@ def test_two_runs_at_once_delete_and_tell_once(writer: Writer) -> None:
     with ThreadPoolExecutor(2) as pool:
         done = [pool.submit(run) for _ in range(2)]
         assert all(each.result() for each in done)
-    assert left(ours) == everywhere("long")
+    assert left(ours.id) == everywhere("long")
     assert rows(theirs) == before
     assert sum(each["traces"] for each in told(ours)) == 9
     assert sum(each["shortened"] for each in told(ours)) == 1
@@ -331,7 +313,7 @@ def test_each_project_keeps_what_it_says_and_no_other_is_touched(
                 continue
             since = from_datetime(expiry.kept_since(days, NOW))
             staying = {name for name, ages in traces.items() if ago(min(ages)) >= since}
-            assert left(project)["traces"] == staying
+            assert left(project.id)["traces"] == staying
             oldest = gate().query(
                 "SELECT min(toUnixTimestamp64Micro(start_time)) FROM observations"
                 " WHERE project_id = {p:String} AND id != ''",
@@ -369,10 +351,10 @@ def test_a_plan_that_keeps_less_acts_after_its_grace(writer: Writer) -> None:
     assert of(ours, NOW).will_be == 30
     expiry.expire(NOW)
     expiry.expire(NOW + retention.GRACE - timedelta(seconds=1))
-    assert left(ours) == everywhere("a", "b")
+    assert left(ours.id) == everywhere("a", "b")
     assert of(ours, NOW + retention.GRACE) == retention.Retention(30, 0, 30, None)
     expiry.expire(NOW + retention.GRACE)
-    assert left(ours) == everywhere("b")
+    assert left(ours.id) == everywhere("b")
 
 
 def test_the_shorter_of_setting_and_plan_counts(db: None) -> None:
@@ -434,7 +416,7 @@ def test_one_that_fails_again_and_again_keeps_no_other(
         for _ in range(2):
             expiry.expire(NOW)
             for project in (ours, theirs):
-                assert left(project)["observations"] == {"a", "b", "e"}
+                assert left(project.id)["observations"] == {"a", "b", "e"}
                 assert TraceDeletion.objects.filter(project_id=project.id, score_ids=[]).count() == 1
     deletion.finish_deletions()
-    assert left(ours) == left(theirs) == everywhere("e")
+    assert left(ours.id) == left(theirs.id) == everywhere("e")
