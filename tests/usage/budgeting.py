@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.audit.services import SYSTEM
 from apps.organizations.models import Organization, Project
 from apps.tracing.records import Observation, Score
 from apps.tracing.writer import CommitResult, Writer, forget
-from apps.usage import budgets, counters, quotas
+from apps.usage import budgets, counters, quotas, rules
 from apps.usage.budget_models import Budget
 from tests import factories
 
@@ -61,3 +62,25 @@ def budget(organization: Organization, **fields: Any) -> Budget:
     return budgets.create(
         actor=SYSTEM, organization=organization, wanted=budgets.Wanted(**{**values, **fields})
     )
+
+
+def priced(dollars: str = "1") -> dict[str, Any]:
+    """A cost of a span."""
+    return {"cost": {"total": Decimal(dollars)}, "total_cost": Decimal(dollars)}
+
+
+def sums() -> dict[tuple[str, str], int]:
+    """What is counted now, of everybody who has any."""
+    every = rules.rules_of(budgets.Budget.objects.all())
+    return {key: amount for key, amount in budgets.spent(every, timezone.now()).items() if amount}
+
+
+def truth(projects: Sequence[str]) -> dict[tuple[str, str], int]:
+    """The same, asked of the store."""
+    found: dict[tuple[str, str], int] = {}
+    for rule in rules.rules_of(budgets.Budget.objects.all()):
+        counted = rules.count(rule, projects, rule.period(timezone.now()))
+        for (_, subject), amount in counted.amounts.items():
+            key = rule.budget.id, subject
+            found[key] = found.get(key, 0) + amount
+    return {key: amount for key, amount in found.items() if amount}

@@ -44,8 +44,7 @@ from tests.support.program import authorization as authorization
 from tests.support.program import project as project
 from tests.support.program import sender as sender
 from tests.tracing.spans import root
-from tests.usage.budgeting import Store, budget
-from tests.usage.test_counters import priced
+from tests.usage.budgeting import Store, budget, priced
 
 
 @dataclass
