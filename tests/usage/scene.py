@@ -15,6 +15,7 @@ from django.utils import timezone
 from apps.core.clock import to_datetime
 from apps.organizations.models import Project
 from apps.telemetry.gate import gate
+from apps.tracing.deletions import TraceDeletion
 from apps.tracing.records import Observation, Score, ScoreType, TraceFacts
 from apps.tracing.writer import Writer
 from apps.usage import counting
@@ -68,10 +69,12 @@ class Scene:
         self.units[at // HOUR] += is_new
 
     def look(self) -> None:
-        """Remember every row as it is now: what is deleted later is known by it."""
+        """Remember every row as it is now: what is deleted later is known by it. What a deletion that was cut
+        off is yet to delete stays as it was when that began."""
         rows = gate().query(
             "SELECT trace_id, id, toUnixTimestamp64Micro(received_at), hour, model, total_tokens, total_cost,"
-            " user_id FROM observations WHERE project_id = {project:String} AND id != '' ORDER BY event_ts",
+            " user_id, event_ts FROM observations WHERE project_id = {project:String} AND id != ''"
+            " ORDER BY event_ts",
             {"project": self.project.id},
             purpose="test",
         )
@@ -82,7 +85,10 @@ class Scene:
                 purpose="test",
             )
         )
-        for trace, id, received, hour, model, tokens, cost, own in rows:
+        going = list(TraceDeletion.objects.filter(project_id=self.project.id))
+        for trace, id, received, hour, model, tokens, cost, own, version in rows:
+            if any(trace in deletion.trace_ids and version <= deletion.until for deletion in going):
+                continue
             self.facts[trace, id, received] = hour, model, users.get(trace) or own, tokens, cost
 
     def _scores(self, id: str) -> bool:

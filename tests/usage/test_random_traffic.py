@@ -176,6 +176,14 @@ actions = st.one_of(send, send, send, judge, own, price, delete, unjudge, finish
         ("send", [("t3", 0, 30, 20, 3302862), ("t2", 1, 26, 5, 103923151089)]),
     ]
 )
+@example(
+    [
+        ("send", [("t2", 5, 7, 1, 489772), ("t1", 0, 30, 3, 1959)]),
+        ("own", "t2", "bob", 3),
+        ("delete", ["t2", "t1"], 6),
+        ("price", "t1", 5, 135676646490),
+    ]
+)
 @settings(
     max_examples=15,
     phases=[Phase.explicit, Phase.generate],  # every step is real: to make a failure smaller takes minutes
