@@ -53,10 +53,8 @@ PAUSE: Final = 10  # times as long as a count from the store took, no budget is 
 LEAST_PAUSE: Final = 0.25  # seconds between two of one budget
 TRIES: Final = 3  # to count from the store while another process adds
 KEPT: Final = timedelta(days=70)  # counts of windows that are over
-KEPT_TOLD: Final = timedelta(
-    days=400
-)  # that a threshold was passed: a year, and the longest window, and some
-MAX_FORGOTTEN: Final = 50_000  # of them in one night
+KEPT_TOLD: Final = timedelta(days=400)  # that a threshold was passed: longer than any window
+MAX_FORGOTTEN: Final = 50_000  # of those in one night
 
 TraceKey = tuple[str, str]
 _Job = tuple[str, str]  # a budget to count from the store, or an organization's quota to look at; its id
