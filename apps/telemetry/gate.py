@@ -16,11 +16,11 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -39,6 +39,7 @@ MAX_CLIENTS = 8  # queries at once; more wait, instead of sharing two cores ever
 QUERY_SECONDS = 10.0
 QUERY_BYTES = 2_000_000_000
 MAX_COUNTS = 1000  # that are remembered
+MAX_KEPT_FILE = 16 * 1024 * 1024  # bytes of memory that an inserter keeps for its next block
 MIN_FREE_BYTES = 256 * 1024 * 1024  # below this nothing more is accepted: merges need room too
 
 # Codes of a query that hit its limits: time, rows, bytes, memory.
@@ -70,7 +71,7 @@ class Gate:
         self.database = DATABASE if self.embedded else (urlsplit(url).path.strip("/") or "default")
         self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
         self._clients: LifoQueue[Any] = LifoQueue()
-        self._inserters: LifoQueue[Any] = LifoQueue()
+        self._inserters: dict[str, LifoQueue[Any]] = {}  # by table: each keeps a file of the size it needs
         self._lock_file: int | None = None
         self._directory: int | None = None
         self._syncs = self.embedded and hasattr(_LIBC, "syncfs")
@@ -173,15 +174,9 @@ class Gate:
             self._changes = next(self._change_numbers)
 
     def _insert_embedded(self, table: str, block: Block, purpose: str) -> None:
-        # Through a file in memory. chDB's two other ways are no ways: its streaming insert reports success
-        # when the table refuses the rows, and data in the statement ends at its first empty line (26.9).
-        options = ", ".join(f"{name} = {value}" for name, value in _INSERT_SETTINGS.items())
-        with self._borrow(self._inserters, self._open_inserter) as connection, _file_of(block) as file:
-            connection.query(
-                f"INSERT INTO {self.database}.{table} ({', '.join(block.columns)}) FROM INFILE '{file}'"
-                f" COMPRESSION 'none' SETTINGS {options}, log_comment = '{purpose}' FORMAT Native",
-                "TabSeparated",
-            )
+        pool = self._inserters.setdefault(table, LifoQueue())
+        with self._borrow(pool, self._open_inserter) as inserter:
+            inserter.insert(f"{self.database}.{table}", block, purpose)
 
     def sync(self) -> None:
         """Make everything inserted so far outlast a power cut. Raises Unavailable when the disk cannot.
@@ -246,7 +241,7 @@ class Gate:
     def close(self) -> None:
         """Close every client and let the directory go. Safe to repeat."""
         self._closed = True
-        for pool in (self._clients, self._inserters):
+        for pool in (self._clients, *self._inserters.values()):
             while True:
                 try:
                     pool.get_nowait().close()
@@ -302,10 +297,8 @@ class Gate:
         with self._mapped("open"):
             return self._connect(self.database)
 
-    def _open_inserter(self) -> Any:
-        import chdb
-
-        return chdb.connect(os.path.realpath(str(self.path)))
+    def _open_inserter(self) -> _Inserter:
+        return _Inserter(os.path.realpath(str(self.path)))
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -353,22 +346,51 @@ class Gate:
             raise QueryFailed(f"{purpose}: {error}") from error
 
 
-@contextmanager
-def _file_of(block: Block) -> Iterator[str]:
-    """The path under which this process can read the block's bytes; on Linux they never touch a disk."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("litefuse-insert")
+class _Inserter:
+    """Inserts blocks into the embedded store, one at a time, through a file in memory.
+
+    chDB's two other ways are no ways: its streaming insert reports success when the table refuses the rows,
+    and data in the statement ends at its first empty line (26.9). The file is kept from block to block:
+    memory that is new each time costs the system three times as much to write as the same again.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Into the store in the directory `path`."""
+        import chdb
+
+        self._connection = chdb.connect(path)
+        self._file: IO[bytes]
+        if hasattr(os, "memfd_create"):  # on Linux blocks never touch a disk
+            self._file = os.fdopen(os.memfd_create("litefuse-insert"), "wb")
+            self._name = f"/proc/self/fd/{self._file.fileno()}"
+        else:
+            self._file = tempfile.NamedTemporaryFile(suffix=".native")  # noqa: SIM115  # until `close`
+            self._name = self._file.name
+
+    def insert(self, table: str, block: Block, purpose: str) -> None:
+        """Store a block; raises what the engine says against it."""
+        self._hold(block.pieces)
+        options = ", ".join(f"{name} = {value}" for name, value in _INSERT_SETTINGS.items())
         try:
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.writelines(block.pieces)
-            yield f"/proc/self/fd/{descriptor}"
+            self._connection.query(
+                f"INSERT INTO {table} ({', '.join(block.columns)}) FROM INFILE '{self._name}'"
+                f" COMPRESSION 'none' SETTINGS {options}, log_comment = '{purpose}' FORMAT Native",
+                "TabSeparated",
+            )
         finally:
-            os.close(descriptor)
-    else:
-        with tempfile.NamedTemporaryFile(suffix=".native") as named:
-            named.writelines(block.pieces)
-            named.flush()
-            yield named.name
+            if self._file.tell() > MAX_KEPT_FILE:
+                self._hold(())
+
+    def close(self) -> None:
+        """Let connection and file go."""
+        self._connection.close()
+        self._file.close()
+
+    def _hold(self, pieces: Iterable[bytes]) -> None:
+        """Have these bytes in the file, and no others."""
+        self._file.seek(0)
+        self._file.writelines(pieces)
+        self._file.truncate()
 
 
 class TooHeavy(ApiError):

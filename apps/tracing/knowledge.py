@@ -101,8 +101,8 @@ class Memory:
 
 
 def look_up(gate: Gate, keys: Collection[Key]) -> dict[Key, Known]:
-    """Those of the traces that are stored, folded anew from their rows."""
-    found = store.summaries(gate, keys)
+    """Those of the traces that are stored, folded anew from their rows. Mostly none is."""
+    found = store.summaries(gate, store.stored(gate, keys))
     if not found:
         return {}
     places = {key: row.place for key, row in found.items()}

@@ -27,6 +27,10 @@ WHERE {_KEYED} AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}}
 ORDER BY event_ts
 """
 _ROWS_BY_ID = _ROWS.replace("ORDER BY", "AND id IN {ids:Array(String)}\nORDER BY")
+_STORED = """
+SELECT DISTINCT project_id, id
+FROM traces WHERE project_id IN {projects:Array(String)} AND id IN {traces:Array(String)}
+"""
 _SUMMARIES = f"""
 SELECT {tables.SUMMARY_ROW_SELECT}
 FROM traces WHERE project_id IN {{projects:Array(String)}} AND id IN {{traces:Array(String)}}
@@ -59,12 +63,23 @@ def _named(keys: Iterable[Key]) -> dict[str, Any]:
     return {"projects": sorted(set(projects)), "traces": sorted(set(traces))}
 
 
+def stored(gate: Gate, keys: Collection[Key]) -> set[Key]:
+    """Those of the traces that have a summary: a question of two columns, for a third of what `summaries`
+    takes to find nothing, since a query costs as much as it has columns before a row is read."""
+    wanted = set(keys)
+    found: set[Key] = set()
+    for chunk in chunks(wanted):
+        rows = gate.query(_STORED, _named(chunk), purpose="writer: known traces")
+        found.update((project_id, trace_id) for project_id, trace_id in rows)
+    return found & wanted
+
+
 def summaries(gate: Gate, keys: Collection[Key]) -> dict[Key, SummaryRow]:
     """The stored summaries of those traces that have one, the newest of each."""
     found: dict[Key, SummaryRow] = {}
     wanted = set(keys)
     for chunk in chunks(wanted):
-        for values in gate.query(_SUMMARIES, _named(chunk), purpose="writer: known traces"):
+        for values in gate.query(_SUMMARIES, _named(chunk), purpose="writer: summaries of traces"):
             row = tables.summary_row(values)
             key = row.summary.project_id, row.summary.id
             if key in wanted:

@@ -63,6 +63,27 @@ def test_a_count_is_asked_again_after_every_change_and_only_then(monkeypatch: py
         store.execute("DROP TABLE counted", purpose="test")
 
 
+def test_a_block_holds_nothing_of_the_one_before() -> None:
+    """One file serves block after block, longer and shorter ones, stored or refused, huge ones too."""
+    store = gate()
+    store.execute(
+        "CREATE TABLE kept (n UInt64, text String, CONSTRAINT c CHECK n < 5) ENGINE = MergeTree ORDER BY n",
+        purpose="test",
+    )
+    try:
+        sizes = [10, 20_000_000, 0, 3_000_000, 7]
+        for number, size in enumerate(sizes):
+            rows = [("n", "UInt64", [number]), ("text", "String", [str(number) * size])]
+            store.insert("kept", block(rows, 1), purpose="test")
+            with pytest.raises(Unavailable):
+                rows = [("n", "UInt64", [5] * 3), ("text", "String", ["refused" * 100] * 3)]
+                store.insert("kept", block(rows, 3), purpose="test")
+        found = store.query("SELECT n, text FROM kept ORDER BY n", purpose="test")
+        assert found == [(number, str(number) * size) for number, size in enumerate(sizes)]
+    finally:
+        store.execute("DROP TABLE kept", purpose="test")
+
+
 def test_a_query_over_its_time_is_refused() -> None:
     with pytest.raises(ApiError) as refusal:
         gate().query("SELECT count() FROM numbers(100000000000)", purpose="test", seconds=0.2)
