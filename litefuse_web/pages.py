@@ -28,7 +28,7 @@ Send = Callable[[Any], Awaitable[None]]
 
 THREADS = 32  # requests at once; others wait. Most compute; some wait for a receipt or for another server
 READS = 3  # of the API at once
-PATIENCE = 0.25  # seconds that a read waits for its turn; then it goes ahead
+PATIENCE = 0.5  # seconds that a read waits for its turn; then it goes ahead
 _API = "/api/public/"
 
 
