@@ -6,12 +6,12 @@ import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
+import django
 import orjson
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "litefuse_web.settings")
 
-pages = get_asgi_application()  # first: it loads the apps that the imports below need
+django.setup(set_prefix=False)  # first: it loads the apps that the imports below need
 
 from django.conf import settings  # noqa: E402
 
@@ -23,6 +23,7 @@ from apps.tracing.media.asgi import MediaFiles  # noqa: E402
 from apps.tracing.media.storage import PREFIX, local_storage  # noqa: E402
 from apps.tracing.writer import Writer  # noqa: E402
 from litefuse_web.body_limit import bounded  # noqa: E402
+from litefuse_web.pages import Pages  # noqa: E402
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
@@ -74,6 +75,7 @@ class Application:
         )
         self.ingestion = Ingestion(self.intake)
         self.media = MediaFiles(local_storage())
+        self.pages = Pages()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Paths are taken below BASE_PATH."""
@@ -87,7 +89,7 @@ class Application:
         if scope["type"] == "http" and path.startswith(PREFIX):
             return await self.media(scope, receive, send, path)
         if scope["type"] == "http":
-            return await bounded(pages, _for_pages(scope, path), receive, send)
+            return await bounded(self.pages, _for_pages(scope, path), receive, send)
         return await sockets(scope, receive, send)
 
     def open_store(self) -> None:
@@ -102,6 +104,7 @@ class Application:
         self.intake.release()
         self.writer.close()
         self.media.close()
+        self.pages.close()
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         """For servers that speak the lifespan protocol (`manage.py serve` calls `close` itself)."""

@@ -68,6 +68,7 @@ else:
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": DATA_DIR / "litefuse.sqlite3",
+            "CONN_MAX_AGE": None,  # a new one reads the whole schema first
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,

@@ -69,7 +69,8 @@ class Traces(TelemetryView):
         parameters.check()
         project = project_id(request)
         groups = groups_of(request.query_params.getlist("fields"))
-        rows, total = trace_list.numbered(project, conditions, order, page, content="io" in groups)
+        columns = trace_list.columns_of(groups)
+        rows, total = trace_list.numbered(project, conditions, order, page, columns)
         return Response(page.answer(_listed(project, rows, groups), total))
 
     @documented(

@@ -127,6 +127,11 @@ def _place(event: Any) -> tuple[int, str, bytes]:
     return at if isinstance(at, int) else 0, named, hashlib.sha256(dumps(event).encode()).digest()
 
 
+@lru_cache(maxsize=256)
+def _content_keys(scope: str) -> frozenset[str]:
+    return CONTENT_KEYS[""] | CONTENT_KEYS.get(scope, frozenset())
+
+
 def system_metadata(received: str) -> dict[str, Any]:
     """Metadata that an answer adds to the user's: other attributes, resource attributes and scope."""
     if not received:
@@ -138,7 +143,7 @@ def system_metadata(received: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if not scope.get("name", "").startswith("langfuse-sdk"):
         elsewhere = (*_SHOWN_ELSEWHERE, *parts.get("taken", ()))
-        content = CONTENT_KEYS[""] | CONTENT_KEYS.get(scope.get("name", ""), frozenset())
+        content = _content_keys(scope.get("name", ""))
         found["attributes"] = {
             key: value if isinstance(value, str) else orjson.dumps(value).decode()
             for key, value in (parts.get("attributes") or {}).items()

@@ -24,9 +24,6 @@ NOT_ASKED = -1  # what clients get for a number of a group they did not ask for
 _LONG_NUMBER = regex.compile("[0-9]{16}")  # in a text of 4 kB 3 us; `re` takes 45, and 65 for \d
 _STARTS = frozenset('{["-0123456789tfn \t\r\n')  # of JSON; prose is told from it by its first letter
 _SAFE_INTEGER = 2**53 - 1
-_SIDES = ("input", "output")
-_NOTHING_USED: Mapping[str, Any] = dict.fromkeys(_SIDES, 0)
-_NO_COST: Mapping[str, Any] = dict.fromkeys(_SIDES)
 _DEEP = 200  # brackets; with fewer nothing can be nested too deep to be written
 
 
@@ -41,7 +38,7 @@ def parsed(text: str) -> Any:
         value = orjson.loads(text)
         if _LONG_NUMBER.search(text):
             value = _CAREFUL.decode(text)
-        if text.count("[") + text.count("{") > _DEEP:
+        if len(text) > _DEEP and text.count("[") + text.count("{") > _DEEP:
             orjson.dumps([[[[value]]]])  # an answer nests it about as deep again; the writer has a limit
     except (orjson.JSONDecodeError, RecursionError, TypeError):
         return text
@@ -57,7 +54,7 @@ _CAREFUL = json.JSONDecoder(parse_int=_careful_integer)
 
 def parsed_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
     """Metadata values as JSON where they are JSON."""
-    return {key: parsed(value) if value else value for key, value in metadata.items()}
+    return {key: parsed(value) if value and value[0] in _STARTS else value for key, value in metadata.items()}
 
 
 def trace(
@@ -171,9 +168,9 @@ def observation(
     row: ObservationRow, catalogue: Catalogue, prompts: PromptIds, *, unpriced: int | None = 0
 ) -> dict[str, Any]:
     """An observation with every key of the first version; `unpriced` is the price where none is known."""
-    usage = {side: _sum(row.usage, side) or 0 for side in _SIDES} if row.usage else _NOTHING_USED
+    used, answered = _sides(row.usage)
     total = row.usage.get("total", 0)
-    cost = {side: _sum(row.cost, side) for side in _SIDES} if row.cost else _NO_COST
+    cost_in, cost_out = _sides(row.cost)
     received = iso_millis(row.received_at)
     prices = prices_of(row, catalogue)
     return {
@@ -203,22 +200,23 @@ def observation(
         "costDetails": row.cost,
         "usagePricingTierName": row.pricing_tier_name or None,
         "usage": {
-            **usage,
+            "input": used or 0,
+            "output": answered or 0,
             "total": total,
             "unit": "TOKENS",
-            "inputCost": cost["input"],
-            "outputCost": cost["output"],
+            "inputCost": cost_in,
+            "outputCost": cost_out,
             "totalCost": row.total_cost,
         },
         "unit": "TOKENS",
-        "promptTokens": usage["input"],
-        "completionTokens": usage["output"],
+        "promptTokens": used or 0,
+        "completionTokens": answered or 0,
         "totalTokens": total,
         "inputPrice": prices.get("input", unpriced),
         "outputPrice": prices.get("output", unpriced),
         "totalPrice": prices.get("total", unpriced),
-        "calculatedInputCost": cost["input"],
-        "calculatedOutputCost": cost["output"],
+        "calculatedInputCost": cost_in,
+        "calculatedOutputCost": cost_out,
         "calculatedTotalCost": row.total_cost or 0,
         "latency": None if row.latency_ms is None else row.latency_ms / 1000,
         "timeToFirstToken": seconds_to_first_token(row),
@@ -243,10 +241,15 @@ def seconds_to_first_token(row: ObservationRow) -> float | None:
     return max(row.completion_start_time - row.start_time, 0) // 1000 / 1000
 
 
-def _sum(values: Mapping[str, Any], side: str) -> Any:
-    """The sum over keys that contain `side`; None when there is none."""
-    found = [value for key, value in values.items() if side in key]
-    return sum(found) if found else None
+def _sides(values: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The sums over keys that contain `input` and `output`; None where there is none."""
+    used = answered = None
+    for key, value in values.items():
+        if "input" in key:
+            used = value if used is None else used + value
+        if "output" in key:
+            answered = value if answered is None else answered + value
+    return used, answered
 
 
 def prices_of(row: ObservationRow, catalogue: Catalogue) -> Mapping[str, Decimal]:

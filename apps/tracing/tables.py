@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
+from dataclasses import dataclass, replace
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from apps.telemetry.native import Block, block
@@ -226,25 +227,39 @@ def _unread(columns: Iterable[tuple[str, str]]) -> dict[str, Any]:
     }
 
 
+def _arranged(
+    columns: Sequence[str], fields: Sequence[str], empty: Mapping[str, Any]
+) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """What puts a row of `columns` into the order of `fields`, with what is empty in place of what is not
+    among them. Found out once for each choice of columns: by name, row by row, it is a third of an answer."""
+    blanks = [name for name in fields if name not in columns]
+    places = {name: place for place, name in enumerate((*columns, *blanks))}
+    pick, rest = itemgetter(*(places[name] for name in fields)), tuple(empty[name] for name in blanks)
+    return lambda row: pick((*row, *rest))
+
+
 _UNREAD_SUMMARY = _unread((name, kind) for name, kind, _ in _TRACES)
+_LISTS = [SUMMARY.index(name) for name in ("tags", "models", "services", "hosts")]
+
+
+@cache
+def _as_summary_row(columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    return _arranged(columns, SUMMARY_ROW, _UNREAD_SUMMARY)
 
 
 def summary_from(row: Sequence[Any]) -> TraceSummary:
     """A summary from the columns SUMMARY."""
-    return _summary(dict(zip(SUMMARY, row, strict=True)))
+    values = list(row)
+    for place in _LISTS:
+        values[place] = tuple(values[place])
+    return TraceSummary(*values)
 
 
-def _summary(values: dict[str, Any]) -> TraceSummary:
-    for name in ("tags", "models", "services", "hosts"):
-        values[name] = tuple(values[name])
-    return TraceSummary(**values)
-
-
-def summary_row(row: Sequence[Any], columns: Sequence[str] = SUMMARY_ROW) -> SummaryRow:
+def summary_row(row: Sequence[Any], columns: tuple[str, ...] = SUMMARY_ROW) -> SummaryRow:
     """A row of `traces` from some of its columns; what was not asked for is empty."""
-    values = {**_UNREAD_SUMMARY, **dict(zip(columns, row, strict=True))}
-    beside = [values.pop(name) for name in SUMMARY_ROW[len(SUMMARY) :]]
-    return SummaryRow(_summary(values), Place(*beside[:4]), *beside[4:])
+    values = _as_summary_row(columns)(row)
+    summary, beside = values[: len(SUMMARY)], values[len(SUMMARY) :]
+    return SummaryRow(summary_from(summary), Place(*beside[:4]), *beside[4:])
 
 
 # --- observations as read -----------------------------------------------------------------------------
@@ -317,14 +332,24 @@ def row_columns(used: Collection[str] | None = None) -> tuple[str, ...]:
 ROW = row_columns()
 
 
+_FIELDS = tuple(ObservationRow.__dataclass_fields__)
+_TEXTS = ("input", "output", "attributes")
+_NO_TEXTS = dict.fromkeys(_TEXTS, "")
+
+
+@cache
+def _as_observation_row(columns: tuple[str, ...]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    return _arranged((*columns, *_TEXTS), _FIELDS, _UNREAD_ROW)
+
+
 def observation_row(
-    row: Sequence[Any], content: Mapping[str, str] | None = None, columns: Sequence[str] = ROW
+    row: Sequence[Any], content: Mapping[str, str] | None = None, columns: tuple[str, ...] = ROW
 ) -> ObservationRow:
     """An observation for a reader from those columns; what was not asked for is empty."""
-    values = {**_UNREAD_ROW, **dict(zip(columns, row, strict=True))}
-    if content is not None:
-        values |= {name: content[name] for name in ("input", "output", "attributes")}
+    texts = content or _NO_TEXTS
+    values = (*row, texts["input"], texts["output"], texts["attributes"])
+    found = ObservationRow(*_as_observation_row(columns)(values))
     # Start and end may come with different events, and never move in the store: clamped where they are read.
-    if values["end_time"] is not None and values["source"] == "ingestion":
-        values["end_time"] = max(values["end_time"], values["start_time"])
-    return ObservationRow(**values)
+    if found.source == "ingestion" and found.end_time is not None and found.end_time < found.start_time:
+        return replace(found, end_time=found.start_time)
+    return found

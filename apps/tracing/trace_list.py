@@ -7,7 +7,7 @@ traces of the page alone, and only when asked for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +39,25 @@ ALONE = (
 )
 NEAR = 2  # windows in which rows are read at once: dearer only where there are many to choose from
 MAX_HOURS = 2_000  # named one by one; more are given as a range
-# What answers say of a trace; with its content a little more.
-_PLAIN = (
+# What answers say of a trace, and what is needed to find the rest, by group of fields.
+_CORE = (
     "project_id", "id", "timestamp", "name", "user_id", "session_id", "environment", "release", "version",
-    "tags", "public", "observation_count", "total_cost", "start_time", "end_time", "received_at",
-    "v", "first_hour", "last_hour", "records",
+    "tags", "public", "received_at",
 )  # fmt: skip
-WITH_CONTENT = (*_PLAIN, "metadata", "input_id", "input_given", "output_id", "output_given")
+_METRICS = ("total_cost", "start_time", "end_time")
+_PLACE = ("observation_count", "first_hour", "last_hour")
+_CONTENT = ("metadata", "input_id", "input_given", "output_id", "output_given")
+WITH_CONTENT = (*_CORE, *_METRICS, *_PLACE, *_CONTENT, "v", "records")
+
+
+def columns_of(groups: Collection[str]) -> tuple[str, ...]:
+    """Columns of `traces` for an answer with these groups of fields: each costs a tenth of a millisecond."""
+    return (
+        *_CORE,
+        *(_METRICS if "metrics" in groups else ()),
+        *(_PLACE if "observations" in groups or "io" in groups else ()),
+        *(_CONTENT if "io" in groups else ()),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +84,13 @@ class Part:
 
 
 def numbered(
-    project_id: str, conditions: Conditions, order: Order, page: Page, *, content: bool = True
+    project_id: str,
+    conditions: Conditions,
+    order: Order,
+    page: Page,
+    columns: tuple[str, ...] = WITH_CONTENT,
 ) -> tuple[list[SummaryRow], int]:
-    """One page, and how many traces there are in all. Without `content` rows lack metadata and lead to no
-    content."""
-    columns = WITH_CONTENT if content else _PLAIN
+    """One page, and how many traces there are in all. `columns`: what is read of each (`columns_of`)."""
     where, parameters = where_traces(project_id, conditions)
     counted = beside(_count, where, parameters, conditions)
     found: list[SummaryRow] = []
@@ -142,7 +156,7 @@ def _count(where: str, parameters: dict[str, Any], conditions: Conditions) -> in
     return gate().count(sql, parameters, purpose="trace count")
 
 
-def _rows(columns: Sequence[str], project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
+def _rows(columns: tuple[str, ...], project_id: str, keys: Sequence[Any]) -> list[SummaryRow]:
     if not keys:
         return []
     place = {id: number for number, (_, id) in enumerate(keys)}

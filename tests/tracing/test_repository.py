@@ -13,7 +13,7 @@ import pytest
 from apps.core.clock import to_datetime
 from apps.core.errors import InvalidRequest
 from apps.core.ids import new_id
-from apps.tracing import repository
+from apps.tracing import repository, tables
 from apps.tracing.records import FacetValue, Level, TraceFacts, TraceFilter, TraceSummary
 from apps.tracing.writer import Writer
 from tests.tracing.spans import SECOND, START, root, span
@@ -223,3 +223,7 @@ def test_usage_by_day_is_exact_after_replacements(writer: Writer, project: str) 
     assert found[0].latency_ms == (1000, 1000, 1000, 1000)
     assert sum(row.observations for row in found) == 13
     assert [row.day for row in repository.usage_by_day(project, first, first)] == [first] * 3
+
+
+def test_summaries_are_read_in_the_order_of_their_fields() -> None:
+    assert tuple(TraceSummary.__dataclass_fields__) == tables.SUMMARY

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +16,7 @@ from apps.organizations.connection import connection_of
 from apps.organizations.rest import KeyView, project_id
 from apps.tracing.media import api_schema as schema
 from apps.tracing.media import services, types
-from apps.tracing.media.announce import announce
+from apps.tracing.media.announce import announce_from_thread
 from apps.tracing.media.models import MAX_ID
 from apps.tracing.media.services import Announcement, Report
 from apps.tracing.media.tokens import URL_SECONDS
@@ -89,7 +88,7 @@ class MediaDetail(KeyView):
         """How an upload went."""
         project = project_id(request)
         services.report(project, media_id, _report(request.data))
-        async_to_sync(announce)(project, services.traces_of(project, media_id))
+        announce_from_thread(project, services.traces_of(project, media_id))
         return Response({})
 
 

@@ -1,0 +1,178 @@
+"""Requests are answered by threads that last, and leave nothing behind in them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+from django.core.signals import request_finished
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import path
+from django.utils import translation
+
+from litefuse_web import pages
+from litefuse_web.pages import Pages
+
+
+def who(request: HttpRequest) -> HttpResponse:
+    """Which thread answers, with which connection and language; and change the language."""
+    connection.ensure_connection()
+    before = translation.get_language()
+    translation.activate("zh-hans")
+    found = {"thread": threading.get_ident(), "connection": id(connection.connection), "language": before}
+    return JsonResponse(found)
+
+
+def fail(request: HttpRequest) -> HttpResponse:
+    """As a mistake of ours would."""
+    raise RuntimeError("broken")
+
+
+def lines(request: HttpRequest) -> StreamingHttpResponse:
+    """A body that is made while it is sent."""
+
+    async def each() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield b"%d\n" % number
+
+    return StreamingHttpResponse(each())
+
+
+class Door:
+    """Holds requests up, and counts them."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.inside = self.most = 0
+        self.lock = threading.Lock()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Wait until the door is opened."""
+        with self.lock:
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+        self.opened.wait(30)
+        with self.lock:
+            self.inside -= 1
+        return HttpResponse("through")
+
+
+DOOR = Door()
+urlpatterns = [
+    path("api/who", who),
+    path("api/fail", fail),
+    path("lines", lines),
+    path("api/public/who", who),
+    path("api/public/door", lambda request: DOOR(request)),
+    path("door", lambda request: DOOR(request)),
+]
+
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def finished() -> Iterator[list[object]]:
+    """Who said that a request is over."""
+    heard: list[object] = []
+
+    def hear(sender: object, **_: object) -> None:
+        heard.append(sender)
+
+    request_finished.connect(hear)
+    yield heard
+    request_finished.disconnect(hear)
+
+
+@asynccontextmanager
+async def client_of(handler: Pages) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of this handler, which is closed in the end."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(handler), base_url="http://test") as client:
+        yield client
+    handler.close()
+
+
+@pytest.fixture
+async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a handler with one thread."""
+    monkeypatch.setattr(pages, "THREADS", 1)
+    async with client_of(Pages()) as client:
+        yield client
+
+
+@pytest.fixture
+def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
+    """A closed door; opened in the end, whatever happened."""
+    found = Door()
+    monkeypatch.setitem(globals(), "DOOR", found)
+    yield found
+    found.opened.set()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something that another thread does."""
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def test_thread_and_connection_last(client: httpx.AsyncClient) -> None:
+    first, second = [(await client.get("/api/who")).json() for _ in range(2)]
+    assert first["thread"] == second["thread"] != threading.get_ident()
+    assert first["connection"] == second["connection"]
+
+
+async def test_a_request_leaves_no_language_behind(client: httpx.AsyncClient) -> None:
+    first, second = [(await client.get("/api/who")).json()["language"] for _ in range(2)]
+    assert first == second != "zh-hans"
+
+
+async def test_a_mistake_is_answered_and_the_thread_goes_on(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/fail")).status_code == 500
+    assert (await client.get("/api/who")).status_code == 200
+
+
+async def test_every_request_is_told_to_be_over(client: httpx.AsyncClient, finished: list[object]) -> None:
+    await client.get("/api/who")
+    assert finished == [Pages]
+    assert (await client.get("/lines")).content == b"0\n1\n2\n"
+    assert finished == [Pages, Pages]
+
+
+async def test_reads_of_the_api_take_turns(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "READS", 2)
+    monkeypatch.setattr(pages, "PATIENCE", 30)
+    async with client_of(Pages()) as client, asyncio.TaskGroup() as group:
+        asked = [group.create_task(client.get("/api/public/door")) for _ in range(6)]
+        await until(lambda: door.inside == 2)
+        await asyncio.sleep(0.05)  # for a third one, which must not come
+        door.opened.set()
+    assert [task.result().status_code for task in asked] == [200] * 6
+    assert door.most == 2
+
+
+async def test_pages_and_writes_wait_for_no_turn(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "READS", 1)
+    monkeypatch.setattr(pages, "PATIENCE", 30)
+    async with client_of(Pages()) as client, asyncio.TaskGroup() as group:
+        group.create_task(client.get("/api/public/door"))
+        group.create_task(client.get("/door"))
+        group.create_task(client.post("/api/public/door"))
+        await until(lambda: door.inside == 3)
+        door.opened.set()
+
+
+async def test_a_slow_read_holds_up_others_for_a_moment_only(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "READS", 1)
+    async with client_of(Pages()) as client, asyncio.TaskGroup() as group:
+        slow = group.create_task(client.get("/api/public/door"))
+        await until(lambda: door.inside == 1)
+        assert (await client.get("/api/public/who")).status_code == 200
+        assert not slow.done()
+        door.opened.set()
