@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -114,7 +115,7 @@ class Application:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self.intake.close()
-                self.close()
+                await asyncio.to_thread(self.close)  # threads may be at work for some time yet
                 return await send({"type": "lifespan.shutdown.complete"})
 
 

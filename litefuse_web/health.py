@@ -28,6 +28,8 @@ def _asked(request: Request, name: str) -> bool:
 
 def _database_trouble() -> str | None:
     """What is wrong with the relational store; None when it answers."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        connection.close()  # one that is open answers whatever has become of the file
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

@@ -67,11 +67,10 @@ def listen(loop: asyncio.AbstractEventLoop) -> None:
 
 def publish_from_thread(project_id: str, lines: Sequence[dict[str, Any]], *, topic: str) -> None:
     """`publish` for threads without a loop of their own, as those of tasks. Never raises."""
-    if not settings.REDIS_URL:  # then the sockets, if there are any, are this process's
-        if _loop is not None and _loop.is_running():
-            asyncio.run_coroutine_threadsafe(publish(project_id, lines, topic=topic), _loop)
-        return
-    async_to_sync(publish)(project_id, lines, topic=topic)
+    if _loop is not None and _loop.is_running():
+        asyncio.run_coroutine_threadsafe(publish(project_id, lines, topic=topic), _loop)
+    elif settings.REDIS_URL:  # without it there are no sockets but this process's
+        async_to_sync(publish)(project_id, lines, topic=topic)
 
 
 def _next(group: str) -> int:

@@ -102,7 +102,7 @@ class Memory:
 
 def look_up(gate: Gate, keys: Collection[Key]) -> dict[Key, Known]:
     """Those of the traces that are stored, folded anew from their rows. Mostly none is."""
-    found = store.summaries(gate, store.stored(gate, keys))
+    found = store.summaries(gate, store.stored_keys(gate, keys))
     if not found:
         return {}
     places = {key: row.place for key, row in found.items()}

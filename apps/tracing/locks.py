@@ -38,7 +38,11 @@ def writing(keys: Collection[tuple[str, str]]) -> Iterator[None]:
             yield
         finally:
             connection.close_at = expires
-            _call("pg_advisory_unlock", buckets)
+            try:
+                _call("pg_advisory_unlock", buckets)
+            except Unavailable:
+                connection.close()  # and the locks with it
+                raise
 
 
 def _bucket(project_id: str, trace_id: str) -> int:

@@ -63,7 +63,7 @@ def _named(keys: Iterable[Key]) -> dict[str, Any]:
     return {"projects": sorted(set(projects)), "traces": sorted(set(traces))}
 
 
-def stored(gate: Gate, keys: Collection[Key]) -> set[Key]:
+def stored_keys(gate: Gate, keys: Collection[Key]) -> set[Key]:
     """Those of the traces that have a summary: a question of two columns, for a third of what `summaries`
     takes to find nothing, since a query costs as much as it has columns before a row is read."""
     wanted = set(keys)

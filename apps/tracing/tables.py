@@ -235,7 +235,13 @@ def _arranged(
     blanks = [name for name in fields if name not in columns]
     places = {name: place for place, name in enumerate((*columns, *blanks))}
     pick, rest = itemgetter(*(places[name] for name in fields)), tuple(empty[name] for name in blanks)
-    return lambda row: pick((*row, *rest))
+
+    def arranged(row: Sequence[Any]) -> Sequence[Any]:
+        if len(row) != len(columns):
+            raise ValueError(f"a row of {len(row)} values for {len(columns)} columns")
+        return pick((*row, *rest))
+
+    return arranged
 
 
 _UNREAD_SUMMARY = _unread((name, kind) for name, kind, _ in _TRACES)

@@ -95,6 +95,7 @@ def test_the_shape(told: Keys):
     ],
 )
 def test_groups_of_fields(told: Keys, fields: str, present: set[str]):
+    whole = told.full.get("traces/a").json()
     for item in (
         told.full.get("traces", filter=one("string", "id", "=", "a"), fields=fields).json()["data"][0],
         told.full.get("traces/a", fields=fields).json(),
@@ -104,6 +105,7 @@ def test_groups_of_fields(told: Keys, fields: str, present: set[str]):
         assert (item["observations"] != []) == ("observations" in present)
         assert (item["scores"] != []) == ("scores" in present)
         assert (item["latency"] != -1) == (item["totalCost"] != -1) == ("metrics" in present)
+        assert item["latency"] in (-1, whole["latency"]) and whole["latency"] > 0
 
 
 @pytest.mark.parametrize(

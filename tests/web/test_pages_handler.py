@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -48,13 +49,14 @@ class Door:
 
     def __init__(self) -> None:
         self.opened = threading.Event()
-        self.inside = self.most = 0
+        self.inside = self.most = self.entered = 0
         self.lock = threading.Lock()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Wait until the door is opened."""
         with self.lock:
             self.inside += 1
+            self.entered += 1
             self.most = max(self.most, self.inside)
         self.opened.wait(30)
         with self.lock:
@@ -62,13 +64,34 @@ class Door:
         return HttpResponse("through")
 
 
+class Endless:
+    """Lines for as long as somebody reads."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.ended = False
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """A line every few milliseconds."""
+        try:
+            while True:
+                self.made += 1
+                yield b"line\n"
+                await asyncio.sleep(0.005)
+        finally:
+            self.ended = True
+
+
 DOOR = Door()
+ENDLESS = Endless()
 urlpatterns = [
     path("api/who", who),
     path("api/fail", fail),
     path("lines", lines),
     path("api/public/who", who),
     path("api/public/door", lambda request: DOOR(request)),
+    path("api/public/health", who),
+    path("endless", lambda request: StreamingHttpResponse(ENDLESS.lines())),
     path("door", lambda request: DOOR(request)),
 ]
 
@@ -99,7 +122,7 @@ async def client_of(handler: Pages) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 async def client(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a handler with one thread."""
-    monkeypatch.setattr(pages, "THREADS", 1)
+    monkeypatch.setattr(pages, "THREADS", {"api": 1, "page": 1, "probe": 1})
     async with client_of(Pages()) as client:
         yield client
 
@@ -111,6 +134,28 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     monkeypatch.setitem(globals(), "DOOR", found)
     yield found
     found.opened.set()
+
+
+class Visitor:
+    """A client on the level of ASGI, which leaves when told to."""
+
+    def __init__(self, path: str) -> None:
+        self.scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        self.leaves = asyncio.Event()
+        self.sent: list[dict[str, Any]] = []
+        self._has_asked = False
+
+    async def receive(self) -> dict[str, Any]:
+        """The request, then that the client is gone."""
+        if not self._has_asked:
+            self._has_asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take what is answered."""
+        self.sent.append(message)
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -176,3 +221,47 @@ async def test_a_slow_read_holds_up_others_for_a_moment_only(
         assert (await client.get("/api/public/who")).status_code == 200
         assert not slow.done()
         door.opened.set()
+
+
+async def test_probes_are_answered_while_all_other_threads_wait(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "THREADS", {"api": 1, "page": 1, "probe": 1})
+    async with client_of(Pages()) as client, asyncio.TaskGroup() as group:
+        for path in ("/api/public/door", "/door"):
+            group.create_task(client.get(path))
+        await until(lambda: door.inside == 2)
+        assert (await client.get("/api/public/health")).status_code == 200
+        door.opened.set()
+
+
+async def test_what_a_client_left_before_its_turn_is_not_computed(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "READS", 1)
+    monkeypatch.setattr(pages, "PATIENCE", 30)
+    handler = Pages()
+    first, second = Visitor("/api/public/door"), Visitor("/api/public/door")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(handler(first.scope, first.receive, first.send))
+        await until(lambda: door.inside == 1)
+        waiting = group.create_task(handler(second.scope, second.receive, second.send))
+        second.leaves.set()
+        await asyncio.sleep(0.01)
+        door.opened.set()
+        await waiting
+    handler.close()
+    assert first.sent and not second.sent
+    assert door.entered == 1
+
+
+async def test_a_body_that_nobody_reads_any_more_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Endless()
+    monkeypatch.setitem(globals(), "ENDLESS", made)
+    handler, visitor = Pages(), Visitor("/endless")
+    answering = asyncio.ensure_future(handler(visitor.scope, visitor.receive, visitor.send))
+    await until(lambda: made.made > 3)
+    visitor.leaves.set()
+    await asyncio.wait_for(answering, 20)
+    handler.close()
+    assert made.ended
