@@ -71,9 +71,7 @@ class Gate:
         self.database = DATABASE if self.embedded else (urlsplit(url).path.strip("/") or "default")
         self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
         self._clients: LifoQueue[Any] = LifoQueue()
-        self._inserters: dict[
-            str, LifoQueue[Any]
-        ] = {}  # by table: each keeps a file that fits
+        self._inserters: dict[str, LifoQueue[Any]] = {}  # by table: each keeps a file that fits
         self._lock_file: int | None = None
         self._directory: int | None = None
         self._syncs = self.embedded and hasattr(_LIBC, "syncfs")
