@@ -40,6 +40,8 @@ async def test_stores_are_looked_at_when_asked(sender: Sender, monkeypatch: pyte
 
 async def test_a_database_that_does_not_answer(sender: Sender, monkeypatch: pytest.MonkeyPatch):
     class Broken:
+        vendor = "postgresql"
+
         def cursor(self):
             raise OperationalError("gone")
 
