@@ -45,7 +45,8 @@ def _make_bucket(process: subprocess.Popen[bytes], endpoint: str) -> None:
         except httpx.TransportError:
             assert process.poll() is None, "moto's server ended"
             return False
-        assert answer.status_code == 200, answer.text
+        # Ours already: by an earlier attempt, whose answer came too late on a busy machine.
+        assert answer.status_code == 200 or "BucketAlreadyOwnedByYou" in answer.text, answer.text
         return True
 
     wait_until(is_made, "the start of moto's server")
