@@ -13,7 +13,6 @@ from typing import Any
 
 from apps.core.filter_sql import Binder
 from apps.core.parameters import Page
-from apps.metrics.statements import SETTINGS
 from apps.telemetry.gate import gate
 
 
@@ -70,7 +69,7 @@ def _days(project_id: str, wanted: Wanted) -> Sequence[Any]:
     binder = Binder({"project": project_id})
     traces = _traces(wanted, binder)
     sql = _DAYS.replace("{traces}", traces).replace("{observations}", _observations(wanted, traces, binder))
-    return gate().query(sql + SETTINGS, binder.parameters, purpose="metrics: days")
+    return gate().query(sql, binder.parameters, purpose="metrics: days")
 
 
 def _models(project_id: str, wanted: Wanted, shown: Sequence[date]) -> dict[date, list[dict[str, Any]]]:
@@ -82,7 +81,7 @@ def _models(project_id: str, wanted: Wanted, shown: Sequence[date]) -> dict[date
     observations = _observations(wanted, _traces(wanted, binder), binder)
     sql = _MODELS.replace("{observations}", observations)
     sql = sql.replace("{days}", binder.bind(tuple(shown), "Array(Date)"))
-    for day, model, *counts in gate().query(sql + SETTINGS, binder.parameters, purpose="metrics: models"):
+    for day, model, *counts in gate().query(sql, binder.parameters, purpose="metrics: models"):
         said, answered, tokens, observed, traces, cost = counts
         found[day].append(
             {

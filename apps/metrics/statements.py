@@ -18,8 +18,6 @@ from apps.metrics.catalogue import COSTS, EXPERIMENT, OBSERVATION, OBSERVED, SCO
 from apps.metrics.query import QUANTILES, TIME, Metric, Order, Query, needs
 
 COUNT = "count"  # column of a question without metrics
-# Rows of one trace, or score, never move to another partition, so each partition is resolved alone.
-SETTINGS = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 
 # Costs and usage, a row for each kind.
 _ARRAYS = {
@@ -78,7 +76,7 @@ def compile(query: Query, project_id: str) -> Statement:
     return Statement(
         f"SELECT {', '.join(f'{expression} AS c{place}' for place, (_, expression) in enumerate(selected))}"
         f" FROM {_source(query, binder)}"
-        f"{f' GROUP BY {groups}' if groups else ''} {order_by(query, columns)} {SETTINGS}",
+        f"{f' GROUP BY {groups}' if groups else ''} {order_by(query, columns)}",
         binder.parameters,
         columns,
     )

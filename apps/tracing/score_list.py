@@ -91,11 +91,7 @@ EXPRESSIONS: Mapping[str, Expression] = {
 
 MAX_SKIPPED = 1_000  # rows that are looked for window by window; beyond, all is sorted at once
 FEW = 10_000  # and so are so many
-# Rows of one score never move to another partition, so each partition is resolved alone.
-_FINAL = (
-    " SETTINGS do_not_merge_across_partitions_select_final = 1,"
-    " use_skip_indexes_if_final = 1, use_skip_indexes_if_final_exact_mode = 1"
-)
+_FINAL = " SETTINGS use_skip_indexes_if_final = 1, use_skip_indexes_if_final_exact_mode = 1"
 _INDEXED = (ID, TRACE, OBSERVATION, SESSION, RUN)
 _WINDOWS = (MICROS_PER_HOUR, MICROS_PER_DAY, MICROS_PER_DAY * 10, MICROS_PER_DAY * 100, None)
 _Place = tuple[int, str, int]  # hour of the sort key, id, timestamp

@@ -7,11 +7,9 @@ from typing import Any
 
 from apps.core.parameters import Page
 from apps.telemetry.gate import gate
-from apps.tracing import tables
 from apps.tracing.records import Session
-from apps.tracing.repository import FINAL
 from apps.tracing.tables import SummaryRow
-from apps.tracing.trace_list import WITH_CONTENT
+from apps.tracing.trace_list import WITH_CONTENT, summary_rows
 
 _CREATED = "toUnixTimestamp64Micro(min(timestamp))"
 
@@ -39,14 +37,14 @@ def numbered(
     )
     rows = gate().query(
         f"SELECT session_id, created, environment_, count() OVER () FROM ({grouped})"
-        f" ORDER BY created DESC, session_id DESC LIMIT {int(page.limit)} OFFSET {int(page.offset)}{FINAL}",
+        f" ORDER BY created DESC, session_id DESC LIMIT {int(page.limit)} OFFSET {int(page.offset)}",
         parameters,
         purpose="session list",
     )
     if rows or not page.offset:
         total = int(rows[0][3]) if rows else 0
     else:
-        sql = f"SELECT count() FROM ({grouped}){FINAL}"
+        sql = f"SELECT count() FROM ({grouped})"
         total = gate().count(sql, parameters, purpose="session count")
     return [Session(project_id, id, created, environment) for id, created, environment, _ in rows], total
 
@@ -58,8 +56,8 @@ def traces_of(project_id: str, session_id: str, *, limit: int) -> list[SummaryRo
     rows = gate().query(
         f"SELECT {', '.join(WITH_CONTENT)} FROM traces FINAL"
         " WHERE project_id = {project:String} AND session_id = {session:String} AND records > 0"
-        f" ORDER BY timestamp, id LIMIT {int(limit)}{FINAL}",
+        f" ORDER BY timestamp, id LIMIT {int(limit)}",
         {"project": project_id, "session": session_id},
         purpose="traces of a session",
     )
-    return [tables.summary_row(row, WITH_CONTENT) for row in rows]
+    return summary_rows(project_id, WITH_CONTENT, rows)

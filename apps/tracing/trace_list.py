@@ -16,10 +16,10 @@ from apps.core.filters import Conditions
 from apps.core.parameters import Page
 from apps.telemetry.beside import beside
 from apps.telemetry.gate import gate
-from apps.tracing import tables
+from apps.tracing import scores, tables
 from apps.tracing.columns import where_traces
 from apps.tracing.observation_columns import IS_ROOT
-from apps.tracing.repository import CONTENT_BYTES, FINAL, WINDOWS, check_content
+from apps.tracing.repository import CONTENT_BYTES, WINDOWS, check_content
 from apps.tracing.tables import SummaryRow
 
 # Columns that a list can be put in order by -> SQL.
@@ -34,14 +34,11 @@ ORDERS: Mapping[str, str] = {
     "bookmarked": "id",  # none is, so that nothing is before anything else
     "sessionId": "session_id",
 }
-ALONE = (
-    f"{FINAL}, max_threads = 1"  # of a query with so little to do that sharing it costs more than it saves
-)
 NEAR = 2  # windows in which rows are read at once: dearer only where there are many to choose from
 MAX_HOURS = 2_000  # named one by one; more are given as a range
-# What answers say of a trace, and what is needed to find the rest, by group of fields.
+# What answers say of a trace besides its project, and what is needed to find the rest, by group of fields.
 _CORE = (
-    "project_id", "id", "timestamp", "name", "user_id", "session_id", "environment", "release", "version",
+    "id", "timestamp", "name", "user_id", "session_id", "environment", "release", "version",
     "tags", "public", "received_at",
 )  # fmt: skip
 _METRICS = ("total_cost", "start_time", "end_time")
@@ -92,12 +89,12 @@ def numbered(
 ) -> tuple[list[SummaryRow], int]:
     """One page, and how many traces there are in all. `columns`: what is read of each (`columns_of`)."""
     where, parameters = where_traces(project_id, conditions)
-    counted = beside(_count, where, parameters, conditions)
+    counted = beside(_count, where, parameters)
     found: list[SummaryRow] = []
     for place, since in enumerate(_since(order)):
         if since is not None and place < NEAR:
-            near = _keys(columns, where, parameters, order, page, since, settings=ALONE)
-            found = [tables.summary_row(row, columns) for row in near]
+            near = _keys(columns, where, parameters, order, page, since)
+            found = summary_rows(project_id, columns, near)
         else:
             keys = _keys(("hour", "id"), where, parameters, order, page, since)
             found = _rows(columns, project_id, keys)
@@ -116,9 +113,17 @@ def get(project_id: str, trace_id: str) -> SummaryRow | None:
         {"project": project_id, "trace": trace_id},
         purpose="trace",
     )
-    found = (tables.summary_row(row, WITH_CONTENT) for row in rows)
+    found = summary_rows(project_id, WITH_CONTENT, rows)
     row = max(found, key=lambda row: row.place.v, default=None)
     return row if row is not None and row.records else None
+
+
+def summary_rows(
+    project_id: str, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
+) -> list[SummaryRow]:
+    """Traces of a project from rows of these columns."""
+    columns = ("project_id", *columns)
+    return [tables.summary_row((project_id, *row), columns) for row in rows]
 
 
 def _since(order: Order) -> list[int | None]:
@@ -137,22 +142,20 @@ def _keys(
     order: Order,
     page: Page,
     since: int | None,
-    *,
-    settings: str = FINAL,
 ) -> Sequence[Any]:
     if since is not None:
         where += " AND timestamp >= fromUnixTimestamp64Micro({since:Int64}, 'UTC')"
         parameters = {**parameters, "since": since}
     return gate().query(
         f"SELECT {', '.join(columns)} FROM traces FINAL WHERE {where} ORDER BY {order.sql}"
-        f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}{settings}",
+        f" LIMIT {int(page.limit)} OFFSET {int(page.offset)}",
         parameters,
         purpose="trace list",
     )
 
 
-def _count(where: str, parameters: dict[str, Any], conditions: Conditions) -> int:
-    sql = f"SELECT count() FROM traces FINAL WHERE {where}{FINAL if conditions else ALONE}"
+def _count(where: str, parameters: dict[str, Any]) -> int:
+    sql = f"SELECT count() FROM traces FINAL WHERE {where}"
     return gate().count(sql, parameters, purpose="trace count")
 
 
@@ -166,7 +169,7 @@ def _rows(columns: tuple[str, ...], project_id: str, keys: Sequence[Any]) -> lis
         {"project": project_id, "hours": sorted({hour for hour, _ in keys}), "ids": list(place)},
         purpose="trace list",
     )
-    found = [tables.summary_row(row, columns) for row in rows]
+    found = summary_rows(project_id, columns, rows)
     return sorted(found, key=lambda row: place[row.summary.id])
 
 
@@ -243,7 +246,7 @@ _NOTHING = ("", "", "", "", "")
 def scores_of(project_id: str, rows: Sequence[SummaryRow]) -> dict[str, list[str]]:
     """Ids of the scores of these traces and of their observations, oldest first; not of corrections."""
     found: dict[str, list[str]] = defaultdict(list)
-    if rows:
+    if rows and scores.may_be_judged(project_id):
         for trace_id, id in gate().query(
             "SELECT trace_id, id FROM (SELECT trace_id, id, type, timestamp FROM scores"
             " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"

@@ -129,7 +129,6 @@ _TRACES = (
     " AND first_hour <= {last:UInt32} AND last_hour >= {first:UInt32}) AS t"
     " ON t.project_id = o.project_id AND t.id = o.trace_id"
 )
-_SETTINGS = "SETTINGS do_not_merge_across_partitions_select_final = 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,4 +236,4 @@ def _question(rule: Rule, column: str, amount: str, version: str, source: str, t
     if rule.budget.is_each:  # who spent most in all slices together keeps each of them
         order = "ORDER BY sum(ifNull(a, 0)) OVER (PARTITION BY s) DESC, s, b LIMIT {most:UInt32}"
         grouped = f"SELECT b, s, a, newest FROM ({grouped}) {order}"
-    return f"{grouped} {_SETTINGS}"
+    return grouped

@@ -56,6 +56,27 @@ def project(transactional_db: None, request: pytest.FixtureRequest) -> str:
     return f"scores of {request.node.name}"
 
 
+def test_a_project_without_scores_is_not_asked_for_them(project: str, monkeypatch: pytest.MonkeyPatch):
+    asked, query = [], Gate.query
+
+    def noted(self: Gate, sql: str, *args: object, **named: object) -> object:
+        asked.append(named["purpose"])
+        return query(self, sql, *args, **named)  # type: ignore[arg-type]
+
+    def found() -> list[str]:
+        return [score.id for score in scores.scores_of_trace(project, "t")]
+
+    monkeypatch.setattr(Gate, "query", noted)
+    assert (found(), found(), asked) == ([], [], ["any score"])
+    Writer().commit([make("a", f"{project}, another")])
+    assert (found(), asked[1:].count("scores")) == ([], 0)
+    Writer().commit([make("b", project)])
+    assert (found(), found()) == (["b"], ["b"])
+    assert asked[-1] == asked[-2] == "scores"  # that there are some is known from then on
+    Writer().commit([make("c", project)])
+    assert found() == ["b", "c"]
+
+
 def test_one_commit_for_all_kinds_and_one_receipt(project: str):
     result = Writer().commit([make("a", project), make("b", project)])
     assert {score.id for score in result.scores} == {"a", "b"}
