@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from channels.db import database_sync_to_async
 from pytest_django import Settings
@@ -33,6 +35,24 @@ async def test_it_works(
     message = await socket.read()
     assert [trace["id"] for trace in message["traces"]] == ["t2"]
     assert not message["missed"]
+
+
+async def test_threads_publish_with_and_without_a_loop_of_sockets(
+    connect: Connect,
+    owner: User,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    redis_url: str,
+) -> None:
+    """Those of requests beside the sockets, and those of tasks in a process without any."""
+    settings.REDIS_URL = redis_url
+    socket = connect(await database_sync_to_async(signed_in)(owner), project.id)
+    await hello(socket)
+    for id, loop in (("request", asyncio.get_running_loop()), ("task", None)):
+        monkeypatch.setattr(publish, "_loop", loop)
+        await asyncio.to_thread(publish.publish_from_thread, project.id, [line(id)], topic=publish.TRACES)
+        assert [trace["id"] for trace in (await socket.read())["traces"]] == [id]
 
 
 async def test_publishing_survives_a_redis_that_is_away(settings: Settings) -> None:

@@ -199,11 +199,36 @@ assert connection.connection is None
 """
 
 
-def test_an_old_connection_keeps_its_locks_to_the_end(postgres_url: str) -> None:
+NOT_UNLOCKED = """
+import django; django.setup()
+from django.db import connection
+from apps.core.errors import Unavailable
+from apps.tracing import locks
+call = locks._call
+def fails_at_the_end(function, buckets):
+    if function == "pg_advisory_unlock":
+        raise Unavailable("no answer")
+    call(function, buckets)
+locks._call = fails_at_the_end
+try:
+    with locks.writing([("p", "t")]):
+        pass
+except Unavailable:
+    pass
+else:
+    raise SystemExit("it did not fail")
+assert connection.connection is None
+locks._call = call
+with locks.writing([("p", "t")]):  # another session, which would wait for the first one's lock
+    pass
+"""
+
+
+@pytest.mark.parametrize("script", [LOCKED, NOT_UNLOCKED], ids=["old connection", "failed unlock"])
+def test_locks_are_held_to_the_end_and_no_longer(postgres_url: str, script: str) -> None:
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "litefuse_web.settings",
         "DATABASE_URL": postgres_url,
     }
-    assert (
-        subprocess.run([sys.executable, "-c", LOCKED], cwd=ROOT, env=environment, check=False).returncode == 0
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, check=False, timeout=60)
+    assert done.returncode == 0

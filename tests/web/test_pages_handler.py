@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.signals import request_finished
-from django.db import connection
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.utils import translation
@@ -40,6 +42,21 @@ def lines(request: HttpRequest) -> StreamingHttpResponse:
     async def each() -> AsyncIterator[bytes]:
         for number in range(3):
             yield b"%d\n" % number
+
+    return StreamingHttpResponse(each())
+
+
+def rows(request: HttpRequest) -> StreamingHttpResponse:
+    """A body made of what the database says while it is sent."""
+
+    def ask() -> bytes:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        ASKED.append(connections["default"])
+        return b"row\n"
+
+    async def each() -> AsyncIterator[bytes]:
+        yield await sync_to_async(ask)()
 
     return StreamingHttpResponse(each())
 
@@ -82,12 +99,14 @@ class Endless:
             self.ended = True
 
 
+ASKED: list[BaseDatabaseWrapper] = []  # connections of bodies that are made while they are sent
 DOOR = Door()
 ENDLESS = Endless()
 urlpatterns = [
     path("api/who", who),
     path("api/fail", fail),
     path("lines", lines),
+    path("rows", rows),
     path("api/public/who", who),
     path("api/public/door", lambda request: DOOR(request)),
     path("api/public/health", who),
@@ -186,6 +205,12 @@ async def test_every_request_is_told_to_be_over(client: httpx.AsyncClient, finis
     assert finished == [Pages]
     assert (await client.get("/lines")).content == b"0\n1\n2\n"
     assert finished == [Pages, Pages]
+
+
+async def test_a_body_made_while_it_is_sent_leaves_no_connection(client: httpx.AsyncClient) -> None:
+    ASKED.clear()
+    assert (await client.get("/rows")).content == b"row\n"
+    assert [connection.connection for connection in ASKED] == [None]
 
 
 async def test_reads_of_the_api_take_turns(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
