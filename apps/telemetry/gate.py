@@ -124,17 +124,21 @@ class Gate:
         gate writes: the pages of a list ask for the same number again and again, and it costs as much as a
         page.
         """
-        statement = sql, repr(parameters)
         changes = self._changes_of(sql)  # first: what is written meanwhile may be missing in the answer
-        counted = self._counts.get(statement)
-        if counted is not None and counted[0] == changes:
-            return counted[1]
+        known = self.known_count(sql, parameters)
+        if known is not None:
+            return known
         number = int(self.query(sql, parameters, purpose=purpose)[0][0])
         if self.embedded:
             if len(self._counts) >= MAX_COUNTS:
                 self._counts.clear()
-            self._counts[statement] = changes, number
+            self._counts[sql, repr(parameters)] = changes, number
         return number
+
+    def known_count(self, sql: str, parameters: Mapping[str, Any]) -> int | None:
+        """What `count` would answer without asking; None where it would ask."""
+        changes, number = self._counts.get((sql, repr(parameters)), (None, None))
+        return number if changes == self._changes_of(sql) else None
 
     def execute(
         self,
