@@ -77,7 +77,8 @@ class Gate:
         self.min_free_bytes = MIN_FREE_BYTES
         self.database = DATABASE if self.embedded else (urlsplit(url).path.strip("/") or "default")
         self._slots = threading.BoundedSemaphore(MAX_CLIENTS)
-        self._clients: dict[float, LifoQueue[Any]] = {}  # by the seconds that a statement of theirs may take
+        # By the seconds that a statement of theirs may take; None: what the server itself allows.
+        self._clients: dict[float | None, LifoQueue[Any]] = {}
         self._inserters: dict[str, LifoQueue[Any]] = {}  # by table: each keeps a file that fits
         self._lock_file: int | None = None
         self._directory: int | None = None
@@ -178,7 +179,7 @@ class Gate:
             if self.embedded:
                 self._insert_embedded(table, block)
             else:
-                with self._client(QUERY_SECONDS) as client:
+                with self._client(None) as client:
                     client.raw_insert(
                         f"{self.database}.{table}",
                         column_names=block.columns,
@@ -296,7 +297,7 @@ class Gate:
 
     def _create_database(self) -> None:
         with self._mapped("open"):
-            client = self._connect("default", QUERY_SECONDS)  # ours may not exist yet
+            client = self._connect("default", None)  # ours may not exist yet
             try:
                 client.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
             finally:
@@ -304,7 +305,7 @@ class Gate:
 
     # --- clients ------------------------------------------------------------------------------------
 
-    def _connect(self, database: str, seconds: float) -> Any:
+    def _connect(self, database: str, seconds: float | None) -> Any:
         import clickhouse_connect
         from clickhouse_connect import common
         from clickhouse_connect.datatypes.format import set_read_format
@@ -314,14 +315,14 @@ class Gate:
         # As the program has them: microseconds. Datetimes are slow to build and know fewer years.
         set_read_format("DateTime64*", "int")
         dsn = f"chdb://{self.path}" if self.embedded else self.url
-        settings = {**_SETTINGS, "max_execution_time": seconds}
+        settings = {} if seconds is None else {**_SETTINGS, "max_execution_time": seconds}
         return clickhouse_connect.get_client(dsn=dsn, database=database, settings=settings)
 
     def _open_inserter(self) -> _Inserter:
         return _Inserter(os.path.realpath(str(self.path)))
 
     @contextmanager
-    def _client(self, seconds: float) -> Iterator[Any]:
+    def _client(self, seconds: float | None) -> Iterator[Any]:
         def open_new() -> Any:
             with self._mapped("open"):
                 return self._connect(self.database, seconds)

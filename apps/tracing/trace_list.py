@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from apps.core.clock import now_micros
@@ -108,12 +109,11 @@ def numbered(
 
 
 def _counting(where: str, parameters: dict[str, Any], conditions: Conditions) -> Callable[[], int]:
-    """What tells how many traces there are. Where that must be asked, it is, beside what the caller does."""
+    """What tells how many traces there are; asked beside what the caller does where it is not known."""
     sql = f"SELECT count() FROM traces FINAL WHERE {where}{'' if conditions else ALONE}"
-    known = gate().known_count(sql, parameters)
-    if known is not None:
-        return lambda: known
-    return beside(gate().count, sql, parameters, purpose="trace count").result
+    count = partial(gate().count, sql, parameters, purpose="trace count")
+    # When the number is wanted it may not be known any more: it must not be older than the page.
+    return beside(count).result if gate().known_count(sql, parameters) is None else count
 
 
 def get(project_id: str, trace_id: str) -> SummaryRow | None:

@@ -54,6 +54,13 @@ def server(url: str, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate
     opened.close()
 
 
+def test_what_is_asked_has_limits_and_what_is_inserted_has_the_servers(server: Gate) -> None:
+    """An insert that a server makes slow is stored all the same; cut off, it would be sent again."""
+    for seconds in (10.0, None):
+        with server._client(seconds) as client:
+            assert client.get_client_setting("max_execution_time") == seconds
+
+
 def test_it_works(server: Gate, project: str) -> None:
     assert not server.embedded and server.migrate() == []
     writer = Writer()

@@ -8,12 +8,30 @@ from typing import Any
 import orjson
 import pytest
 
-from apps.core.clock import iso_millis
-from apps.tracing import api
+from apps.core.clock import MICROS_PER_DAY, iso_millis, now_micros
+from apps.tracing import api, trace_list
 from apps.tracing.records import Level, Score, ScoreType, TraceFacts
 from apps.tracing.writer import Writer
 from tests.support.api import Keys, check_bad, check_refusals
 from tests.tracing.spans import SECOND, START, root, span
+
+
+def test_a_trace_that_arrives_while_a_page_is_read_hides_no_other(
+    ours: Keys, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many there are is known from the request before, and not true any more."""
+    writer.commit([root(ours.project_id, "old", start_time=now_micros() - 3 * MICROS_PER_DAY)])
+    assert ids(ours) == ids(ours) == ["old"]
+    late = [root(ours.project_id, "new", start_time=now_micros() - SECOND)]
+    read_page = trace_list._keys
+
+    def overtaken(*args: Any, **named: Any) -> Any:
+        while late:
+            writer.commit([late.pop()])
+        return read_page(*args, **named)
+
+    monkeypatch.setattr(trace_list, "_keys", overtaken)
+    assert ids(ours) == ["new", "old"]
 
 
 @pytest.fixture
