@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import importlib
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -306,6 +308,8 @@ class Gate:
     # --- clients ------------------------------------------------------------------------------------
 
     def _connect(self, database: str, seconds: float | None) -> Any:
+        if self.embedded:
+            _import_engine()
         import clickhouse_connect
         from clickhouse_connect import common
         from clickhouse_connect.datatypes.format import set_read_format
@@ -365,6 +369,23 @@ class Gate:
             raise QueryFailed(f"{purpose}: {error}") from error
 
 
+_opening_engine = threading.Lock()
+
+
+def _import_engine() -> Any:
+    """The module chdb, without pyarrow: for formats that are not used here it would load 45 MB, in half a
+    second."""
+    with _opening_engine:
+        hides = not {"chdb", "pyarrow"} & sys.modules.keys()
+        if hides:
+            sys.modules["pyarrow"] = None  # type: ignore[assignment]  # to whoever imports it: not there
+        try:
+            return importlib.import_module("chdb")
+        finally:
+            if hides:
+                del sys.modules["pyarrow"]
+
+
 class _Inserter:
     """Inserts blocks into the embedded store, one at a time, through a file in memory.
 
@@ -375,9 +396,7 @@ class _Inserter:
 
     def __init__(self, path: str) -> None:
         """Into the store in the directory `path`."""
-        import chdb
-
-        self._connection = chdb.connect(path)
+        self._connection = _import_engine().connect(path)
         for name, value in _INSERT_SETTINGS.items():
             self._connection.query(f"SET {name} = {value}")
         self._file: IO[bytes]

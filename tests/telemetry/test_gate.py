@@ -146,15 +146,32 @@ def test_a_second_owner_is_told_who_has_the_directory() -> None:
 
 
 def test_another_process_is_told_too(tmp_path: Path) -> None:
-    assert gate().path
     program = (
-        "import django; django.setup()\n"
-        "from pathlib import Path\n"
         "from apps.telemetry.gate import Gate, StoreInUse\n"
         f"try: Gate(path=Path({str(gate().path)!r}))\n"
         "except StoreInUse as error: print(error.message)\n"
     )
-    environment = {"DJANGO_SETTINGS_MODULE": "litefuse_web.settings", "LITEFUSE_DATA_DIR": str(tmp_path)}
+    assert "is in use by process" in printed_by(program, tmp_path)
+
+
+def test_the_engine_loads_nothing_that_is_not_used(tmp_path: Path) -> None:
+    """Libraries of tables and arrays, tens of megabytes of an idle server."""
+    program = (
+        "import sys\n"
+        "from apps.telemetry.gate import gate\n"
+        "from apps.telemetry.native import block\n"
+        "gate().execute('CREATE TABLE few (n UInt64) ENGINE = MergeTree ORDER BY n', purpose='test')\n"
+        "gate().insert('few', block([('n', 'UInt64', [7])], 1), purpose='test')\n"
+        "print(gate().query('SELECT n FROM few', purpose='test')[0][0])\n"
+        "print(sorted({'numpy', 'pandas', 'pyarrow'} & sys.modules.keys()))\n"
+    )
+    assert printed_by(program, tmp_path).splitlines() == ["7", "[]"]
+
+
+def printed_by(program: str, data: Path) -> str:
+    """What a process of its own prints."""
+    program = f"import django; django.setup()\nfrom pathlib import Path\n{program}"
+    environment = {"DJANGO_SETTINGS_MODULE": "litefuse_web.settings", "LITEFUSE_DATA_DIR": str(data)}
     result = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
@@ -163,7 +180,7 @@ def test_another_process_is_told_too(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "is in use by process" in result.stdout
+    return result.stdout
 
 
 def test_an_unreachable_server_is_unavailable() -> None:
