@@ -232,7 +232,7 @@ def _rows(
     selected = tables.row_columns(columns)
     read = gate().query(
         f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(selected)}"
-        " FROM observations WHERE project_id = {project:String}"
+        " FROM observations PREWHERE project_id = {project:String}"
         " AND hour IN {hours:Array(UInt32)} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)}",
         named,
@@ -263,7 +263,7 @@ def _contents(
     columns = [name if name in content else f"'' AS {name}" for name in _CONTENT]
     rows = gate().query(
         f"SELECT trace_id, id, event_ts, {', '.join(columns)} FROM observation_io"
-        " WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+        " PREWHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)}",
         {"project": project_id, "traces": named["traces"], "ids": named["ids"]},
         purpose="content of observations",

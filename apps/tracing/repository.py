@@ -394,8 +394,9 @@ def _observations(
     rows = gate().query(
         # The hours of the trace are its part of the sort key.
         f"SELECT event_ts, {CONTENT_BYTES}, {', '.join(columns[2:])} FROM observations"
-        " WHERE project_id = {project:String} AND trace_id = {trace:String}"
-        f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} AND id != ''{condition}"
+        # Said here what is looked at first: to find it out takes the engine a millisecond and a half.
+        " PREWHERE project_id = {project:String} AND trace_id = {trace:String}"
+        f" AND hour BETWEEN {{first:UInt32}} AND {{last:UInt32}} WHERE id != ''{condition}"
         f"{'' if wants_all else f' ORDER BY start_time, id LIMIT {int(limit) + _REPLACED}'}",
         {
             "project": project_id,
@@ -446,7 +447,7 @@ def _contents(project_id: str, trace_id: str, id: str | None = None) -> dict[tup
         parameters["id"], condition = id, " AND id = {id:String}"
     rows = gate().query(
         f"SELECT id, event_ts, {', '.join(tables.CONTENT_COLUMNS)} FROM observation_io"
-        f" WHERE project_id = {{project:String}} AND trace_id = {{trace:String}}{condition}"
+        f" PREWHERE project_id = {{project:String}} AND trace_id = {{trace:String}}{condition}"
         f" SETTINGS max_result_bytes = {MAX_READ}",
         parameters,
         purpose="content of a trace",

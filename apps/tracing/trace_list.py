@@ -120,7 +120,7 @@ def get(project_id: str, trace_id: str) -> SummaryRow | None:
     """One trace, or None: not there, or another project's."""
     rows = gate().query(
         f"SELECT {', '.join(WITH_CONTENT)} FROM traces"
-        " WHERE project_id = {project:String} AND id = {trace:String}",
+        " PREWHERE project_id = {project:String} AND id = {trace:String}",
         {"project": project_id, "trace": trace_id},
         purpose="trace",
     )
@@ -188,8 +188,8 @@ def parts_of(project_id: str, rows: Sequence[SummaryRow]) -> dict[str, list[Part
         within, parameters = _hours(rows)
         for trace_id, id, is_root, length in gate().query(
             f"SELECT trace_id, id, {IS_ROOT}, {CONTENT_BYTES} FROM observations"
-            f" WHERE project_id = {{project:String}} AND {within}"
-            " AND trace_id IN {traces:Array(String)} AND id != '' ORDER BY start_time, id",
+            f" PREWHERE project_id = {{project:String}} AND {within}"
+            " AND trace_id IN {traces:Array(String)} WHERE id != '' ORDER BY start_time, id",
             {"project": project_id, "traces": [row.summary.id for row in rows], **parameters},
             purpose="observations of listed traces",
         ):
@@ -226,7 +226,7 @@ def contents_of(
     )
     read = gate().query(
         "SELECT trace_id, id, event_ts, input, trace_input, output, trace_output, attributes"
-        " FROM observation_io WHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
+        " FROM observation_io PREWHERE project_id = {project:String} AND trace_id IN {traces:Array(String)}"
         " AND id IN {ids:Array(String)}",
         {
             "project": project_id,
