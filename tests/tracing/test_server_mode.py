@@ -54,11 +54,18 @@ def server(url: str, db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate
     opened.close()
 
 
-def test_what_is_asked_has_limits_and_what_is_inserted_has_the_servers(server: Gate) -> None:
+def test_what_is_asked_has_limits_and_what_is_inserted_has_the_servers(
+    server: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An insert that a server makes slow is stored all the same; cut off, it would be sent again."""
-    for seconds in (10.0, None):
-        with server._client(seconds) as client:
-            assert client.get_client_setting("max_execution_time") == seconds
+    asked, client = [], Gate._client
+    monkeypatch.setattr(Gate, "_client", lambda gate, seconds: asked.append(seconds) or client(gate, seconds))
+    Writer().commit([root("limits", "t")])
+    server.query("SELECT 1", purpose="test")
+    assert asked.count(None) == 3 and asked[-1] == gate_module.QUERY_SECONDS  # content, summary, observation
+    for seconds in (gate_module.QUERY_SECONDS, None):
+        with client(server, seconds) as opened:
+            assert opened.get_client_setting("max_execution_time") == seconds
 
 
 def test_it_works(server: Gate, project: str) -> None:
